@@ -1,0 +1,28 @@
+/**
+ * Makes `node_modules` match the lock file. Runs on the host's Node (20 or later), before any
+ * script that needs the Node of the lock file; does nothing when all is in place.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const mark = join(root, 'node_modules', '.normd-lock');
+const lock = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
+
+if (!existsSync(mark) || readFileSync(mark, 'utf8') !== lock) {
+  console.error('Setting up: installing the packages of package-lock.json …');
+  // No install scripts: the native add-ons bring prebuilt binaries inside their packages.
+  const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (result.status !== 0) {
+    console.error('npm ci failed. Check the network and the npm registry, then run it again.');
+    process.exit(result.status ?? 1);
+  }
+  writeFileSync(mark, lock);
+}

@@ -1,0 +1,60 @@
+/** Reflected (least significant bit first) table for a 16-bit polynomial. */
+function reflectedTable(polynomial: number): Uint16Array {
+  return Uint16Array.from({ length: 256 }, (_, byte) => {
+    let remainder = byte;
+    for (let bit = 0; bit < 8; bit += 1) {
+      remainder = (remainder & 1) === 1 ? (remainder >>> 1) ^ polynomial : remainder >>> 1;
+    }
+    return remainder;
+  });
+}
+
+/** Most significant bit first. */
+function forwardTable(polynomial: number): Uint16Array {
+  return Uint16Array.from({ length: 256 }, (_, byte) => {
+    let remainder = byte << 8;
+    for (let bit = 0; bit < 8; bit += 1) {
+      remainder =
+        (remainder & 0x8000) === 0 ? remainder << 1 : ((remainder << 1) ^ polynomial) & 0xffff;
+    }
+    return remainder;
+  });
+}
+
+const X25 = reflectedTable(0x8408);
+const ARC = reflectedTable(0xa001);
+const CCITT = forwardTable(0x1021);
+
+function reflected(
+  table: Uint16Array,
+  initial: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  let crc = initial;
+  for (let index = start; index < end; index += 1) {
+    // Indices are masked to the table's size; typed arrays outside it would read undefined.
+    crc = (crc >>> 8) ^ (table[(crc ^ (bytes[index] ?? 0)) & 0xff] ?? 0);
+  }
+  return crc;
+}
+
+/** Frame check sequence of HDLC (ISO/IEC 13239, 4.2.5.2), sent low byte first. */
+export function crc16X25(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  return reflected(X25, 0xffff, bytes, start, end) ^ 0xffff;
+}
+
+/** Check of a P1 telegram (DSMR 5.0.2 P1, 5.2): x^16 + x^15 + x^2 + 1, LSB first, initial 0. */
+export function crc16Arc(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  return reflected(ARC, 0, bytes, start, end);
+}
+
+/** CHK of C37.118 frames (C37.118.2-2011, Annex B): x^16 + x^12 + x^5 + 1, initial -1. */
+export function crcCcitt(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let crc = 0xffff;
+  for (let index = start; index < end; index += 1) {
+    crc = ((crc << 8) & 0xffff) ^ (CCITT[(crc >>> 8) ^ (bytes[index] ?? 0)] ?? 0);
+  }
+  return crc;
+}
