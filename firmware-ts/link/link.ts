@@ -1,26 +1,40 @@
 import type { Failure } from '#bytes/failure.ts';
 
 /**
- * A way to a device that mends itself: it opens, reopens after a loss with jittered back-off, and
- * knows no protocol. Every callback comes from the event loop, never from inside a method.
+ * A way to devices that mends itself: it opens, reopens after a loss with jittered back-off, and
+ * knows no protocol. Callbacks come from the event loop, never from inside a method called here.
  */
 export interface Link {
-  /** Begins to connect. Called once. */
-  open(handler: LinkHandler): void;
-  /** Sends in order while up; what is sent while down is dropped, the connection starts anew. */
-  send(bytes: Uint8Array): void;
-  /** The protocol has given up on this connection: drop it and connect anew. */
-  reset(): void;
-  /** Stops for good; resolves when the port is released. */
+  /** Begins to connect or to listen. Called once. */
+  open(owner: LinkOwner): void;
+  /** Ends every stream and stops for good; resolves when the port is released. */
   close(): Promise<void>;
 }
 
-export interface LinkHandler {
-  /** A byte stream (or a datagram socket) begins; a listener names its peer. */
-  up(peer: string): void;
+export interface LinkOwner {
+  /**
+   * A stream has begun; the answer takes what comes in. A client link has one stream at a time, a
+   * listener or a UDP socket one for each peer, up to its limit.
+   */
+  up(stream: Stream): StreamHandler;
+  /** No stream, and why; the next try comes after `retryMs`. */
+  waiting(failure: Failure, retryMs: number): void;
+  /** A replay has given all it has. Real links never call it. */
+  ended(): void;
+}
+
+export interface Stream {
+  /** Who is at the other end, for people: `127.0.0.1:4712`, `/dev/ttyUSB0`. */
+  readonly peer: string;
+  /** Sends in order; what is sent after `down` is dropped. */
+  send(bytes: Uint8Array): void;
+  /** The protocol has given up on this stream: end it (a client link then connects anew). */
+  reset(): void;
+}
+
+export interface StreamHandler {
+  /** Bytes as they came; valid only during the call. */
   chunk(bytes: Uint8Array): void;
-  /** The stream has ended; the link tries again by itself after `retryMs` unless it is absent. */
-  down(failure: Failure, retryMs?: number): void;
-  /** A replay has given all it has; a real link never calls it. */
-  ended?(): void;
+  /** The stream has ended, with the reason unless it was asked for. */
+  down(failure?: Failure): void;
 }
