@@ -1,0 +1,89 @@
+import { failureOf } from '#bytes/failure.ts';
+import type { Stream } from '#link/link.ts';
+import type { Connection, ConnectionEvent, Step } from '#protocol/connection.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Observations } from './observing.ts';
+
+/** Marries one connection to one stream: the only place where deadlines become timers. */
+export class StreamLoop {
+  readonly #stream: Stream;
+  readonly #connection: Connection<Observations>;
+  readonly #clock: Clock;
+  readonly #on: (event: ConnectionEvent<Observations>) => void;
+  #cancelTimer: (() => void) | undefined;
+  #timerAt = Infinity;
+  #over = false;
+
+  constructor(
+    stream: Stream,
+    connection: Connection<Observations>,
+    clock: Clock,
+    on: (event: ConnectionEvent<Observations>) => void,
+  ) {
+    this.#stream = stream;
+    this.#connection = connection;
+    this.#clock = clock;
+    this.#on = on;
+  }
+
+  get peer(): string {
+    return this.#stream.peer;
+  }
+
+  start(): void {
+    this.#perform((at) => this.#connection.start(at));
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#perform((at) => this.#connection.receive(bytes, at));
+  }
+
+  /** Sends what the protocol says at the end; nothing is received after. */
+  farewell(): void {
+    this.#perform((at) => this.#connection.stop(at));
+    this.end();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#setTimer(Infinity);
+  }
+
+  #perform(step: (at: number) => Step<Observations>): void {
+    if (this.#over) return;
+    const { send, events } = this.#attempt(step);
+    for (const bytes of send) this.#stream.send(bytes);
+    for (const event of events) this.#on(event);
+    this.#wait();
+  }
+
+  /**
+   * A connection reports errors as events; a throw is a defect in it. The stream starts anew
+   * instead of taking the gateway with it.
+   */
+  #attempt(step: (at: number) => Step<Observations>): Step<Observations> {
+    try {
+      return step(this.#clock.monotonic());
+    } catch (error) {
+      return { send: [], events: [{ kind: 'stalled', failure: failureOf(error) }] };
+    }
+  }
+
+  #wait(): void {
+    // What was just reported may have ended the stream.
+    this.#setTimer(this.#over ? Infinity : this.#connection.deadline);
+  }
+
+  #setTimer(deadline: number): void {
+    if (deadline === this.#timerAt) return;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#timerAt = deadline;
+    if (deadline === Infinity) return;
+    const delayMs = Math.max(0, deadline - this.#clock.monotonic());
+    this.#cancelTimer = this.#clock.after(delayMs, () => {
+      this.#timerAt = Infinity;
+      this.#perform((at) => this.#connection.expire(at));
+    });
+  }
+}
