@@ -12,7 +12,7 @@ export function ratePerSecond(count: number, work: () => void, seconds = 0.5): n
   work();
   const start = performance.now();
   let done = 0;
-  let elapsedMs = 0;
+  let elapsedMs: number;
   do {
     work();
     done += count;

@@ -1,0 +1,84 @@
+/**
+ * `dist/`: the daemon, the command line and the store's thread as plain modules, beside the two
+ * native add-ons for both architectures. Nothing else is needed but a Node runtime.
+ */
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import commonjs from '@rollup/plugin-commonjs';
+import json from '@rollup/plugin-json';
+import nodeResolve from '@rollup/plugin-node-resolve';
+
+const ARCHITECTURES = ['x64', 'arm64'];
+
+/** Prebuilt binaries inside the packages, by architecture. */
+const ADDONS = {
+  'better-sqlite3': (architecture) => `better-sqlite3/prebuilds/linux-${architecture}.node`,
+  serialport: (architecture) =>
+    `@serialport/bindings-cpp/prebuilds/linux-${architecture}/@serialport+bindings-cpp` +
+    `${architecture === 'arm64' ? '.armv8' : ''}.glibc.node`,
+};
+
+const loaderOf = (name, exported) => `
+import { createRequire } from 'node:module';
+const load = createRequire(import.meta.url);
+export ${exported} () => load('./addons/${name}-linux-' + process.arch + '.node');`;
+
+/** The packages look for their add-on on the disk in many places; here there is one. */
+const addons = {
+  name: 'addons',
+  resolveId(id, importer) {
+    if (id === 'node-gyp-build') return '\0addon:serialport';
+    if (id === './binding' && importer?.includes('better-sqlite3')) return '\0addon:better-sqlite3';
+    return null;
+  },
+  load(id) {
+    if (id === '\0addon:serialport') return loaderOf('serialport', 'default');
+    if (id === '\0addon:better-sqlite3') {
+      return loaderOf('better-sqlite3', 'const getBinding =');
+    }
+    return null;
+  },
+  generateBundle({ dir }) {
+    mkdirSync(`${dir}/addons`, { recursive: true });
+    for (const [name, fileOf] of Object.entries(ADDONS)) {
+      for (const architecture of ARCHITECTURES) {
+        const to = `${dir}/addons/${name}-linux-${architecture}.node`;
+        copyFileSync(`node_modules/${fileOf(architecture)}`, to);
+      }
+    }
+  },
+};
+
+const stripTypes = {
+  name: 'strip-types',
+  transform: (code, id) =>
+    id.endsWith('.ts') ? { code: stripTypeScriptTypes(code), map: null } : null,
+};
+
+export default {
+  input: {
+    normd: 'firmware-ts/main.ts',
+    normctl: 'firmware-ts/cli/normctl.ts',
+    thread: 'firmware-ts/store/thread.ts',
+  },
+  output: {
+    dir: 'dist',
+    format: 'es',
+    entryFileNames: '[name].mjs',
+    chunkFileNames: '[name]-[hash].mjs',
+    // CommonJS packages in the bundle still ask for it.
+    intro: 'const __dirname = import.meta.dirname;',
+  },
+  plugins: [
+    addons,
+    stripTypes,
+    nodeResolve({ exportConditions: ['node'], preferBuiltins: true }),
+    commonjs({ ignoreDynamicRequires: true }),
+    json(),
+  ],
+  onwarn(warning, warn) {
+    // Cycles inside packages are their own affair; ours are refused by the room rules.
+    if (warning.code === 'CIRCULAR_DEPENDENCY') return;
+    warn(warning);
+  },
+};

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HouseFile } from '../../ci/rules/rule.ts';
+import { RULES } from '../../ci/rules/table.ts';
+
+const ARCHITECTURE = 'firmware-ts/ARCHITECTURE.md';
+const LOCK: HouseFile = { path: 'package-lock.json', text: '{"packages":{}}' };
+const HOUSE: readonly HouseFile[] = [
+  LOCK,
+  { path: ARCHITECTURE, text: '| `bytes/` | cursor |' },
+  { path: 'firmware-ts/bytes/hex.ts', text: 'export const one = 1;\n' },
+];
+
+function broken(...planted: readonly HouseFile[]): readonly string[] {
+  const kept = HOUSE.filter(({ path }) => !planted.some((file) => file.path === path));
+  return RULES.flatMap(({ name, check }) =>
+    check([...kept, ...planted]).map(({ path }) => `${name}: ${path}`),
+  );
+}
+
+const source = (text: string): HouseFile => ({ path: 'firmware-ts/bytes/hex.ts', text });
+const mark = 'TO' + 'DO';
+const pem = ['-----BEGIN PRIVATE', 'KEY-----\n'].join(' ') + 'A'.repeat(64);
+const longFunction = `export function f() {\n${'g();\n'.repeat(45)}}\n`;
+
+test('a clean house breaks no rule', () => assert.deepEqual(broken(), []));
+
+for (const [fault, rule, file] of [
+  ['a file of 500 lines', 'sizes', source('x;\n'.repeat(500))],
+  ['a line of 120 columns', 'sizes', source('x'.repeat(120))],
+  ['long functions only', 'nine functions in ten under forty lines', source(longFunction)],
+  ['a promise of code', 'no promises', source(`// ${mark}: later`)],
+  ['an empty catch', 'no swallowed error', source('try { f(); } catch (error) { }')],
+  ['a private key', 'no private key', { path: 'pki/key.md', text: pem }],
+  ['a narrowed suite', 'whole suite', { path: 'test/a.test.ts', text: 'test.' + "only('x')" }],
+  ['a room without charter', 'charters', { path: 'firmware-ts/attic/box.ts', text: '' }],
+  ['a charter without room', 'charters', { path: ARCHITECTURE, text: '| `bytes/` |\n| `no/` |' }],
+  ['a broken link', 'links', { path: 'README.md', text: '[x](nowhere.md)' }],
+  ['a record out of count', 'decisions', { path: 'firmware-ts/decisions/0002-x.md', text: '' }],
+  ['a vector without source', 'vectors have sources', { path: 'test/vectors/a.json', text: '{}' }],
+  [
+    'a package under the GPL',
+    'licences',
+    { ...LOCK, text: '{"packages":{"node_modules/x":{"license":"GPL-3.0"}}}' },
+  ],
+] as const satisfies readonly (readonly [string, string, HouseFile])[]) {
+  test(`${fault} breaks the rule "${rule}"`, () => {
+    assert.ok(broken(file).some((line) => line.startsWith(`${rule}: `)));
+  });
+}
+
+test('a link to a file, a folder or the web is no broken link', () => {
+  const text = '[a](firmware-ts/bytes/hex.ts) [b](firmware-ts/) [c](https://example.org) [d](#x)';
+  assert.deepEqual(broken({ path: 'README.md', text }), []);
+});
