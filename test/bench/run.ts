@@ -17,11 +17,12 @@ interface Result {
   readonly maximum: number;
 }
 
-async function measure({ name, unit, run }: Bench): Promise<Result> {
+async function measure(bench: Bench): Promise<Result> {
   const values: number[] = [];
-  for (let count = 0; count < RUNS; count += 1) values.push(await run());
+  for (let count = 0; count < RUNS; count += 1) values.push(await bench.run());
   values.sort((a, b) => a - b);
   const [minimum = NaN, maximum = NaN] = [values[0], values.at(-1)];
+  const { name, unit } = bench;
   return { name, unit, median: values[RUNS >> 1] ?? NaN, minimum, maximum };
 }
 
