@@ -96,7 +96,7 @@ const WRITER_INITIAL_BYTES = 64;
 
 /** Writes big-endian fields into a buffer that grows. */
 export class Writer {
-  #bytes: Uint8Array;
+  #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
   #length = 0;
 
@@ -162,7 +162,7 @@ export class Writer {
   }
 
   /** What has been written; a view that stays valid until the next write. */
-  finish(): Uint8Array {
+  finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }
 
