@@ -1,22 +1,53 @@
+import type { Failure } from '#bytes/failure.ts';
+
 /**
  * What is kept at home, and what is owed to whom. `append` is confirmed only after the commit has
  * reached the disk; an entry of the outbox is deleted only by `acknowledge`.
+ *
+ * Codes of rejections: `disk-full`, `disk-error`, `disk-read-only` (nothing of the batch was kept,
+ * a later try may succeed), `store-damaged` (likewise; the file has been set aside),
+ * `store-busy` (more waits for the disk than may), `store-closed`, `store-died`, `bad-append`.
  */
 export interface Store {
-  /** One observation and what it owes, in one transaction. Resolves when durable. */
+  readonly opening: Opening;
+  /**
+   * One observation and what it owes, in one transaction. Resolves when durable. All bytes are
+   * copied before it returns.
+   */
   append(append: Append): Promise<void>;
   /**
    * What `backend` is owed after the entry `afterId` (0: from the oldest), oldest first, at most
-   * `limit` entries. Order within a stream is the order of `append`.
+   * `limit` entries; fewer come when they are large, none only when there is nothing more. Ids
+   * grow for ever; order within a stream is the order of `append`.
    */
   due(backend: string, afterId: number, limit: number): Promise<readonly DueEntry[]>;
-  /** The broker has these; they are forgotten. Resolves when durable. */
+  /** The broker has these; they are forgotten. Unknown ids do nothing. Resolves when durable. */
   acknowledge(backend: string, ids: readonly number[]): Promise<void>;
   /** Calls `wake` whenever a commit has added entries for `backend`; the result unsubscribes. */
   onDue(backend: string, wake: () => void): () => void;
+  /** Calls `report` when a file is found damaged while in use; the result unsubscribes. */
+  onSetAside(report: (setAside: SetAside) => void): () => void;
+  /** What is kept at home of `source`, oldest first; paged like `due`. */
+  observations(source: string, afterId: number, limit: number): Promise<readonly Kept[]>;
   counts(): Promise<StoreCounts>;
   /** Commits what was appended, then closes the file. */
   close(): Promise<void>;
+}
+
+/** What opening found. */
+export interface Opening {
+  readonly file: string;
+  /** Numbers the lives of the sequences: streams new to this file begin in it. */
+  readonly epoch: number;
+  /** Present when the file found there could not be used. */
+  readonly setAside?: SetAside;
+}
+
+/** A file that is not ours or not sound has been renamed, never deleted; a new epoch has begun. */
+export interface SetAside {
+  readonly file: string;
+  /** `store-damaged`, `store-foreign` (of another program) or `store-newer` (of a later normd). */
+  readonly failure: Failure;
 }
 
 export interface Append {
@@ -53,10 +84,24 @@ export interface DueEntry {
   readonly readings: number;
 }
 
+/** An observation of the local raw store. */
+export interface Kept {
+  readonly id: number;
+  readonly takenMs: number;
+  readonly readings: number;
+  readonly observation: Uint8Array;
+}
+
 /** Readings since this start, and what is in the file now. */
 export interface StoreCounts {
   readonly sources: Readonly<Record<string, { readonly stored: number }>>;
   readonly backends: Readonly<
     Record<string, { readonly queuedEntries: number; readonly queuedReadings: number }>
   >;
+}
+
+/** How long and how much of each source is kept at home. */
+export interface Retention {
+  readonly ageMs: number;
+  readonly bytes: number;
 }

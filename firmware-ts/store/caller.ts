@@ -1,0 +1,88 @@
+import { Worker } from 'node:worker_threads';
+import { type Failure, OperatingError } from '#bytes/failure.ts';
+import type { CallName, Calls, Reply, ThreadSetting } from './messages.ts';
+import type { Opening } from './store.ts';
+
+/** Asks the store's thread and matches its answers; the death of the thread rejects all. */
+export class Caller {
+  /** A file was found damaged on use, and another one opened. */
+  onSetAside: ((opening: Opening) => void) | undefined;
+  readonly #worker: Worker;
+  readonly #opened = Promise.withResolvers<Opening>();
+  readonly #exited = Promise.withResolvers<undefined>();
+  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  #nextId = 1;
+  #death: OperatingError | undefined;
+
+  constructor(threadFile: URL, setting: ThreadSetting) {
+    this.#worker = new Worker(threadFile, { name: 'store', workerData: setting });
+    this.#worker.on('message', (reply: Reply) => this.#take(reply));
+    this.#worker.on('error', (cause) => this.#die(cause));
+    this.#worker.on('exit', () => {
+      this.#die(undefined);
+      this.#exited.resolve(undefined);
+    });
+  }
+
+  /** Rejects with the reason when the file cannot be opened. */
+  get opened(): Promise<Opening> {
+    return this.#opened.promise;
+  }
+
+  get exited(): Promise<unknown> {
+    return this.#exited.promise;
+  }
+
+  call<Name extends CallName>(
+    call: Name,
+    ask: Calls[Name]['ask'],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<Calls[Name]['answer']> {
+    if (this.#death !== undefined) return Promise.reject(this.#death);
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const waiter = Promise.withResolvers<unknown>();
+    this.#waiting.set(id, waiter);
+    this.#worker.postMessage({ id, call, ask }, transfer);
+    // The thread answers each call by its own kind (`answer` in thread.ts).
+    return waiter.promise as Promise<Calls[Name]['answer']>;
+  }
+
+  #take(reply: Reply): void {
+    switch (reply.kind) {
+      case 'opened':
+        this.#opened.resolve(reply.opening);
+        break;
+      case 'refused':
+        this.#opened.reject(errorOf(reply.failure));
+        break;
+      case 'set-aside':
+        this.onSetAside?.(reply.opening);
+        break;
+      case 'answer':
+        this.#settle(reply.id)?.resolve(reply.answer);
+        break;
+      case 'failed':
+        this.#settle(reply.id)?.reject(errorOf(reply.failure));
+    }
+  }
+
+  #settle(id: number): PromiseWithResolvers<unknown> | undefined {
+    const waiter = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return waiter;
+  }
+
+  #die(cause: unknown): void {
+    this.#death ??= new OperatingError('store-died', 'the thread of the store has ended', {
+      cause,
+    });
+    this.#opened.reject(this.#death);
+    for (const waiter of this.#waiting.values()) waiter.reject(this.#death);
+    this.#waiting.clear();
+  }
+}
+
+function errorOf({ code, message, ...place }: Failure): OperatingError {
+  return new OperatingError(code, message, place);
+}

@@ -1,0 +1,94 @@
+import { OperatingError } from '#bytes/failure.ts';
+import type { Clock } from '#system/clock.ts';
+import { Group } from './group.ts';
+import type { Acknowledged, Batch } from './messages.ts';
+import type { Append } from './store.ts';
+
+/** An append waits at most this long for others to share its fsync; far below 100 ms to a broker. */
+export const GROUP_DELAY_MS = 10;
+
+/** What may wait in memory for a slow disk: minutes of meters, seconds of many PMUs. */
+export const WAITING_BYTES_MAX = 32 << 20;
+
+/**
+ * Group commit: gathers appends and acknowledgements into one transaction, and has one at the disk
+ * at a time. While an fsync is slow the next group grows, so that the rate does not fall with it.
+ */
+export class Committer {
+  readonly #clock: Clock;
+  readonly #commit: (batch: Batch) => Promise<void>;
+  /** Those not yet sent, oldest first; the last one takes more until it is full. */
+  readonly #groups: Group[] = [];
+  #waitingBytes = 0;
+  #atDisk: Promise<void> | undefined;
+  #cancelDelay: (() => void) | undefined;
+  #overdue = false;
+
+  constructor(clock: Clock, commit: (batch: Batch) => Promise<void>) {
+    this.#clock = clock;
+    this.#commit = commit;
+  }
+
+  append(append: Append): Promise<void> {
+    if (this.#waitingBytes >= WAITING_BYTES_MAX) {
+      const waiting = `${this.#waitingBytes} bytes wait for the disk`;
+      return Promise.reject(new OperatingError('store-busy', waiting));
+    }
+    return this.#add((group) => group.append(append));
+  }
+
+  /** Never refused: it is small, and makes room. */
+  acknowledge(acknowledged: Acknowledged): Promise<void> {
+    return this.#add((group) => group.acknowledge(acknowledged));
+  }
+
+  /** Sends what waits, without delay; resolves when all is settled, kept or refused. */
+  async flush(): Promise<void> {
+    while (this.#groups.length > 0 || this.#atDisk !== undefined) {
+      this.#overdue = true;
+      this.#next();
+      await this.#atDisk;
+    }
+  }
+
+  #add(put: (group: Group) => Promise<void>): Promise<void> {
+    let group = this.#groups.at(-1);
+    if (group === undefined || group.full) {
+      group = new Group();
+      this.#groups.push(group);
+    }
+    const before = group.bytes;
+    const durable = put(group);
+    this.#waitingBytes += group.bytes - before;
+    this.#next();
+    return durable;
+  }
+
+  #next(): void {
+    const group = this.#groups[0];
+    if (group === undefined) return;
+    this.#cancelDelay ??= this.#clock.after(GROUP_DELAY_MS, () => {
+      this.#overdue = true;
+      this.#next();
+    });
+    if (this.#atDisk === undefined && (this.#overdue || group.full)) this.#send(group);
+  }
+
+  #send(group: Group): void {
+    this.#groups.shift();
+    this.#cancelDelay?.();
+    this.#cancelDelay = undefined;
+    this.#overdue = false;
+    const { bytes } = group;
+    this.#atDisk = this.#commit(group.seal())
+      .then(
+        () => group.resolve(),
+        (error: unknown) => group.reject(error),
+      )
+      .then(() => {
+        this.#waitingBytes -= bytes;
+        this.#atDisk = undefined;
+        this.#next();
+      });
+  }
+}

@@ -1,0 +1,170 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
+import { OperatingError, failureOf } from '#bytes/failure.ts';
+import { diskFailure, isUnusableFile } from './disk-failure.ts';
+import { Ledger } from './ledger.ts';
+import type { ThreadSetting } from './messages.ts';
+import { APPLICATION_ID, migrate } from './schema.ts';
+import type { Opening } from './store.ts';
+
+const FILE_NAME = 'store.db';
+
+/** Another normd that is just stopping may hold the file this long. */
+const LOCK_WAIT_MS = 2_000;
+
+/**
+ * After an unclean stop a file up to this size is checked in full (some 0.1 s, a few seconds on a
+ * slow card). Damage in a larger one is found on use and treated alike.
+ */
+const CHECK_BYTES_MAX = 64 << 20;
+
+/** The write-ahead log is cut to this after a checkpoint, so that a burst does not keep its space. */
+const LOG_BYTES_KEPT = 4 << 20;
+
+/** What SQLite puts beside the file; they belong together. */
+const SUFFIXES = ['', '-wal', '-shm', '-journal'] as const;
+
+/**
+ * Opens the store in `setting.directory`, which is made if need be (mode 0700; the file 0600). A
+ * file that is damaged or not ours is set aside and a new one begun.
+ * Errors: `store-locked`, `disk-full`, `disk-error`, `disk-read-only`.
+ */
+export function openLedger(setting: ThreadSetting): { ledger: Ledger; opening: Opening } {
+  const file = join(setting.directory, FILE_NAME);
+  try {
+    makeDirectory(setting.directory);
+    const ledger = tryOpen(file, setting);
+    return { ledger, opening: { file, epoch: ledger.epoch } };
+  } catch (error) {
+    const failure = diskFailure(error);
+    if (!isUnusableFile(failure)) throw failure;
+    return replace(file, setting, failure);
+  }
+}
+
+/** Sets the file aside, which nobody has open any more, and begins a new one. */
+export function replace(
+  file: string,
+  setting: ThreadSetting,
+  failure: OperatingError,
+): { ledger: Ledger; opening: Opening } {
+  try {
+    const setAside = { file: moveAside(file), failure: failureOf(failure) };
+    const ledger = tryOpen(file, setting);
+    return { ledger, opening: { file, epoch: ledger.epoch, setAside } };
+  } catch (error) {
+    throw diskFailure(error);
+  }
+}
+
+function tryOpen(file: string, setting: ThreadSetting): Ledger {
+  const unclean = sizeOf(`${file}-wal`) > 0;
+  const fresh = sizeOf(file) === 0;
+  if (unclean && fresh) throw new OperatingError('store-damaged', 'the log has lost its database');
+  if (fresh) makeFile(file);
+  else assertOurs(file);
+  const { addonFile } = setting;
+  const database = new Sqlite(file, {
+    timeout: LOCK_WAIT_MS,
+    ...(addonFile === undefined ? {} : { nativeBinding: addonFile }),
+  });
+  try {
+    if (fresh) database.pragma(`application_id = ${APPLICATION_ID}`);
+    configure(database);
+    if (unclean && sizeOf(file) <= CHECK_BYTES_MAX) assertSound(database);
+    migrate(database, setting.newEpoch);
+    return new Ledger(database, setting.retention);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function configure(database: Database): void {
+  // Exclusive: a second normd is refused, and no shared-memory file is needed.
+  database.pragma('locking_mode = EXCLUSIVE');
+  database.pragma('journal_mode = WAL');
+  // FULL: each commit syncs the log before it returns; NORMAL would lose the last ones.
+  database.pragma('synchronous = FULL');
+  database.pragma(`journal_size_limit = ${LOG_BYTES_KEPT}`);
+  database.pragma('foreign_keys = OFF'); // the statements keep them; checks would cost each row
+  database.pragma('trusted_schema = OFF');
+}
+
+/** SQLite's header (sqlite.org/fileformat.html, 1.3): its magic, and at 68 the application id. */
+const MAGIC = 'SQLite format 3\0';
+const HEADER_BYTES = 100;
+const APPLICATION_OFFSET = 68;
+
+/** Looks before SQLite opens the file: not even the journal of a foreign one is touched. */
+function assertOurs(file: string): void {
+  const header = readStart(file, HEADER_BYTES);
+  if (header.length < HEADER_BYTES || header.toString('latin1', 0, MAGIC.length) !== MAGIC) {
+    throw new OperatingError('store-damaged', 'the file does not begin like a database');
+  }
+  if (header.readUInt32BE(APPLICATION_OFFSET) !== APPLICATION_ID) {
+    throw new OperatingError('store-foreign', 'the database belongs to another program');
+  }
+}
+
+function readStart(file: string, length: number): Buffer {
+  const handle = openSync(file, 'r');
+  try {
+    const start = Buffer.alloc(length);
+    return start.subarray(0, readSync(handle, start));
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function assertSound(database: Database): void {
+  const verdict = String(database.pragma('quick_check(1)', { simple: true }));
+  if (verdict !== 'ok') throw new OperatingError('store-damaged', verdict);
+}
+
+function makeDirectory(directory: string): void {
+  const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (first !== undefined) syncDirectory(dirname(first));
+}
+
+function makeFile(file: string): void {
+  closeSync(openSync(file, 'a', 0o600)); // SQLite gives its log the mode of the file
+  syncDirectory(dirname(file));
+}
+
+function moveAside(file: string): string {
+  let number = 1;
+  while (SUFFIXES.some((suffix) => existsSync(`${file}.aside-${number}${suffix}`))) number += 1;
+  const aside = `${file}.aside-${number}`;
+  // The database first: cut short here, the next start finds a log alone and sets that aside too.
+  for (const suffix of SUFFIXES) {
+    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
+  }
+  syncDirectory(dirname(file));
+  return aside;
+}
+
+/** Makes names of a directory durable: fsync of a file does not (fsync(2)). */
+function syncDirectory(directory: string): void {
+  const handle = openSync(directory, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}

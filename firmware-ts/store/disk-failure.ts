@@ -1,0 +1,47 @@
+import { OperatingError } from '#bytes/failure.ts';
+
+/** SQLite's result codes (sqlite.org/rescode.html) by the prefix that decides, in words of ours. */
+const CODES: readonly (readonly [prefix: string, code: string, hint: string])[] = [
+  ['SQLITE_FULL', 'disk-full', 'free space on the disk that holds the store'],
+  ['SQLITE_IOERR', 'disk-error', 'look for errors of the disk in the kernel log'],
+  ['SQLITE_READONLY', 'disk-read-only', 'the file system may have been remounted after an error'],
+  ['SQLITE_CANTOPEN', 'disk-error', 'check that the directory exists and may be written'],
+  ['SQLITE_PERM', 'disk-error', 'check the owner and mode of the store'],
+  ['SQLITE_BUSY', 'store-locked', 'another normd uses this directory'],
+  ['SQLITE_LOCKED', 'store-locked', 'another normd uses this directory'],
+  ['SQLITE_CORRUPT', 'store-damaged', 'the file is kept under another name'],
+  ['SQLITE_NOTADB', 'store-damaged', 'the file is kept under another name'],
+  // A table or column that our version promises is not there.
+  ['SQLITE_ERROR', 'store-damaged', 'the file is kept under another name'],
+];
+
+/** An error of SQLite or of the file system as an operating error; others as they are. */
+export function diskFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof OperatingError) return error;
+  const native = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const known = CODES.find(([prefix]) => native.startsWith(prefix));
+  if (known !== undefined) {
+    return new OperatingError(known[1], `${error.message} (${native})`, {
+      hint: known[2],
+      cause: error,
+    });
+  }
+  if (native === 'ENOSPC' || native === 'EDQUOT') {
+    return new OperatingError('disk-full', error.message, { cause: error });
+  }
+  if (native === 'EROFS') {
+    return new OperatingError('disk-read-only', error.message, { cause: error });
+  }
+  if (/^E[A-Z0-9]+$/.test(native)) {
+    return new OperatingError('disk-error', error.message, { cause: error });
+  }
+  return error;
+}
+
+/** Codes that say that this file cannot be used, though another one could. */
+export function isUnusableFile(error: unknown): error is OperatingError {
+  return (
+    error instanceof OperatingError &&
+    ['store-damaged', 'store-foreign', 'store-newer'].includes(error.code)
+  );
+}
