@@ -21,6 +21,10 @@ export interface LinkOwner {
   waiting(failure: Failure, retryMs: number): void;
   /** A replay has given all it has. Real links never call it. */
   ended(): void;
+  /** A listening socket has its port, which is of interest where 0 was asked for. */
+  listening?(address: string, port: number): void;
+  /** A peer that came to a listening socket got no stream, e.g. beyond the limit of peers. */
+  refused?(peer: string, failure: Failure): void;
 }
 
 export interface Stream {

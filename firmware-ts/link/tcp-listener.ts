@@ -1,0 +1,125 @@
+import { type Server, type Socket, createServer } from 'node:net';
+import type { Clock } from '#system/clock.ts';
+import type { Link, LinkOwner } from './link.ts';
+import { type Endpoint, type EndpointOwner, type LinkPorts, Mending } from './mending.ts';
+import {
+  LISTEN_ADDRESS,
+  bareHost,
+  endSocket,
+  endpointText,
+  sendBounded,
+  socketFailure,
+  tuneSocket,
+  whenClosed,
+} from './socket.ts';
+import { type RunningStream, beginStream } from './stream.ts';
+
+export interface TcpListenerOptions {
+  readonly kind: 'tcp-listen';
+  /** `127.0.0.1` unless given. */
+  readonly address?: string;
+  /** 0 takes a free one; `listening` tells which. */
+  readonly port: number;
+  /** 16 unless given. */
+  readonly peersMax?: number;
+}
+
+/** A data concentrator's worth of meters; each costs a socket and a protocol's buffers. */
+const PEERS_MAX = 16;
+
+/** A port to which devices connect by themselves. */
+export function tcpListener(options: TcpListenerOptions, ports: LinkPorts): Link {
+  let mending: Mending | undefined;
+  return {
+    open: (owner) => {
+      const waiting = owner.waiting.bind(owner);
+      const open = (events: EndpointOwner): Endpoint =>
+        new Listener(options, ports.clock, owner, events);
+      mending = new Mending(open, waiting, ports);
+      mending.start();
+    },
+    close: async () => mending?.stop(),
+  };
+}
+
+class Listener implements Endpoint {
+  readonly #clock: Clock;
+  readonly #owner: LinkOwner;
+  readonly #events: EndpointOwner;
+  readonly #place: string;
+  readonly #peersMax: number;
+  readonly #streams = new Set<RunningStream>();
+  readonly #server: Server;
+  #ending = false;
+
+  constructor(options: TcpListenerOptions, clock: Clock, owner: LinkOwner, events: EndpointOwner) {
+    const host = bareHost(options.address ?? LISTEN_ADDRESS);
+    this.#clock = clock;
+    this.#owner = owner;
+    this.#events = events;
+    this.#place = endpointText(host, options.port);
+    this.#peersMax = options.peersMax ?? PEERS_MAX;
+    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server.on('error', (error) => this.#failed(error));
+    this.#server.listen({ port: options.port, host }, () => this.#listening());
+  }
+
+  end(): void {
+    this.#ending = true;
+    // Before it listens there is nothing to close; `#listening` or `#failed` follows either way.
+    if (this.#server.listening) this.#close();
+  }
+
+  #close(): void {
+    this.#server.close(() => this.#events.ended({ code: 'closed', message: this.#place }));
+    for (const stream of this.#streams) stream.end();
+  }
+
+  #listening(): void {
+    if (this.#ending) {
+      this.#close();
+      return;
+    }
+    this.#events.opened();
+    this.#events.working();
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === 'string') return;
+    this.#owner.listening?.(bound.address, bound.port);
+  }
+
+  /** While it listens, an error concerns one peer that could not be accepted (EMFILE). */
+  #failed(error: Error): void {
+    const failure = socketFailure(error, this.#place);
+    if (this.#server.listening) this.#owner.refused?.(this.#place, failure);
+    else this.#events.ended(failure);
+  }
+
+  #accept(socket: Socket): void {
+    const peer = endpointText(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0);
+    if (this.#streams.size >= this.#peersMax) {
+      socket.destroy();
+      this.#owner.refused?.(peer, {
+        code: 'too-many-peers',
+        message: `${peer}: ${this.#peersMax} peers are connected already`,
+        hint: 'raise peersMax of this link, or find out who the others are',
+      });
+      return;
+    }
+    this.#begin(socket, peer);
+  }
+
+  #begin(socket: Socket, peer: string): void {
+    tuneSocket(socket);
+    const stream = beginStream(this.#owner, {
+      peer,
+      send: (bytes) => sendBounded(socket, bytes),
+      end: () => endSocket(socket, this.#clock),
+    });
+    this.#streams.add(stream);
+    socket.on('data', (bytes: Uint8Array) => stream.chunk(bytes));
+    whenClosed(socket, peer, (failure) => {
+      this.#streams.delete(stream);
+      stream.ended(failure);
+    });
+  }
+}

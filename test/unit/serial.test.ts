@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { failureOf } from '#bytes/failure.ts';
+import { bytesFromLatin1, latin1FromBytes } from '#bytes/text.ts';
+import { openLink } from '#link/open.ts';
+import { type SerialFormat, parseSerialFormat } from '#link/serial.ts';
+import { VirtualClock } from '#sim/virtual-clock.ts';
+import { RecordingOwner } from '../support/link-owner.ts';
+import { seeded } from '../support/seeded.ts';
+
+const withoutSocat =
+  spawnSync('socat', ['-V']).status === 0 ? false : 'socat is missing: no pseudo-terminal pair';
+
+/** Two pseudo-terminals back to back, as a cable between two serial ports. */
+async function plug(t: TestContext, here: string, there: string): Promise<ChildProcess> {
+  const ends = [here, there].map((link) => `pty,raw,echo=0,link=${link}`);
+  const cable = spawn('socat', ['-d', '-d', ...ends], { stdio: ['ignore', 'ignore', 'pipe'] });
+  t.after(() => unplug(cable));
+  let said = '';
+  for await (const bytes of cable.stderr) {
+    said += String(bytes);
+    if (said.includes('starting data transfer')) break;
+  }
+  return cable;
+}
+
+async function unplug(cable: ChildProcess): Promise<void> {
+  if (cable.exitCode !== null || cable.signalCode !== null) return;
+  cable.kill();
+  await once(cable, 'exit');
+}
+
+async function folder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'normd-serial-'));
+  t.after(() => rm(path, { recursive: true }));
+  return path;
+}
+
+function opened(t: TestContext, path: string, format: SerialFormat = '8N1') {
+  const clock = new VirtualClock();
+  const owner = new RecordingOwner(() => clock.monotonic());
+  const options = { kind: 'serial', path, baud: 9600, format } as const;
+  const link = openLink(options, { clock, entropy: seeded(5) });
+  link.open(owner);
+  t.after(() => link.close());
+  return { link, owner, clock };
+}
+
+test('bytes cross a serial line both ways', { skip: withoutSocat }, async (t) => {
+  const path = await folder(t);
+  const [here, there] = [join(path, 'gateway'), join(path, 'meter')];
+  await plug(t, here, there);
+  const gateway = opened(t, here, '7E1');
+  const meter = opened(t, there);
+  const { stream } = await gateway.owner.next('up');
+  assert.equal(stream.peer, here);
+  const answering = (await meter.owner.next('up')).stream;
+  stream.send(bytesFromLatin1('/?!\r\n'));
+  await meter.owner.until(() => meter.owner.received().length === 5);
+  answering.send(bytesFromLatin1('/NOR5normd\r\n'));
+  await gateway.owner.until(() => gateway.owner.received().length === 12);
+  assert.equal(latin1FromBytes(gateway.owner.received()), '/NOR5normd\r\n');
+  stream.send(bytesFromLatin1('bye'));
+  await gateway.link.close();
+  await meter.owner.until(() => meter.owner.received().length === 8);
+  assert.equal((await gateway.owner.next('down')).failure, undefined);
+});
+
+test(
+  'an adapter that vanishes and comes back is opened anew',
+  { skip: withoutSocat },
+  async (t) => {
+    const path = await folder(t);
+    const [here, there] = [join(path, 'gateway'), join(path, 'meter')];
+    const { owner, clock } = opened(t, here);
+    const missing = await owner.next('waiting');
+    assert.equal(missing.failure.code, 'no-such-port');
+    const cable = await plug(t, here, there);
+    clock.advance(missing.retryMs);
+    await owner.next('up');
+    await unplug(cable);
+    assert.equal((await owner.next('down')).failure?.code, 'port-vanished');
+    const { retryMs } = await owner.next('waiting');
+    await plug(t, here, there);
+    clock.advance(retryMs);
+    const { stream } = await owner.next('up');
+    const meter = opened(t, there);
+    await meter.owner.next('up');
+    stream.send(bytesFromLatin1('again'));
+    await meter.owner.until(() => meter.owner.received().length === 5);
+  },
+);
+
+test('a port that another program holds is busy', { skip: withoutSocat }, async (t) => {
+  const path = await folder(t);
+  const [here, there] = [join(path, 'gateway'), join(path, 'meter')];
+  await plug(t, here, there);
+  const first = opened(t, here);
+  await first.owner.next('up');
+  const second = opened(t, here);
+  const { failure, retryMs } = await second.owner.next('waiting');
+  assert.equal(failure.code, 'port-busy');
+  await first.link.close();
+  second.clock.advance(retryMs);
+  await second.owner.next('up');
+});
+
+test('what is no serial port is said to be none', async (t) => {
+  const file = join(await folder(t), 'file');
+  await writeFile(file, 'no port');
+  const { failure } = await opened(t, file).owner.next('waiting');
+  assert.equal(failure.code, 'not-a-serial-port');
+  assert.ok(failure.hint);
+});
+
+test('a serial format is data bits, parity and stop bits', () => {
+  assert.deepEqual(parseSerialFormat('7E1'), { dataBits: 7, parity: 'E', stopBits: 1 });
+  assert.deepEqual(parseSerialFormat('8N2'), { dataBits: 8, parity: 'N', stopBits: 2 });
+  for (const text of ['9N1', '8n1', '8N', '8N1 ', '']) {
+    assert.throws(
+      () => parseSerialFormat(text),
+      (error) => failureOf(error).code === 'bad-format',
+      text,
+    );
+  }
+});
