@@ -7,6 +7,8 @@ export interface Failure {
   readonly offset?: number;
   /** The standard's name of the field that was being read. */
   readonly field?: string;
+  /** The file that it is about. */
+  readonly path?: string;
   /** The next thing a technician can try. */
   readonly hint?: string;
 }
@@ -14,6 +16,7 @@ export interface Failure {
 export interface FailurePlace {
   readonly offset?: number;
   readonly field?: string;
+  readonly path?: string;
   readonly hint?: string;
   readonly cause?: unknown;
 }
@@ -23,6 +26,7 @@ export class OperatingError extends Error implements Failure {
   readonly code: string;
   readonly offset?: number;
   readonly field?: string;
+  readonly path?: string;
   readonly hint?: string;
 
   constructor(code: string, message: string, place: FailurePlace = {}) {
@@ -31,6 +35,7 @@ export class OperatingError extends Error implements Failure {
     this.code = code;
     if (place.offset !== undefined) this.offset = place.offset;
     if (place.field !== undefined) this.field = place.field;
+    if (place.path !== undefined) this.path = place.path;
     if (place.hint !== undefined) this.hint = place.hint;
   }
 }
@@ -40,12 +45,13 @@ export function failureOf(error: unknown): Failure {
   if (!(error instanceof OperatingError)) {
     return { code: 'unexpected', message: error instanceof Error ? error.message : String(error) };
   }
-  const { code, message, offset, field, hint } = error;
+  const { code, message, offset, field, path, hint } = error;
   return {
     code,
     message,
     ...(offset === undefined ? {} : { offset }),
     ...(field === undefined ? {} : { field }),
+    ...(path === undefined ? {} : { path }),
     ...(hint === undefined ? {} : { hint }),
   };
 }
