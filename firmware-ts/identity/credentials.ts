@@ -1,0 +1,173 @@
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { failureOf, OperatingError } from '#bytes/failure.ts';
+
+/** Paths of PEM files. */
+export interface CredentialFiles {
+  readonly key: string;
+  /** The own certificate first, then its intermediates. */
+  readonly certificate: string;
+  /** Trust anchors for the peer, several in a file allowed. */
+  readonly anchors: readonly string[];
+}
+
+/** Checked PEM texts, ready for TLS; never to be logged. */
+export interface Credentials {
+  readonly key: string;
+  readonly certificate: string;
+  readonly anchors: readonly string[];
+  /** CN of the own certificate: the gateway's name. */
+  readonly commonName: string;
+  /** End of the own certificate's validity, milliseconds since 1970. */
+  readonly notAfterMs: number;
+}
+
+export type CredentialCode =
+  | 'file-missing'
+  | 'file-unreadable'
+  | 'key-unreadable'
+  | 'key-mismatch'
+  | 'key-too-open'
+  | 'certificate-unreadable'
+  | 'certificate-expired'
+  | 'certificate-not-yet-valid'
+  | 'anchor-brainpool-refused'
+  | 'anchor-curve-refused';
+
+/**
+ * Reads the files anew each time it is called, so that a renewed certificate takes effect with
+ * the next connection. `nowMs` is the wall clock.
+ * Errors: OperatingError with a `CredentialCode`, the path and a hint.
+ */
+export async function loadCredentials(files: CredentialFiles, nowMs: number): Promise<Credentials> {
+  const [key, certificate] = [await readKey(files.key), await readPem(files.certificate)];
+  const chain = certificatesIn(certificate, files.certificate);
+  const [own] = chain;
+  checkPair(own, key.object, files);
+  checkValidity(own, files.certificate, nowMs);
+  checkCurves(chain, files.certificate);
+  const anchors = await Promise.all(files.anchors.map(readAnchors));
+  return {
+    key: key.pem,
+    certificate,
+    anchors,
+    commonName: commonNameOf(own),
+    notAfterMs: own.validToDate.getTime(),
+  };
+}
+
+async function readAnchors(path: string): Promise<string> {
+  const pem = await readPem(path);
+  checkCurves(certificatesIn(pem, path), path);
+  return pem;
+}
+
+async function readPem(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const missing = isErrno(error) && error.code === 'ENOENT';
+    throw refused(
+      missing ? 'file-missing' : 'file-unreadable',
+      missing ? `${path} does not exist` : `${path} cannot be read: ${failureOf(error).message}`,
+      path,
+      missing ? 'Check the path, or enrol this gateway.' : 'Check owner and mode of the file.',
+      error,
+    );
+  }
+}
+
+/** Others may not read the key at all, the group may read but not write it. */
+const KEY_MODE_FORBIDDEN = 0o037;
+
+async function readKey(path: string): Promise<{ pem: string; object: KeyObject }> {
+  const pem = await readPem(path);
+  const { mode } = await stat(path);
+  if ((mode & KEY_MODE_FORBIDDEN) !== 0) {
+    const octal = (mode & 0o777).toString(8).padStart(4, '0');
+    throw refused('key-too-open', `${path} has mode ${octal}`, path, `Run: chmod 0600 ${path}`);
+  }
+  try {
+    return { pem, object: createPrivateKey(pem) };
+  } catch (error) {
+    const hint = 'It must hold one unencrypted private key in PEM (PKCS#8 or SEC1).';
+    throw refused('key-unreadable', `${path} holds no usable private key`, path, hint, error);
+  }
+}
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+function certificatesIn(pem: string, path: string): [X509Certificate, ...X509Certificate[]] {
+  const hint = 'It must hold certificates in PEM.';
+  try {
+    const [first, ...rest] = (pem.match(PEM_CERTIFICATE) ?? []).map(
+      (block) => new X509Certificate(block),
+    );
+    if (first !== undefined) return [first, ...rest];
+  } catch (error) {
+    throw refused('certificate-unreadable', `${path} is damaged`, path, hint, error);
+  }
+  throw refused('certificate-unreadable', `${path} holds no certificate`, path, hint);
+}
+
+function checkPair(own: X509Certificate, key: KeyObject, files: CredentialFiles): void {
+  if (own.checkPrivateKey(key)) return;
+  throw refused(
+    'key-mismatch',
+    `${files.key} is not the key of ${files.certificate}`,
+    files.key,
+    "The file's first certificate must be the gateway's own; enrol again if the key was replaced.",
+  );
+}
+
+function checkValidity(own: X509Certificate, path: string, nowMs: number): void {
+  const clock = `the clock says ${new Date(nowMs).toISOString()}`;
+  if (nowMs < own.validFromDate.getTime()) {
+    const message = `${path} is valid from ${own.validFromDate.toISOString()}, ${clock}`;
+    const hint = 'Check the clock and its synchronisation first, then the certificate.';
+    throw refused('certificate-not-yet-valid', message, path, hint);
+  }
+  if (nowMs > own.validToDate.getTime()) {
+    const message = `${path} was valid until ${own.validToDate.toISOString()}, ${clock}`;
+    throw refused('certificate-expired', message, path, 'Renew it, or enrol this gateway again.');
+  }
+}
+
+/** What the head-ends' PKIs use; RSA keys have no curve and pass. */
+const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
+
+/** Node 24's TLS client crashes while it verifies a chain that holds a brainpool key. */
+function checkCurves(certificates: readonly X509Certificate[], path: string): void {
+  for (const certificate of certificates) {
+    const { asymmetricKeyType, asymmetricKeyDetails } = certificate.publicKey;
+    if (asymmetricKeyType !== 'ec') continue;
+    const curve = asymmetricKeyDetails?.namedCurve ?? 'explicit parameters';
+    if (CURVES.includes(curve)) continue;
+    const brainpool = curve.startsWith('brainpool');
+    throw refused(
+      brainpool ? 'anchor-brainpool-refused' : 'anchor-curve-refused',
+      `${path} holds a key on ${curve} (${certificate.subject})`,
+      path,
+      `Use a chain on one of ${CURVES.join(', ')}.`,
+    );
+  }
+}
+
+/** The subject's first CN; `subject` has a line for each attribute. */
+function commonNameOf(certificate: X509Certificate): string {
+  return /^CN=(.*)$/m.exec(certificate.subject)?.[1] ?? '';
+}
+
+function refused(
+  code: CredentialCode,
+  message: string,
+  path: string,
+  hint: string,
+  cause?: unknown,
+): OperatingError {
+  return new OperatingError(code, message, { path, hint, cause });
+}
+
+function isErrno(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error;
+}
