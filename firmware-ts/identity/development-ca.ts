@@ -169,7 +169,7 @@ function keyUsageFlags(names: readonly string[]): KeyUsageFlags {
   };
   let sum = 0;
   for (const name of names) sum |= known(flags, name);
-  return sum;
+  return sum as KeyUsageFlags;
 }
 
 /** KeyPurposeId (RFC 5280, 4.2.1.12), named as there. */
