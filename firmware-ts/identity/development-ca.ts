@@ -4,13 +4,11 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
+  Extension,
   PemConverter,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
-  type Extension,
   type X509Certificate,
 } from '@peculiar/x509';
 import { webcrypto } from 'node:crypto';
@@ -121,7 +119,7 @@ async function sign(
   const { publicKey } = request.keys;
   const extensions: Extension[] = [
     new BasicConstraintsExtension(profile.certificateAuthority, undefined, true),
-    new KeyUsagesExtension(keyUsageFlags(profile.keyUsages), true),
+    keyUsageExtension(profile.keyUsages),
     await SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
     await AuthorityKeyIdentifierExtension.create(request.signer.publicKey, false, webcrypto),
   ];
@@ -160,16 +158,15 @@ function pemOf(certificate: X509Certificate): string {
   return `${certificate.toString('pem')}\n`;
 }
 
-/** KeyUsage (RFC 5280, 4.2.1.3), named as there. */
-function keyUsageFlags(names: readonly string[]): KeyUsageFlags {
-  const flags: Readonly<Record<string, number>> = {
-    digitalSignature: KeyUsageFlags.digitalSignature,
-    keyCertSign: KeyUsageFlags.keyCertSign,
-    cRLSign: KeyUsageFlags.cRLSign,
-  };
-  let sum = 0;
-  for (const name of names) sum |= known(flags, name);
-  return sum as KeyUsageFlags;
+/** Bits of KeyUsage (RFC 5280, 4.2.1.3), counted from the most significant. */
+const KEY_USAGE_BITS = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 };
+
+/** KeyUsage as a DER BIT STRING, whose trailing zero bits are left out (X.690, 11.2.2). */
+function keyUsageExtension(names: readonly string[]): Extension {
+  let bits = 0;
+  for (const name of names) bits |= 0x80 >>> known<number>(KEY_USAGE_BITS, name);
+  const unused = 31 - Math.clz32(bits & -bits);
+  return new Extension('2.5.29.15', true, Uint8Array.of(3, 2, unused, bits));
 }
 
 /** KeyPurposeId (RFC 5280, 4.2.1.12), named as there. */
