@@ -1,0 +1,114 @@
+import { OperatingError } from '#bytes/failure.ts';
+import type { Observation } from '#reading/reading.ts';
+
+/**
+ * What may leave the house: `objects` of `sources` may go to the back-end `to`, for `purpose`.
+ * What no rule names stays at home.
+ */
+export interface Rule {
+  readonly to: string;
+  /** Why it leaves, in words for the customer and for the record. */
+  readonly purpose: string;
+  /** Names of sources; `*` for all of them. */
+  readonly sources: readonly string[];
+  /** OBIS codes or channels, in which `*` stands for any characters: `1-0:1.8.*`. */
+  readonly objects: readonly string[];
+}
+
+/** What one back-end gets of one observation. */
+export interface Projection {
+  readonly backend: string;
+  /** The source's name (decision 0002: an outgoing stream has one back-end and one source). */
+  readonly stream: string;
+  readonly observation: Observation;
+}
+
+export type Policy = (observation: Observation) => readonly Projection[];
+
+/** Bounds of the configuration; a house has tens of rules, a patterned object some 60 characters. */
+const RULES_MAX = 1_000;
+const PATTERN_LENGTH_MAX = 200;
+
+/** Objects met before, so that a pattern is matched once and not fifty times a second. */
+const DECIDED_MAX = 10_000;
+
+/**
+ * A policy of these rules, for these back-ends. Several rules for one back-end add up: a reading
+ * goes once. Order and content of the readings stay as they are.
+ * Errors: `bad-policy` with the field, e.g. `rules[2].to`.
+ */
+export function policyOf(rules: readonly Rule[], backends: readonly string[]): Policy {
+  assertRules(rules, backends);
+  const recipients = [...new Set(rules.map(({ to }) => to))].map((backend) => {
+    return { backend, allows: decider(rules.filter(({ to }) => to === backend)) };
+  });
+  return (observation) =>
+    recipients.flatMap(({ backend, allows }) => {
+      const { source } = observation;
+      const readings = observation.readings.filter(({ object }) => allows(source, object));
+      if (readings.length === 0) return [];
+      return [{ backend, stream: source, observation: { ...observation, readings } }];
+    });
+}
+
+function decider(rules: readonly Rule[]): (source: string, object: string) => boolean {
+  const matchers = rules.map(({ sources, objects }) => ({ sources, objects: objects.map(glob) }));
+  const decided = new Map<string, boolean>();
+  return (source, object) => {
+    const key = `${source}\n${object}`;
+    const known = decided.get(key);
+    if (known !== undefined) return known;
+    const allowed = matchers.some(
+      ({ sources, objects }) =>
+        (sources.includes('*') || sources.includes(source)) && objects.some((test) => test(object)),
+    );
+    if (decided.size >= DECIDED_MAX) decided.clear();
+    decided.set(key, allowed);
+    return allowed;
+  };
+}
+
+/** Matches in linear time, whatever a device calls its channels. */
+function glob(pattern: string): (text: string) => boolean {
+  const [prefix = '', ...rest] = pattern.split('*');
+  const suffix = rest.pop();
+  if (suffix === undefined) return (text) => text === pattern;
+  return (text) => {
+    if (!text.startsWith(prefix) || !text.endsWith(suffix)) return false;
+    let at = prefix.length;
+    for (const part of rest) {
+      const found = text.indexOf(part, at);
+      if (found < 0) return false;
+      at = found + part.length;
+    }
+    return at <= text.length - suffix.length;
+  };
+}
+
+function assertRules(rules: readonly Rule[], backends: readonly string[]): void {
+  if (rules.length > RULES_MAX) refuse('rules', `more than ${RULES_MAX} rules`);
+  for (const [index, rule] of rules.entries()) {
+    const place = `rules[${index}]`;
+    if (!backends.includes(rule.to)) {
+      const known = backends.length === 0 ? 'none is configured' : `known: ${backends.join(', ')}`;
+      refuse(`${place}.to`, `there is no back-end ${JSON.stringify(rule.to)} (${known})`);
+    }
+    if (rule.purpose.trim() === '') refuse(`${place}.purpose`, 'a rule needs a purpose');
+    assertPatterns(rule.sources, `${place}.sources`);
+    assertPatterns(rule.objects, `${place}.objects`);
+  }
+}
+
+function assertPatterns(patterns: readonly string[], field: string): void {
+  if (patterns.length === 0) refuse(field, 'the list is empty, so that the rule allows nothing');
+  for (const pattern of patterns) {
+    if (pattern === '') refuse(field, 'an empty pattern matches nothing');
+    if (pattern.length > PATTERN_LENGTH_MAX) {
+      refuse(field, `a pattern is longer than ${PATTERN_LENGTH_MAX} characters`);
+    }
+  }
+}
+
+function refuse(field: string, message: string): never {
+  throw new OperatingError('bad-policy', `${field}: ${message}`, { field });
+}
