@@ -1,0 +1,185 @@
+import {
+  Scalar,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Document,
+  type Node,
+  type YAMLMap,
+} from 'yaml';
+import type { JsonSchema } from './annotation.ts';
+import { checkScalar } from './check-scalar.ts';
+import { nearest } from './nearest.ts';
+import type { Finding } from './problem.ts';
+import { REFUSED, join, mark, offsetOf, refuse, refuseChoice, refuseType } from './walk.ts';
+import type { Mark, Spot, Walk } from './walk.ts';
+
+/** More than any file within the size limit holds by itself; only aliases exceed it. */
+const NODES_MAX = 200_000;
+
+export interface Checked {
+  /** The configuration with its defaults, sound only where `findings` is empty. */
+  readonly value: unknown;
+  readonly findings: readonly Finding[];
+  readonly marks: readonly Mark[];
+}
+
+/** Holds a YAML document against a schema and finds everything that does not fit, at once. */
+export function checkDocument(document: Document, schema: JsonSchema): Checked {
+  const walk: Walk = { document, findings: [], marks: [], budget: NODES_MAX };
+  const node: Node = document.contents ?? new Scalar(null);
+  const value = checkNode(walk, { schema, node, path: '', at: 0 });
+  return { value, findings: walk.findings, marks: walk.marks };
+}
+
+function checkNode(walk: Walk, written: Spot): unknown {
+  walk.budget -= 1;
+  if (walk.budget < 0) return refuseExpansion(walk, written);
+  const spot = isAlias(written.node) ? resolveAlias(walk, written) : written;
+  if (spot.schema.anyOf !== undefined) return checkVariant(walk, spot, spot.schema.anyOf);
+  if (spot.schema.type === 'object') return checkObject(walk, spot);
+  if (spot.schema.type === 'array') return checkArray(walk, spot);
+  return checkScalar(walk, spot);
+}
+
+function refuseExpansion(walk: Walk, spot: Spot): typeof REFUSED {
+  if (walk.findings.some(({ code }) => code === 'yaml-alias')) return REFUSED;
+  const hint = 'write out what the aliases (*name) stand for';
+  const message = `aliases expand to more than ${NODES_MAX} values`;
+  return refuse(walk, spot, { code: 'yaml-alias', message, hint });
+}
+
+/** The parser has already refused an alias without an anchor; nothing stands for it here. */
+function resolveAlias(walk: Walk, spot: Spot): Spot {
+  const target = isAlias(spot.node) ? spot.node.resolve(walk.document) : undefined;
+  return { ...spot, node: target ?? new Scalar(null) };
+}
+
+/** The variants of a union differ in the one key whose value each of them fixes. */
+function checkVariant(walk: Walk, spot: Spot, variants: readonly JsonSchema[]): unknown {
+  const { node, path, at } = spot;
+  if (!isMap(node)) return refuseType(walk, spot, 'object');
+  const key = discriminatorOf(variants);
+  const allowed = variants.map((variant) => variant.properties?.[key]?.const ?? '');
+  const choice = valueNode(node, key);
+  if (choice === undefined) {
+    checkNames(walk, spot, node, variants[0]);
+    const hint = `add ${key}: ${allowed.join(' | ')}`;
+    const message = `${key} is missing`;
+    return refuse(
+      walk,
+      { path: join(path, key), at },
+      { code: 'missing-key', message, allowed, hint },
+    );
+  }
+  const tag = isScalar(choice) ? choice.value : undefined;
+  const variant = variants.find((candidate) => candidate.properties?.[key]?.const === tag);
+  if (variant !== undefined) return checkObject(walk, { ...spot, schema: variant });
+  checkNames(walk, spot, node, variants[0]);
+  return refuseChoice(walk, { path: join(path, key), at: offsetOf(choice) }, allowed, tag);
+}
+
+/** An entry of no known variant still defines its name, so that references to it are no faults. */
+function checkNames(walk: Walk, spot: Spot, map: YAMLMap, schema: JsonSchema = {}): void {
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+    const node = valueNode(map, key);
+    if (property['x-normd']?.defines === undefined || node === undefined) continue;
+    checkNode(walk, { schema: property, node, path: join(spot.path, key), at: offsetOf(node) });
+  }
+}
+
+function discriminatorOf(variants: readonly JsonSchema[]): string {
+  const properties = Object.entries(variants[0]?.properties ?? {});
+  return properties.find(([, property]) => property.const !== undefined)?.[0] ?? '';
+}
+
+function checkObject(walk: Walk, spot: Spot): unknown {
+  const { schema, node, path, at } = spot;
+  if (!isMap(node)) return refuseType(walk, spot, 'object');
+  const before = walk.findings.length;
+  refuseUnknownKeys(walk, spot, node);
+  const value: Record<string, unknown> = {};
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+    const child = valueNode(node, key);
+    const place = { schema: property, path: join(path, key) };
+    const entry =
+      child === undefined
+        ? absent(walk, spot, key)
+        : checkNode(walk, { ...place, node: child, at: offsetOf(child) });
+    if (entry !== undefined) value[key] = entry;
+  }
+  if (walk.findings.length > before) return REFUSED;
+  mark(walk, spot, value, (key) => {
+    const child = valueNode(node, key);
+    return child === undefined ? at : offsetOf(child);
+  });
+  return value;
+}
+
+function refuseUnknownKeys(walk: Walk, spot: Spot, map: YAMLMap): void {
+  const allowed = Object.keys(spot.schema.properties ?? {});
+  for (const { key } of map.items) {
+    const name = isScalar(key) ? String(key.value) : '?';
+    if (isScalar(key) && typeof key.value === 'string' && allowed.includes(name)) continue;
+    const guess = nearest(name, allowed);
+    refuse(
+      walk,
+      { path: join(spot.path, name), at: offsetOf(key as Node) },
+      {
+        code: 'unknown-key',
+        message: `${name} is not a key here`,
+        allowed,
+        hint: guess === undefined ? 'remove it, or use an allowed key' : `did you mean ${guess}?`,
+      },
+    );
+  }
+}
+
+function absent(walk: Walk, spot: Spot, key: string): unknown {
+  const { schema, path, at } = spot;
+  const property = schema.properties?.[key] ?? {};
+  if (property.default !== undefined) return withDefaults(property);
+  if (schema.required?.includes(key) !== true) return undefined;
+  const hint = `add ${key}: ${property.description ?? '...'}`;
+  const message = `${key} is missing`;
+  return refuse(walk, { path: join(path, key), at }, { code: 'missing-key', message, hint });
+}
+
+/** What a property that is not written stands for; an object takes its own properties' defaults. */
+function withDefaults(schema: JsonSchema): unknown {
+  if (schema.type !== 'object') return structuredClone(schema.default);
+  const entries = Object.entries(schema.properties ?? {});
+  const filled = entries.filter(([, property]) => property.default !== undefined);
+  return Object.fromEntries(filled.map(([key, property]) => [key, withDefaults(property)]));
+}
+
+function checkArray(walk: Walk, spot: Spot): unknown {
+  const { schema, node, path } = spot;
+  if (!isSeq(node)) return refuseType(walk, spot, 'array');
+  const { minItems = 0, maxItems = Infinity, items = {} } = schema;
+  const count = node.items.length;
+  if (count < minItems || count > maxItems) {
+    const message = `${count} entries, allowed are ${minItems} to ${maxItems}`;
+    const hint = count < minItems ? 'add an entry' : 'remove entries';
+    return refuse(walk, spot, { code: 'out-of-range', message, hint });
+  }
+  return node.items.map((item, index) => {
+    const child = item as Node;
+    return checkNode(walk, {
+      schema: items,
+      node: child,
+      path: `${path}[${index}]`,
+      at: offsetOf(child),
+    });
+  });
+}
+
+function valueNode(map: YAMLMap, key: string): Node | undefined {
+  const pair = map.items.find((item) => isScalar(item.key) && item.key.value === key);
+  if (pair === undefined) return undefined;
+  if (pair.value !== null) return pair.value as Node;
+  const nothing = new Scalar(null); // `{ key }`: a key without a value
+  nothing.range = (pair.key as Node).range ?? null;
+  return nothing;
+}

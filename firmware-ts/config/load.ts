@@ -1,0 +1,140 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { LineCounter, parseDocument, type Document, type YAMLError } from 'yaml';
+import type { JsonSchema } from './annotation.ts';
+import { checkDocument } from './check.ts';
+import type { Finding, Problem, ProblemCode } from './problem.ts';
+import { judge, resolvePath } from './rules.ts';
+import { ConfigurationSchema, type Configuration } from './schema.ts';
+
+export type Loaded =
+  | { readonly configuration: Configuration }
+  | { readonly problems: readonly [Problem, ...Problem[]] };
+
+/** A thousand sources fit; a longer file is not a configuration. */
+const FILE_BYTES_MAX = 256 * 1024;
+
+/**
+ * The configuration in a YAML file, or all that is wrong with it, in file order. Paths in it are
+ * made absolute, beginning at the file's folder. Nothing is thrown for what a file may hold.
+ */
+export function loadConfiguration(file: string): Loaded {
+  const text = readText(file);
+  return typeof text === 'string' ? parseConfiguration(text, file) : { problems: [text] };
+}
+
+/** The same for a text that is (or will be) in `file`. */
+export function parseConfiguration(text: string, file: string): Loaded {
+  const lines = new LineCounter();
+  const { value, findings } = readConfiguration(text, file, lines);
+  const [first, ...others] = [...findings]
+    .sort((a, b) => a.at - b.at)
+    .map(({ at, ...rest }): Problem => {
+      const { line, col } = lines.linePos(at);
+      return { ...rest, file, line: Math.max(line, 1), column: Math.max(col, 1) };
+    });
+  if (first !== undefined) return { problems: [first, ...others] };
+  return { configuration: resolvePaths(ConfigurationSchema, value, file) as Configuration };
+}
+
+interface Read {
+  readonly value?: unknown;
+  readonly findings: readonly Finding[];
+}
+
+function readConfiguration(text: string, file: string, lines: LineCounter): Read {
+  let document: Document;
+  try {
+    document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      schema: 'core',
+      customTags: [],
+      merge: false,
+      logLevel: 'silent',
+    });
+  } catch (error) {
+    // The parser recurses: brackets nested thousands deep exhaust its stack.
+    if (!(error instanceof RangeError)) throw error;
+    return { findings: [syntaxFinding('yaml-syntax', 'nested too deeply', 0)] };
+  }
+  const faults = [...document.errors, ...document.warnings].map(findingOf);
+  if (faults.some(({ code }) => code === 'yaml-syntax')) return { findings: faults };
+  const { value, findings, marks } = checkDocument(document, ConfigurationSchema);
+  return { value, findings: [...faults, ...findings, ...judge(marks, file)] };
+}
+
+const FAULT_CODES: Partial<Record<YAMLError['code'], ProblemCode>> = {
+  DUPLICATE_KEY: 'duplicate-key',
+  TAG_RESOLVE_FAILED: 'yaml-tag',
+};
+
+function findingOf(error: YAMLError): Finding {
+  return syntaxFinding(FAULT_CODES[error.code] ?? 'yaml-syntax', error.message, error.pos[0]);
+}
+
+const FAULT_HINTS: Partial<Record<ProblemCode, string>> = {
+  'duplicate-key': 'keep one of the two',
+  'yaml-tag': 'remove the tag (the word that begins with !)',
+};
+
+function syntaxFinding(code: ProblemCode, message: string, at: number): Finding {
+  const hint = FAULT_HINTS[code] ?? 'check indentation, quotes and brackets around this place';
+  return { code, path: '', at, message, hint };
+}
+
+function resolvePaths(schema: JsonSchema, value: unknown, file: string): unknown {
+  if (typeof value === 'string') {
+    return schema['x-normd']?.path === undefined ? value : resolvePath(value, file);
+  }
+  if (Array.isArray(value)) {
+    return value.map((item) => resolvePaths(schema.items ?? {}, item, file));
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  const properties = variantOf(schema, value).properties ?? {};
+  return Object.fromEntries(
+    Object.entries(value).map(([key, entry]) => [
+      key,
+      resolvePaths(properties[key] ?? {}, entry, file),
+    ]),
+  );
+}
+
+/** The variant of a union that a checked value is of: the one whose fixed words it holds. */
+function variantOf(schema: JsonSchema, value: object): JsonSchema {
+  const fixed = new Map<string, unknown>(Object.entries(value));
+  const matches = (variant: JsonSchema): boolean =>
+    Object.entries(variant.properties ?? {}).every(
+      ([key, property]) => property.const === undefined || property.const === fixed.get(key),
+    );
+  return schema.anyOf?.find(matches) ?? schema;
+}
+
+function readText(file: string): string | Problem {
+  const place = { file, line: 1, column: 1, path: '' };
+  const buffer = Buffer.alloc(FILE_BYTES_MAX + 1);
+  let length: number;
+  try {
+    length = readUpTo(file, buffer);
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const hint = 'check the path and its permissions';
+    return { code: 'unreadable-file', ...place, message: `cannot read it (${reason})`, hint };
+  }
+  if (length <= FILE_BYTES_MAX) return buffer.toString('utf8', 0, length);
+  const hint = 'a configuration is a text of a few kilobytes; is this the right file?';
+  return { code: 'too-large', ...place, message: `longer than ${FILE_BYTES_MAX} bytes`, hint };
+}
+
+function readUpTo(file: string, buffer: Buffer): number {
+  const handle = openSync(file, 'r');
+  try {
+    let length = 0;
+    for (;;) {
+      const read = readSync(handle, buffer, length, buffer.length - length, null);
+      length += read;
+      if (read === 0 || length === buffer.length) return length;
+    }
+  } finally {
+    closeSync(handle);
+  }
+}

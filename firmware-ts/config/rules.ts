@@ -1,0 +1,118 @@
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { isIP } from 'node:net';
+import { failureOf } from '#bytes/failure.ts';
+import type { Annotation, NameKind } from './annotation.ts';
+import { assertPrivateFile, assertReadableFile, readKeyFile } from './key-file.ts';
+import { nearest } from './nearest.ts';
+import type { Finding, ProblemCode } from './problem.ts';
+import type { BackendConfiguration, SourceConfiguration } from './schema.ts';
+import type { Mark } from './walk.ts';
+
+/** What a schema cannot say: names, files, and what two keys must agree on. */
+export function judge(marks: readonly Mark[], file: string): readonly Finding[] {
+  return [...judgeNames(marks), ...marks.flatMap((mark) => [...judgeMark(mark, file)])];
+}
+
+function judgeMark(mark: Mark, file: string): readonly Finding[] {
+  const { path, rule } = mark.annotation;
+  if (path !== undefined) return judgeFile(mark, path, file);
+  if (rule === 'source') return judgeSource(mark, mark.value as SourceConfiguration);
+  if (rule === 'backend') return judgeBackend(mark, mark.value as BackendConfiguration);
+  return [];
+}
+
+function* judgeNames(marks: readonly Mark[]): Generator<Finding> {
+  const known: Record<NameKind, Map<string, Mark>> = { source: new Map(), backend: new Map() };
+  for (const mark of marks) {
+    const kind = mark.annotation.defines;
+    if (kind === undefined) continue;
+    const name = String(mark.value);
+    const first = known[kind].get(name);
+    if (first === undefined) known[kind].set(name, mark);
+    else yield duplicate(mark, name, first);
+  }
+  for (const mark of marks) {
+    const kind = mark.annotation.refers;
+    if (kind === undefined || known[kind].has(String(mark.value))) continue;
+    yield unknownName(mark, kind, [...known[kind].keys()]);
+  }
+}
+
+function duplicate({ path, at }: Mark, name: string, first: Mark): Finding {
+  const message = `${name} is already the name of ${parentOf(first.path)}`;
+  return { code: 'duplicate-name', path, at, message, hint: 'give each its own name' };
+}
+
+function unknownName({ path, at, value }: Mark, kind: NameKind, allowed: string[]): Finding {
+  const name = String(value);
+  const guess = nearest(name, allowed);
+  const message = `there is no ${kind} ${name}`;
+  const hint = guess === undefined ? `add a ${kind} of this name` : `did you mean ${guess}?`;
+  return { code: 'unknown-reference', path, at, message, allowed, hint };
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('.')));
+}
+
+const FILE_CHECKS: Readonly<Record<NonNullable<Annotation['path']>, (path: string) => void>> = {
+  any: () => undefined,
+  readable: assertReadableFile,
+  secret: assertPrivateFile,
+  key: (path) => void readKeyFile(path),
+};
+
+function judgeFile(mark: Mark, kind: NonNullable<Annotation['path']>, file: string): Finding[] {
+  const path = resolvePath(String(mark.value), file);
+  try {
+    FILE_CHECKS[kind](path);
+    return [];
+  } catch (error) {
+    const { code, message, hint = 'check the file' } = failureOf(error);
+    return [{ code: fileCode(code), path: mark.path, at: mark.at, message, hint }];
+  }
+}
+
+function fileCode(code: string): ProblemCode {
+  return code === 'file-too-open' || code === 'bad-key-file' ? code : 'missing-file';
+}
+
+/** Relative paths begin at the folder of the configuration. */
+export function resolvePath(path: string, file: string): string {
+  return isAbsolute(path) ? path : resolve(dirname(file), path);
+}
+
+function judgeSource(mark: Mark, source: SourceConfiguration): Finding[] {
+  if (source.protocol === 'c37118' || source.authentication !== 'require') return [];
+  if (source.keys.authentication !== undefined && source.keys.encryption !== undefined) return [];
+  const hint = 'add keys: { encryption: FILE, authentication: FILE }, or authentication: if-key';
+  return [
+    {
+      code: 'missing-key',
+      path: `${mark.path}.keys`,
+      at: mark.atKey('authentication'),
+      message: 'authentication is required but there are not both keys to check it',
+      hint,
+    },
+  ];
+}
+
+function judgeBackend(mark: Mark, { url, identity }: BackendConfiguration): Finding[] {
+  const { protocol, hostname } = new URL(url);
+  if (protocol === 'mqtt:' && !isLoopback(hostname)) {
+    const message = `mqtt:// to ${hostname} would send readings in the clear`;
+    const hint = 'use mqtts:// with an identity';
+    const place = { path: `${mark.path}.url`, at: mark.atKey('url') };
+    return [{ code: 'plaintext-refused', ...place, message, hint }];
+  }
+  if (protocol !== 'mqtts:' || identity !== undefined) return [];
+  const hint = 'add identity: { key: FILE, certificate: FILE, trust: FILE }';
+  const place = { path: `${mark.path}.identity`, at: mark.at };
+  return [{ code: 'missing-key', ...place, message: 'mqtts:// needs an identity', hint }];
+}
+
+/** RFC 1122, 3.2.1.3; RFC 4291, 2.5.3; RFC 6761, 6.3. */
+function isLoopback(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}

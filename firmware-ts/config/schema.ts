@@ -1,0 +1,199 @@
+import Type, { type Static } from 'typebox';
+import type { Annotation } from './annotation.ts';
+
+/**
+ * The configuration as a JSON Schema and, from the same table, as a type. It describes what the
+ * rest of normd gets: a property with a `default` is always there, though the file may leave it
+ * out. What JSON Schema cannot say (a file that must exist, a name that must be known) stands in
+ * `x-normd` beside the property, see annotation.ts.
+ */
+const SOURCES_MAX = 256; // loops and sockets of one small gateway
+const BACKENDS_MAX = 16; // each has a session, a queue and a share of the disk
+const RULES_MAX = 1024;
+const PEERS_MAX = 256;
+
+const annotated = (annotation: Annotation): { 'x-normd': Annotation } => ({
+  'x-normd': annotation,
+});
+const closed = { additionalProperties: false } as const;
+
+const NAME = {
+  pattern: '^[A-Za-z0-9_-]{1,64}$',
+  description: '1 to 64 letters, digits, _ or -',
+} as const;
+const name = (annotation: Annotation) => Type.String({ ...NAME, ...annotated(annotation) });
+const path = (kind: NonNullable<Annotation['path']>, options: { default?: string } = {}) =>
+  Type.String({
+    minLength: 1,
+    maxLength: 4096,
+    description: PATHS[kind],
+    ...options,
+    ...annotated({ path: kind }),
+  });
+const PATHS = {
+  any: 'a path; a relative one begins at the folder of this file',
+  readable: 'a file that exists; a relative path begins at the folder of this file',
+  secret: 'a file that only its owner may read (0600)',
+  key: 'a file (0600) with the key in hex, 16 or 32 bytes',
+} as const;
+
+const port = Type.Integer({ minimum: 1, maximum: 65535, description: 'a port, 1 to 65535' });
+const host = Type.String({
+  pattern: '^[A-Za-z0-9.:_-]{1,253}$',
+  description: 'a host name or an IP address',
+});
+/** Nothing listens towards the network unless told to. */
+const address = Type.String({
+  pattern: '^[0-9A-Fa-f.:]{2,45}$',
+  default: '127.0.0.1',
+  description: 'the IP address to listen on; 0.0.0.0 or :: for every interface',
+});
+const peersMax = Type.Integer({
+  minimum: 1,
+  maximum: PEERS_MAX,
+  default: 4,
+  description: `peers served at the same time, 1 to ${PEERS_MAX}`,
+});
+
+const SerialLink = Type.Object(
+  {
+    kind: Type.Literal('serial'),
+    path: path('any'),
+    baud: Type.Integer({ minimum: 50, maximum: 4_000_000, description: 'bits per second' }),
+    format: Type.Enum(['8N1', '8E1', '8O1', '7N1', '7E1', '7O1'], {
+      default: '8N1',
+      description: 'data bits, parity, stop bits',
+    }),
+  },
+  closed,
+);
+const TcpLink = Type.Object({ kind: Type.Literal('tcp'), host, port }, closed);
+const TcpListenLink = Type.Object(
+  { kind: Type.Literal('tcp-listen'), address, port, peersMax },
+  closed,
+);
+const UdpLink = Type.Object({ kind: Type.Literal('udp'), address, port, peersMax }, closed);
+const ReplayLink = Type.Object(
+  {
+    kind: Type.Literal('replay'),
+    file: path('readable'),
+    pace: Type.Enum(['original', 'fast'], {
+      default: 'original',
+      description: 'with the recorded pauses, or as fast as possible',
+    }),
+  },
+  closed,
+);
+const Link = Type.Union([SerialLink, TcpLink, TcpListenLink, UdpLink, ReplayLink]);
+
+const Keys = Type.Object(
+  {
+    encryption: Type.Optional(path('key')),
+    authentication: Type.Optional(path('key')),
+  },
+  { ...closed, default: {}, description: 'key files of this meter' },
+);
+const authentication = Type.Enum(['require', 'if-key', 'never'], {
+  default: 'if-key',
+  description: 'refuse what is not authenticated, check where there is a key, or never check',
+});
+const sourceName = name({ defines: 'source' });
+const sourceOptions = { ...closed, ...annotated({ rule: 'source' }) };
+
+const DlmsPushSource = Type.Object(
+  {
+    name: sourceName,
+    protocol: Type.Literal('dlms-push'),
+    link: Link,
+    framing: Type.Enum(['auto', 'hdlc', 'mbus', 'wrapper', 'raw'], {
+      default: 'auto',
+      description: 'what is around the APDU',
+    }),
+    keys: Keys,
+    authentication,
+  },
+  sourceOptions,
+);
+const P1Source = Type.Object(
+  { name: sourceName, protocol: Type.Literal('p1'), link: Link, keys: Keys, authentication },
+  sourceOptions,
+);
+const C37118Source = Type.Object(
+  {
+    name: sourceName,
+    protocol: Type.Literal('c37118'),
+    link: Link,
+    // 1 to 65534 by C37.118.2-2011, 6.2; 0 is met in the field.
+    idCode: Type.Integer({ minimum: 0, maximum: 65534, description: 'IDCODE of the stream' }),
+  },
+  sourceOptions,
+);
+const Source = Type.Union([DlmsPushSource, P1Source, C37118Source]);
+
+const Identity = Type.Object(
+  { key: path('secret'), certificate: path('readable'), trust: path('readable') },
+  { ...closed, description: 'PEM files: private key, certificate chain, trust anchors' },
+);
+const Backend = Type.Object(
+  {
+    name: name({ defines: 'backend' }),
+    url: Type.String({
+      pattern:
+        '^mqtts?://[A-Za-z0-9._-]+(:[0-9]{1,5})?/?$|^mqtts?://\\[[0-9A-Fa-f:]+\\](:[0-9]{1,5})?/?$',
+      description: 'mqtts://host:port',
+    }),
+    identity: Type.Optional(Identity),
+  },
+  { ...closed, ...annotated({ rule: 'backend' }) },
+);
+const PolicyRule = Type.Object(
+  {
+    to: name({ refers: 'backend' }),
+    purpose: Type.String({
+      ...NAME,
+      description: 'why it may leave: 1 to 64 letters, digits, _, -',
+    }),
+    sources: Type.Array(name({ refers: 'source' }), { minItems: 1, maxItems: SOURCES_MAX }),
+    objects: Type.Array(
+      Type.String({
+        pattern: '^[^\\s]{1,128}$',
+        description: "an object, with * for any text: '1-0:1.8.*'",
+      }),
+      { minItems: 1, maxItems: 1024 },
+    ),
+  },
+  closed,
+);
+
+export const ConfigurationSchema = Type.Object(
+  {
+    gateway: Type.String({ ...NAME, description: `this gateway: ${NAME.description}` }),
+    state: path('any', { default: '/var/lib/normd' }),
+    control: Type.Object(
+      { socket: path('any', { default: '/run/normd/control.sock' }) },
+      { ...closed, default: {}, description: 'where normctl asks' },
+    ),
+    store: Type.Object(
+      {
+        retainDays: Type.Integer({ minimum: 1, maximum: 3650, default: 30 }),
+        retainMegabytes: Type.Integer({ minimum: 16, maximum: 1_048_576, default: 1024 }),
+      },
+      { ...closed, default: {}, description: 'how long and how much is kept at home' },
+    ),
+    sources: Type.Array(Source, { minItems: 1, maxItems: SOURCES_MAX, description: 'devices' }),
+    backends: Type.Array(Backend, { maxItems: BACKENDS_MAX, default: [] }),
+    policy: Type.Array(PolicyRule, {
+      maxItems: RULES_MAX,
+      default: [],
+      description: 'what may leave the house; no rule, nothing leaves',
+    }),
+  },
+  { ...closed, title: 'normd configuration' },
+);
+
+/** A checked configuration: paths absolute, defaults filled in, names unique and known. */
+export type Configuration = Static<typeof ConfigurationSchema>;
+export type SourceConfiguration = Static<typeof Source>;
+export type LinkConfiguration = Static<typeof Link>;
+export type BackendConfiguration = Static<typeof Backend>;
+export type PolicyRuleConfiguration = Static<typeof PolicyRule>;

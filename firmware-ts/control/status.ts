@@ -1,0 +1,55 @@
+import type { Failure } from '#bytes/failure.ts';
+import type { Quality, TimeMark } from '#reading/reading.ts';
+
+/** The answer of `GET /v1/status`: what normd is doing now. It holds no secret. */
+export interface GatewayStatus {
+  readonly version: string;
+  readonly gateway: string;
+  readonly startedAt: string; // ISO 8601, UTC
+  readonly clock: { readonly time: string; readonly trust: TimeMark['trust'] };
+  readonly sources: readonly SourceStatus[];
+  readonly backends: readonly BackendStatus[];
+}
+
+export interface SourceStatus {
+  readonly name: string;
+  readonly protocol: string;
+  readonly link: LinkStatus;
+  /** Readings since this start: given by the device, durably stored. */
+  readonly taken: number;
+  readonly stored: number;
+  /** Pieces of input that were no good since this start. */
+  readonly discarded: number;
+  /** The readings of the newest observation, at most `LAST_READINGS_MAX`. */
+  readonly lastReadings: readonly ReadingStatus[];
+}
+
+/** A PMU has hundreds of channels; a status is for people. */
+export const LAST_READINGS_MAX = 64;
+
+export interface LinkStatus {
+  readonly state: 'waiting' | 'up' | 'ended';
+  readonly peer?: string;
+  readonly failure?: Failure;
+}
+
+/** A reading in JSON: integers beyond 2^53 are digits in a string, bytes are hex. */
+export interface ReadingStatus {
+  readonly object: string;
+  readonly value: number | string | boolean;
+  readonly unit: string;
+  readonly time: string; // ISO 8601, UTC
+  readonly quality: readonly Quality[];
+}
+
+export interface BackendStatus {
+  readonly name: string;
+  readonly state: 'connecting' | 'online' | 'waiting' | 'stopped';
+  readonly failure?: Failure;
+  /** Readings in the outbox now; sent and acknowledged since this start. */
+  readonly queued: number;
+  readonly sent: number;
+  readonly acknowledged: number;
+  /** From reading to acknowledgement, over the newest ones; null before the first. */
+  readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
+}
