@@ -18,6 +18,8 @@ export interface SourceStatus {
   /** Readings since this start: given by the device, durably stored. */
   readonly taken: number;
   readonly stored: number;
+  /** Readings that the store refused: the disk is full or broken. */
+  readonly refused: number;
   /** Pieces of input that were no good since this start. */
   readonly discarded: number;
   /** The readings of the newest observation, at most `LAST_READINGS_MAX`. */
@@ -46,10 +48,22 @@ export interface BackendStatus {
   readonly name: string;
   readonly state: 'connecting' | 'online' | 'waiting' | 'stopped';
   readonly failure?: Failure;
+  /** Of the last lost connection; it stays after the next success. */
+  readonly lastFailure?: Failure;
   /** Readings in the outbox now; sent and acknowledged since this start. */
   readonly queued: number;
   readonly sent: number;
   readonly acknowledged: number;
+  /** The same by outgoing stream, which has the name of its source. */
+  readonly streams: readonly StreamStatus[];
+  /** Streams that the broker refuses at present, and why. */
+  readonly refusedStreams: Readonly<Record<string, Failure>>;
   /** From reading to acknowledgement, over the newest ones; null before the first. */
   readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
+}
+
+export interface StreamStatus {
+  readonly stream: string;
+  readonly sent: number;
+  readonly acknowledged: number;
 }
