@@ -69,25 +69,27 @@ export function crc16Arc(bytes: Uint8Array, start = 0, end = bytes.length): numb
  * each look-up waits for the one before; eight at a time they do not.
  */
 export function crcCcitt(bytes: Uint8Array, start = 0, end = bytes.length): number {
-  const table = CCITT;
   const last = Math.min(end, bytes.length);
   let crc = 0xffff;
   let at = start;
   for (; at + SLICES <= last; at += SLICES) {
-    const high = (crc >>> 8) ^ (bytes[at] ?? 0);
-    const low = (crc & 0xff) ^ (bytes[at + 1] ?? 0);
     crc =
-      (table[0x700 + high] ?? 0) ^
-      (table[0x600 + low] ?? 0) ^
-      (table[0x500 + (bytes[at + 2] ?? 0)] ?? 0) ^
-      (table[0x400 + (bytes[at + 3] ?? 0)] ?? 0) ^
-      (table[0x300 + (bytes[at + 4] ?? 0)] ?? 0) ^
-      (table[0x200 + (bytes[at + 5] ?? 0)] ?? 0) ^
-      (table[0x100 + (bytes[at + 6] ?? 0)] ?? 0) ^
-      (table[bytes[at + 7] ?? 0] ?? 0);
+      elementAt(CCITT, 0x700 + ((crc >>> 8) ^ elementAt(bytes, at))) ^
+      elementAt(CCITT, 0x600 + ((crc & 0xff) ^ elementAt(bytes, at + 1))) ^
+      elementAt(CCITT, 0x500 + elementAt(bytes, at + 2)) ^
+      elementAt(CCITT, 0x400 + elementAt(bytes, at + 3)) ^
+      elementAt(CCITT, 0x300 + elementAt(bytes, at + 4)) ^
+      elementAt(CCITT, 0x200 + elementAt(bytes, at + 5)) ^
+      elementAt(CCITT, 0x100 + elementAt(bytes, at + 6)) ^
+      elementAt(CCITT, elementAt(bytes, at + 7));
   }
   for (; at < last; at += 1) {
-    crc = ((crc << 8) & 0xffff) ^ (table[(crc >>> 8) ^ (bytes[at] ?? 0)] ?? 0);
+    crc = ((crc << 8) & 0xffff) ^ elementAt(CCITT, (crc >>> 8) ^ elementAt(bytes, at));
   }
   return crc;
+}
+
+/** Indices here are always inside; the compiler cannot know. */
+function elementAt(array: Uint8Array | Uint16Array, index: number): number {
+  return array[index] ?? 0;
 }
