@@ -72,7 +72,8 @@ function unlocked(sealed: Sealed): { plaintext: Uint8Array; verified: boolean } 
   const plaintext = authentication === undefined ? undefined : verifiedText(sealed, authentication);
   if (plaintext !== undefined) return { plaintext, verified: true };
   const unverified = unverifiedText(sealed);
-  if (!isPlausible(sealed, unverified)) throw wrongKey('encryption-key');
+  if (sealed.control.encrypted && !isPlausible(sealed, unverified))
+    throw wrongKey('encryption-key');
   // The text makes sense, so of the two keys only the other can be wrong.
   if (authentication !== undefined) throw wrongKey('authentication-key');
   return { plaintext: unverified, verified: false };
