@@ -74,22 +74,26 @@ export function crcCcitt(bytes: Uint8Array, start = 0, end = bytes.length): numb
   let at = start;
   for (; at + SLICES <= last; at += SLICES) {
     crc =
-      elementAt(CCITT, 0x700 + ((crc >>> 8) ^ elementAt(bytes, at))) ^
-      elementAt(CCITT, 0x600 + ((crc & 0xff) ^ elementAt(bytes, at + 1))) ^
-      elementAt(CCITT, 0x500 + elementAt(bytes, at + 2)) ^
-      elementAt(CCITT, 0x400 + elementAt(bytes, at + 3)) ^
-      elementAt(CCITT, 0x300 + elementAt(bytes, at + 4)) ^
-      elementAt(CCITT, 0x200 + elementAt(bytes, at + 5)) ^
-      elementAt(CCITT, 0x100 + elementAt(bytes, at + 6)) ^
-      elementAt(CCITT, elementAt(bytes, at + 7));
+      ccitt(0x700 + ((crc >>> 8) ^ byteAt(bytes, at))) ^
+      ccitt(0x600 + ((crc & 0xff) ^ byteAt(bytes, at + 1))) ^
+      ccitt(0x500 + byteAt(bytes, at + 2)) ^
+      ccitt(0x400 + byteAt(bytes, at + 3)) ^
+      ccitt(0x300 + byteAt(bytes, at + 4)) ^
+      ccitt(0x200 + byteAt(bytes, at + 5)) ^
+      ccitt(0x100 + byteAt(bytes, at + 6)) ^
+      ccitt(byteAt(bytes, at + 7));
   }
   for (; at < last; at += 1) {
-    crc = ((crc << 8) & 0xffff) ^ elementAt(CCITT, (crc >>> 8) ^ elementAt(bytes, at));
+    crc = ((crc << 8) & 0xffff) ^ ccitt((crc >>> 8) ^ byteAt(bytes, at));
   }
   return crc;
 }
 
-/** Indices here are always inside; the compiler cannot know. */
-function elementAt(array: Uint8Array | Uint16Array, index: number): number {
-  return array[index] ?? 0;
+/** Indices here are always inside; the compiler cannot know. Two, so that each sees one type. */
+function ccitt(index: number): number {
+  return CCITT[index] ?? 0;
+}
+
+function byteAt(bytes: Uint8Array, index: number): number {
+  return bytes[index] ?? 0;
 }
