@@ -1,4 +1,3 @@
-import type { AesGcm } from '#protocol/aead.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
 import { unitCode } from '#protocol/cosem/units.ts';
 import type { Data } from '#protocol/dlms/data.ts';
@@ -9,6 +8,7 @@ import type { CipherKeys } from '#protocol/dlms/security.ts';
 import { encodeHdlcFrame } from '#protocol/hdlc/frame.ts';
 import { flagged } from '#protocol/hdlc/framer.ts';
 import { segmentsOf } from '#protocol/hdlc/segments.ts';
+import { machineAesGcm } from '#system/cipher.ts';
 import type { Clock } from '#system/clock.ts';
 
 export interface PushMeterOptions {
@@ -17,7 +17,7 @@ export interface PushMeterOptions {
   /** Takes the bytes of one push; the caller knows where they go. */
   readonly write: (bytes: Uint8Array) => void;
   /** With keys the pushes are sealed, authenticated and encrypted. */
-  readonly seal?: { readonly keys: CipherKeys; readonly cipher: AesGcm };
+  readonly keys?: CipherKeys;
   readonly systemTitle?: Uint8Array;
   /** Information bytes a frame; smaller than a push, it comes in segments. */
   readonly segmentBytes?: number;
@@ -137,9 +137,9 @@ function name(obis: string): Data {
 }
 
 function sealed(apdu: Uint8Array, options: PushMeterOptions, sent: number): Uint8Array {
-  const { seal, systemTitle = SYSTEM_TITLE, invocationCounter = 1 } = options;
-  if (seal === undefined) return apdu;
-  const authenticated = seal.keys.authentication !== undefined;
+  const { keys, systemTitle = SYSTEM_TITLE, invocationCounter = 1 } = options;
+  if (keys === undefined) return apdu;
+  const authenticated = keys.authentication !== undefined;
   return sealGeneralCiphering(apdu, {
     systemTitle,
     securityControl: {
@@ -150,8 +150,8 @@ function sealed(apdu: Uint8Array, options: PushMeterOptions, sent: number): Uint
       compressed: false,
     },
     invocationCounter: invocationCounter + sent,
-    keys: seal.keys,
-    cipher: seal.cipher,
+    keys,
+    cipher: machineAesGcm,
   });
 }
 

@@ -143,7 +143,7 @@ test('the simulated meter pushes what the connection understands, sealed and in 
     encryption: new Uint8Array(16).fill(1),
     authentication: new Uint8Array(16).fill(2),
   };
-  for (const seal of [undefined, { keys, cipher: machineAesGcm }]) {
+  for (const sealed of [false, true]) {
     for (const segmentBytes of [20, 2000]) {
       const clock = turnedClock();
       const connection = new DlmsPushConnection({
@@ -158,13 +158,14 @@ test('the simulated meter pushes what the connection understands, sealed and in 
         events.push(...connection.receive(bytes, clock.monotonic()).events);
       };
       const options = { clock, intervalMs: 10_000, write, segmentBytes };
-      const meter = startPushMeter(seal === undefined ? options : { ...options, seal });
+      const meter = startPushMeter(sealed ? { ...options, keys } : options);
       clock.turn(60_000);
       meter.stop();
       clock.turn(60_000);
       assert.equal(meter.sent, 6);
       const messages = events.flatMap((event) => (event.kind === 'message' ? [event.message] : []));
       assert.equal(messages.length, 6);
+      assert.ok(messages.every(({ ciphering }) => (ciphering !== undefined) === sealed));
       const arrival = clock.wall();
       const seen = messages.map((message) => observationFromCosem(message, 'meter', arrival));
       assert.deepEqual(
