@@ -1,0 +1,169 @@
+import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
+import type { AesGcm } from '../aead.ts';
+import type { Connection, ConnectionEvent, Step } from '../connection.ts';
+import { openGeneralCiphering } from '../dlms/general-ciphering.ts';
+import type { AuthenticationPolicy, CipherKeys } from '../dlms/security.ts';
+import { type P1Frame, P1Framer, PIECE_BYTES_MAX } from './framer.ts';
+import { type P1Telegram, decodeP1Telegram } from './telegram.ts';
+
+export interface P1Options {
+  /** For meters that cipher their telegrams, as in Luxembourg and Austria. */
+  readonly ciphering?: {
+    readonly keys: CipherKeys;
+    readonly cipher: AesGcm;
+    /** `if-key` unless given. */
+    readonly policy?: AuthenticationPolicy;
+  };
+  /** `mark` hands out telegrams with a wrong CRC, too, with `check: 'bad'`: to look at them. */
+  readonly badCheck?: 'discard' | 'mark';
+  /** Milliseconds without a telegram after which the link is opened anew; two minutes. */
+  readonly silentMs?: number;
+}
+
+/** Telegrams come every second or ten; heat and gas adapters take a minute. */
+const SILENT_MS = 120_000;
+
+/** A pause within a telegram is one lost for good: meters send it in one go. */
+const PAUSE_MS = 2000;
+
+type Event = ConnectionEvent<P1Telegram>;
+type Whole = Extract<P1Frame, { bytes: Uint8Array }>;
+
+/** A P1 port: the meter talks by itself, nothing is ever sent. */
+export class P1Connection implements Connection<P1Telegram> {
+  readonly #options: P1Options;
+  readonly #framer = new P1Framer();
+  #lastByteAt = 0;
+  #lastTelegramAt = 0;
+  /** A telegram was deciphered, so that a later one that is not is damaged. */
+  #keyFits = false;
+  /** A CRC was good, so that a later telegram without one has lost it. */
+  #sendsCrc = false;
+
+  constructor(options: P1Options = {}) {
+    this.#options = options;
+  }
+
+  get deadline(): number {
+    const silent = this.#lastTelegramAt + (this.#options.silentMs ?? SILENT_MS);
+    return this.#framer.pending ? Math.min(silent, this.#lastByteAt + PAUSE_MS) : silent;
+  }
+
+  start(at: number): Step<P1Telegram> {
+    this.#framer.clear();
+    this.#lastByteAt = at;
+    this.#lastTelegramAt = at;
+    return { send: [], events: [] };
+  }
+
+  receive(chunk: Uint8Array, at: number): Step<P1Telegram> {
+    const events: Event[] = [];
+    this.#lastByteAt = at;
+    for (let index = 0; index < chunk.length; index += PIECE_BYTES_MAX) {
+      this.#framer.push(chunk.subarray(index, index + PIECE_BYTES_MAX));
+      for (let frame = this.#framer.next(); frame; frame = this.#framer.next()) {
+        events.push(this.#eventOf(frame, at));
+      }
+    }
+    return { send: [], events };
+  }
+
+  expire(at: number): Step<P1Telegram> {
+    const events: Event[] = [];
+    if (this.#framer.pending && at >= this.#lastByteAt + PAUSE_MS) {
+      for (let frame = this.#framer.flush(); frame; frame = this.#framer.flush()) {
+        events.push(this.#eventOf(frame, at));
+      }
+    }
+    if (at >= this.#lastTelegramAt + (this.#options.silentMs ?? SILENT_MS)) {
+      this.#lastTelegramAt = at;
+      events.push({ kind: 'stalled', failure: SILENT });
+    }
+    return { send: [], events };
+  }
+
+  stop(): Step<P1Telegram> {
+    return { send: [], events: [] };
+  }
+
+  #eventOf(frame: P1Frame, at: number): Event {
+    if (frame.kind === 'noise') {
+      const { offset, length, code } = frame;
+      return { kind: 'discarded', offset, length, failure: { code, message: MESSAGES[code] } };
+    }
+    try {
+      const message = this.#telegramOf(frame);
+      this.#lastTelegramAt = at;
+      return { kind: 'message', offset: frame.offset, length: frame.bytes.length, message };
+    } catch (error) {
+      const length = this.#framer.reject(frame);
+      return { kind: 'discarded', offset: frame.offset, length, failure: failureOf(error) };
+    }
+  }
+
+  #telegramOf(frame: Whole): P1Telegram {
+    if (frame.kind === 'telegram') return this.#judged(decodeP1Telegram(frame.bytes));
+    const { plaintext, verified, systemTitle } = this.#deciphered(frame.bytes);
+    const ciphered = { verified, systemTitle: systemTitle.slice() };
+    return { ...this.#judged(decodeP1Telegram(plaintext)), ciphered };
+  }
+
+  #deciphered(bytes: Uint8Array): ReturnType<typeof openGeneralCiphering> {
+    const { ciphering } = this.#options;
+    if (ciphering === undefined) throw keyMissing();
+    const { keys, cipher, policy = 'if-key' } = ciphering;
+    try {
+      const opened = openGeneralCiphering(bytes, keys, policy, cipher, beginsLikeTelegram);
+      this.#keyFits = true;
+      return opened;
+    } catch (error) {
+      const damaged = this.#keyFits && failureOf(error).code === 'wrong-key';
+      throw damaged ? badTag(error) : error;
+    }
+  }
+
+  /** A damaged telegram is refused; without a CRC only its form can tell. */
+  #judged(telegram: P1Telegram): P1Telegram {
+    const [unread] = telegram.unread;
+    const lost = telegram.check === 'absent' && this.#sendsCrc;
+    if (telegram.check === 'good') this.#sendsCrc = true;
+    if ((telegram.check === 'bad' || lost) && this.#options.badCheck !== 'mark') {
+      throw new OperatingError('bad-crc', 'the telegram was damaged on its way', {
+        field: 'crc',
+        hint: 'if it happens often: shorten the cable, check the level of the data line',
+      });
+    }
+    if (telegram.check === 'absent' && unread !== undefined) {
+      throw new OperatingError(unread.code, unread.message, unread);
+    }
+    return telegram;
+  }
+}
+
+function beginsLikeTelegram(plaintext: Uint8Array): boolean {
+  return plaintext[0] === 0x2f;
+}
+
+function keyMissing(): OperatingError {
+  return new OperatingError('key-missing', 'the telegrams are ciphered', {
+    field: 'encryption-key',
+    hint: 'ask the grid operator for the key of this meter and put it into the configuration',
+  });
+}
+
+function badTag(cause: unknown): OperatingError {
+  return new OperatingError('bad-tag', 'a ciphered telegram was damaged on its way', { cause });
+}
+
+const SILENT: Failure = {
+  code: 'silent',
+  message: 'no telegram for a long time',
+  hint: 'check the request line of the P1 port (5 V), baud rate and format, and that P1 is enabled',
+};
+
+const MESSAGES = {
+  noise: 'bytes between telegrams',
+  truncated: 'a telegram breaks off',
+  'bad-character': 'a control character in a telegram',
+  'too-long': 'a telegram without an end',
+} as const;
