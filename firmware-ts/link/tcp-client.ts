@@ -23,7 +23,7 @@ export interface TcpClientOptions {
 /** A device behind a mobile network answers in seconds, one that is off never. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Of a name with several addresses each gets this long; Node's 250 ms is less than mobile takes. */
+/** Each address of a name gets this long; Node's own 250 ms is less than mobile networks take. */
 const ADDRESS_TIMEOUT_MS = 2500;
 
 /** A connection to a device that listens. */

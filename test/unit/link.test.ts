@@ -77,7 +77,7 @@ test('the wait doubles to its cap, lies in the upper half, and begins anew after
   );
 });
 
-test('a client finds a server that comes late, and after a loss waits no longer than at first', async (t) => {
+test('a client finds a late server, and after a loss waits as at first', async (t) => {
   const early = await listen(t);
   const port = portOf(early);
   await closed(early);
@@ -146,7 +146,7 @@ test('a farewell still goes out when the link is closed right after it', async (
   assert.equal(owner.of('waiting').length, 0);
 });
 
-test('a stream that its protocol has given up ends without a failure and is begun anew', async (t) => {
+test('a stream that its protocol gave up ends without a failure', async (t) => {
   const server = await listen(t);
   const { owner, clock } = opened(t, { kind: 'tcp', host: '127.0.0.1', port: portOf(server) });
   const socket = await accepted(server);
@@ -186,7 +186,7 @@ test('an IPv6 host may stand in brackets', { skip: withoutIpv6 }, async (t) => {
   await owner.next('chunk');
 });
 
-test('a listener serves several peers apart, refuses one too many, and takes it when there is room', async (t) => {
+test('a listener serves peers apart, up to its limit and again below it', async (t) => {
   const { link, owner } = opened(t, { kind: 'tcp-listen', port: 0, peersMax: 2 });
   const { address, port } = await owner.next('listening');
   assert.equal(address, '127.0.0.1');
