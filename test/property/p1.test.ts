@@ -63,7 +63,7 @@ test('a P1 time survives the round trip, and a date that does not exist is none'
   }
 });
 
-test('summer and winter time are one instant apart from their flag, in the zone that is set', () => {
+test('the flag tells summer from winter time, in the zone that is set', () => {
   const [winter, summer, unknown] = ['W', 'S', ''].map(
     (flag) => readingsOf([`0-1:24.2.1(261025023000${flag})(00001.000*m3)`])[0]?.time,
   );

@@ -270,7 +270,7 @@ function failure(event: ConnectionEvent<P1Telegram> | undefined): string | undef
 }
 
 for (const vector of readouts) {
-  test(`${vector.id}: the read-out has the data sets expected, and a check that does not fit`, () => {
+  test(`${vector.id}: its data sets are the ones expected, its check does not fit`, () => {
     const bytes = fromHex(vector.hex);
     const readout = decodeReadout(bytes);
     const { manufacturer, count, values } = vector.expected as {

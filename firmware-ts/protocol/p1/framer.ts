@@ -66,7 +66,7 @@ export class P1Framer {
   #base = 0;
   #start = 0;
   #end = 0;
-  /** Bytes of the candidate that need not be looked at again, and whether its first line goes on. */
+  /** Bytes of the candidate that were looked at, and whether its first line still goes on. */
   #scanned = 0;
   #inHead = true;
   /** Bytes before `start` that were passed over and not yet told. */
