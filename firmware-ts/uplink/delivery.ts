@@ -1,0 +1,238 @@
+import { failureOf, type Failure } from '#bytes/failure.ts';
+import { Backoff, type BackoffLimits } from '#link/backoff.ts';
+import { encodePack } from '#reading/senml.ts';
+import type { Store } from '#store/store.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Entropy } from '#system/entropy.ts';
+import type { Log } from '#system/log.ts';
+import { Acknowledger } from './acknowledger.ts';
+import { SendQueue, type Pack, type Refused } from './send-queue.ts';
+import type { Session } from './session.ts';
+import type { Tallying } from './tally.ts';
+import type { Topics } from './topics.ts';
+
+/** Packs in flight: enough for a line of 100 ms at some MB/s, little enough to repeat. */
+const WINDOW = 32;
+/** Fixed header, topic length and packet identifier around topic and payload (MQTT 5, 3.3). */
+const PUBLISH_OVERHEAD_BYTES = 16;
+/** Entries of the outbox in memory. */
+const PAGE_ENTRIES = 1024;
+/** The broker owes an answer to each message; one that is silent for so long is gone. */
+const ANSWER_TIMEOUT_MS = 30_000;
+/** Between retries of a refused stream: rights and quotas are mended by people. */
+const REFUSAL_BACKOFF: BackoffLimits = { firstMs: 1000, capMs: 300_000 };
+
+export interface DeliveryParts {
+  readonly session: Session;
+  readonly backend: string;
+  readonly gateway: string;
+  readonly topics: Topics;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly tally: Tallying;
+  /** Largest packet to make of several entries, where the broker takes larger ones. */
+  readonly packBytesMax: number;
+}
+
+/** Sends what is due over one session, from the oldest entry on, until the session is lost. */
+export class Delivery {
+  readonly #parts: DeliveryParts;
+  readonly #queue = new SendQueue();
+  readonly #acknowledger: Acknowledger;
+  readonly #backoffs = new Map<string, Backoff>();
+  readonly #timers = new Set<() => void>();
+  readonly #window: number;
+  readonly #packBytesMax: number;
+  readonly #drained = Promise.withResolvers<undefined>();
+  readonly #unsubscribe: () => void;
+  #afterId = 0;
+  #more = true;
+  #reading = false;
+  #stopping = false;
+  #over = false;
+  #cancelTimeout: (() => void) | undefined;
+
+  constructor(parts: DeliveryParts) {
+    const { session, store, backend, gateway } = parts;
+    this.#parts = parts;
+    this.#window = Math.min(WINDOW, session.receiveMaximum);
+    const bytesMax = Math.min(parts.packBytesMax, session.packetBytesMax);
+    this.#packBytesMax = bytesMax - 2 * gateway.length; // in the topic and in the base name
+    this.#acknowledger = new Acknowledger(store, backend, (error) => this.#fail(error));
+    this.#unsubscribe = store.onDue(backend, () => {
+      this.#more = true;
+      this.#pump();
+    });
+    this.#pump();
+  }
+
+  /** Streams that the broker refuses, with the failure and the refusals in a row. */
+  get refusals(): ReadonlyMap<string, Refused> {
+    return this.#queue.refusals;
+  }
+
+  /** Sends nothing new; settles when the broker has answered everything and it is durable. */
+  async drain(): Promise<void> {
+    this.#stopping = true;
+    this.#pump();
+    await this.#drained.promise;
+    await this.#acknowledger.idle();
+  }
+
+  /** The session is over; settles when nothing of this delivery is under way in the store. */
+  async end(): Promise<void> {
+    this.#over = true;
+    this.#unsubscribe();
+    this.#cancelTimeout?.();
+    for (const cancel of this.#timers) cancel();
+    this.#drained.resolve(undefined);
+    await this.#acknowledger.idle();
+  }
+
+  #pump(): void {
+    if (this.#over) return;
+    while (!this.#stopping && this.#queue.inFlight < this.#window) {
+      const pack = this.#queue.next(this.#packBytesMax);
+      if (pack === undefined) break;
+      this.#send(pack);
+    }
+    if (this.#stopping && this.#queue.inFlight === 0) this.#drained.resolve(undefined);
+    if (!this.#stopping && this.#more && !this.#reading && this.#queue.pending === 0) {
+      this.#reading = true;
+      void this.#read();
+    }
+  }
+
+  /** One page of the outbox; `#pump` asks for the next when this one has been sent. */
+  async #read(): Promise<void> {
+    this.#more = false;
+    const { store, backend } = this.#parts;
+    const afterId = this.#afterId;
+    try {
+      const entries = await store.due(backend, afterId, PAGE_ENTRIES);
+      this.#more ||= entries.length > 0;
+      // A stream that resumed meanwhile has moved the mark back.
+      if (this.#afterId === afterId) this.#afterId = entries.at(-1)?.id ?? afterId;
+      this.#queue.add(entries);
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#reading = false;
+    this.#pump();
+  }
+
+  #send(pack: Pack): void {
+    try {
+      const payload = this.#payloadOf(pack);
+      const topic = this.#parts.topics.up(pack.stream);
+      const bytes = payload.length + topic.length + PUBLISH_OVERHEAD_BYTES;
+      if (bytes > this.#parts.session.packetBytesMax) {
+        this.#answered(pack, tooLarge(bytes, this.#parts.session.packetBytesMax));
+        return;
+      }
+      this.#parts.session.publish({ topic, payload }, (refusal) => {
+        if (this.#over) return;
+        this.#watch();
+        this.#answered(pack, refusal);
+        this.#pump();
+      });
+      this.#parts.tally.sent(pack, payload.length);
+      if (this.#cancelTimeout === undefined) this.#watch();
+    } catch (error) {
+      this.#answered(pack, failureOf(error)); // not encodable: its stream waits, no other does
+    }
+  }
+
+  #payloadOf({ stream, entries }: Pack): Uint8Array {
+    const [{ epoch, sequence }] = entries;
+    const { gateway } = this.#parts;
+    return encodePack({ gateway, stream, epoch, sequence, count: entries.length }, entries);
+  }
+
+  #answered(pack: Pack, refusal: Failure | undefined): void {
+    if (refusal !== undefined) {
+      this.#refused(pack, refusal);
+      return;
+    }
+    const entries = this.#queue.delivered(pack);
+    if (entries.length > 0) {
+      const { second, nanosecond } = this.#parts.clock.wall();
+      this.#parts.tally.acknowledged(entries, second * 1000 + nanosecond / 1e6);
+      this.#acknowledger.add(entries.map(({ id }) => id));
+    }
+    const refused = this.#queue.refusals.get(pack.stream);
+    if (refused?.id === pack.entries[0].id) this.#resume(pack.stream, refused.id);
+  }
+
+  #refused(pack: Pack, failure: Failure): void {
+    this.#parts.tally.refused(failure);
+    const refused = this.#queue.refused(pack, failure);
+    if (refused === undefined) return;
+    const { entropy, log, backend } = this.#parts;
+    const backoff = this.#backoffs.get(pack.stream) ?? new Backoff(entropy, REFUSAL_BACKOFF);
+    this.#backoffs.set(pack.stream, backoff);
+    const retryMs = Math.round(backoff.next());
+    this.#after(retryMs, () => void this.#probe(pack.stream, refused.id));
+    const { code, message } = failure;
+    log('warning', 'uplink.refused', { backend, stream: pack.stream, code, message, retryMs });
+  }
+
+  /** Sends the refused entry again, alone; the rest of its stream waits for the answer. */
+  async #probe(stream: string, id: number): Promise<void> {
+    try {
+      const { store, backend } = this.#parts;
+      const [entry] = await store.due(backend, id - 1, 1);
+      if (this.#over || this.#stopping) return;
+      if (entry?.id === id) this.#send(this.#queue.probe(entry));
+      else this.#resume(stream, id - 1); // deleted meanwhile: what follows may go
+      this.#pump();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #resume(stream: string, throughId: number): void {
+    this.#backoffs.delete(stream);
+    this.#queue.resume(stream, throughId);
+    this.#afterId = Math.min(this.#afterId, throughId);
+    this.#more = true;
+  }
+
+  /** Runs from the last answer on, as long as one is owed. */
+  #watch(): void {
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = this.#parts.clock.after(ANSWER_TIMEOUT_MS, () => {
+      this.#cancelTimeout = undefined;
+      if (this.#queue.inFlight > 0) this.#parts.session.abort(SILENT);
+    });
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    const cancel = this.#parts.clock.after(delayMs, () => {
+      this.#timers.delete(cancel);
+      run();
+    });
+    this.#timers.add(cancel);
+  }
+
+  /** The store is in trouble: nothing is lost, a new session begins where this one stood. */
+  #fail(error: unknown): void {
+    this.#parts.session.abort(failureOf(error));
+  }
+}
+
+const SILENT: Failure = {
+  code: 'broker-silent',
+  message: `the broker did not answer for ${ANSWER_TIMEOUT_MS / 1000} s`,
+  hint: 'The connection may be half open, or the broker is overloaded.',
+};
+
+function tooLarge(bytes: number, bytesMax: number): Failure {
+  return {
+    code: 'packet-too-large',
+    message: `a packet of ${bytes} bytes, the broker takes ${bytesMax}`,
+    hint: 'Raise the maximum packet size on the broker.',
+  };
+}

@@ -1,0 +1,32 @@
+import type { Message } from './session.ts';
+
+/** What `nd/1/{gateway}/st` says, in JSON so that any MQTT tool shows it; always retained. */
+export interface Presence {
+  readonly version: 1;
+  readonly state: 'online' | 'offline';
+  /** Why it is offline: it said goodbye, or the broker lost it. */
+  readonly reason?: 'stopped' | 'lost';
+  readonly software: string;
+  /** What the head-end may find in the other topics. */
+  readonly capabilities: readonly string[];
+}
+
+const CAPABILITIES = ['senml+cbor', 'pack'] as const;
+
+export interface Presences {
+  readonly birth: Message;
+  readonly goodbye: Message;
+  readonly will: Message;
+}
+
+export function presencesOf(topic: string, software: string): Presences {
+  const message = (presence: Pick<Presence, 'state' | 'reason'>): Message => {
+    const whole: Presence = { version: 1, ...presence, software, capabilities: CAPABILITIES };
+    return { topic, payload: JSON.stringify(whole), retain: true };
+  };
+  return {
+    birth: message({ state: 'online' }),
+    goodbye: message({ state: 'offline', reason: 'stopped' }),
+    will: message({ state: 'offline', reason: 'lost' }),
+  };
+}

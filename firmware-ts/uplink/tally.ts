@@ -1,0 +1,61 @@
+import type { Failure } from '#bytes/failure.ts';
+import type { DueEntry } from '#store/store.ts';
+import { Histogram } from '#system/histogram.ts';
+import type { Pack } from './send-queue.ts';
+
+/** What an uplink has done since it was opened. */
+export interface Tally {
+  /** Handed to the broker, repeats counted again. */
+  readonly readingsSent: number;
+  /** Taken over by the broker; each counted once. */
+  readonly readingsAcknowledged: number;
+  readonly messagesSent: number;
+  readonly bytesSent: number;
+  /** How often which refusal came. */
+  readonly refusals: Readonly<Record<string, number>>;
+  /** From taking an observation to its acknowledgement; absent before the first. */
+  readonly latencyMs?: { readonly p50: number; readonly p99: number };
+}
+
+/** A broker may invent reason codes, but there are only 256 of them. */
+export class Tallying {
+  #readingsSent = 0;
+  #readingsAcknowledged = 0;
+  #messagesSent = 0;
+  #bytesSent = 0;
+  readonly #refusals = new Map<string, number>();
+  readonly #latency = new Histogram();
+
+  sent(pack: Pack, bytes: number): void {
+    this.#messagesSent += 1;
+    this.#bytesSent += bytes;
+    this.#readingsSent += readingsIn(pack.entries);
+  }
+
+  /** `nowMs` by the wall clock, as `takenMs` is. */
+  acknowledged(entries: readonly DueEntry[], nowMs: number): void {
+    this.#readingsAcknowledged += readingsIn(entries);
+    for (const { takenMs } of entries) this.#latency.record(nowMs - takenMs);
+  }
+
+  refused({ code }: Failure): void {
+    this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
+  }
+
+  get value(): Tally {
+    const p50 = this.#latency.percentile(0.5);
+    const p99 = this.#latency.percentile(0.99);
+    return {
+      readingsSent: this.#readingsSent,
+      readingsAcknowledged: this.#readingsAcknowledged,
+      messagesSent: this.#messagesSent,
+      bytesSent: this.#bytesSent,
+      refusals: Object.fromEntries(this.#refusals),
+      ...(p50 === undefined || p99 === undefined ? {} : { latencyMs: { p50, p99 } }),
+    };
+  }
+}
+
+function readingsIn(entries: readonly DueEntry[]): number {
+  return entries.reduce((sum, entry) => sum + entry.readings, 0);
+}
