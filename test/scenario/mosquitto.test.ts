@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { test, type TestContext } from 'node:test';
+import { connect } from 'node:tls';
+import type { DevelopmentCa } from '#identity/development-ca.ts';
+import type { Store } from '#store/store.ts';
+import { machineClock } from '#system/clock.ts';
+import { machineEntropy } from '#system/entropy.ts';
+import { mqttDialer } from '#uplink/mqtt-session.ts';
+import { openUplink } from '#uplink/open.ts';
+import { presencesOf } from '#uplink/presence.ts';
+import type { Uplink, UplinkStatus } from '#uplink/uplink.ts';
+import { startMosquitto, withoutMosquitto, type Mosquitto } from '../support/mosquitto.ts';
+import { owe, temporaryCa, temporaryStore } from '../support/outbox.ts';
+import {
+  numberOf,
+  startSubscriber,
+  type Received,
+  type Subscriber,
+} from '../support/subscriber.ts';
+
+interface HeadEnd {
+  readonly ca: DevelopmentCa;
+  readonly mosquitto: Mosquitto;
+  readonly subscriber: Subscriber;
+}
+
+async function headEnd(context: TestContext): Promise<HeadEnd> {
+  const ca = await temporaryCa(context);
+  const mosquitto = await startMosquitto({ ca: ca.anchor, ...(await ca.broker()) });
+  context.after(() => mosquitto.dispose());
+  const subscriber = await startSubscriber({
+    url: mosquitto.url,
+    ca: ca.anchor,
+    ...(await ca.device('head-end')),
+  });
+  context.after(() => subscriber.stop());
+  return { ca, mosquitto, subscriber };
+}
+
+/** An uplink with a certificate of `issuer` that trusts `trusted`. */
+async function open(
+  context: TestContext,
+  {
+    url,
+    store,
+    issuer,
+    trusted,
+  }: Record<'issuer' | 'trusted', DevelopmentCa> & {
+    url: string;
+    store: Store;
+  },
+): Promise<Uplink> {
+  const uplink = openUplink(
+    {
+      backend: 'utility',
+      gateway: 'gw-1',
+      software: '0.0.0',
+      url,
+      credentials: { ...(await issuer.device('gw-1')), anchors: [trusted.anchor] },
+    },
+    { store, clock: machineClock, entropy: machineEntropy, log: () => undefined },
+  );
+  context.after(() => uplink.stop());
+  return uplink;
+}
+
+function reached(uplink: Uplink, kind: UplinkStatus['state']['kind']): Promise<UplinkStatus> {
+  return new Promise((resolve) => {
+    const look = (status: UplinkStatus): void => {
+      if (status.state.kind === kind) resolve(status);
+    };
+    uplink.onState(look);
+    look(uplink.status());
+  });
+}
+
+/** Sequences of one stream as they came, each with the energy that its observation holds. */
+function energiesOf(packs: readonly Received[], stream: string): ReadonlyMap<number, unknown> {
+  const energies = new Map<number, unknown>();
+  let last = -1;
+  for (const pack of packs.filter(({ topic }) => topic === `nd/1/gw-1/up/${stream}`)) {
+    assert.equal(pack.baseName, `gw-1/${stream}/`);
+    assert.equal(pack.records.length, 2 * pack.count);
+    for (let index = 0; index < pack.count; index += 1) {
+      const sequence = pack.sequence + index;
+      const [energy, voltage] = pack.records.slice(2 * index, 2 * index + 2);
+      const first = !energies.has(sequence);
+      assert.ok(!first || sequence === last + 1, `${sequence} after ${last}`);
+      if (first) last = sequence;
+      const value = energy?.get(2);
+      assert.ok(first || value === energies.get(sequence), 'a repeat says the same');
+      energies.set(sequence, value);
+      assert.equal(energy?.get(0), '1-0:1.8.0.255');
+      assert.equal(energy.get(1), 'Wh');
+      assert.equal(numberOf(voltage?.get(2)), 230.1);
+    }
+  }
+  return energies;
+}
+
+/** Every observation 0 … count − 1 of `stream` has come, in order, and counts itself. */
+function assertWhole(packs: readonly Received[], stream: string, count: number): void {
+  const energies = Array.from(energiesOf(packs, stream), ([sequence, value]) => [
+    sequence,
+    numberOf(value),
+  ]);
+  assert.deepEqual(
+    energies,
+    Array.from({ length: count }, (_, number) => [number, number]),
+  );
+}
+
+const skip = withoutMosquitto;
+
+test(
+  'what was stored arrives at the head-end with its values, in order',
+  { skip },
+  async (context) => {
+    const { ca, mosquitto, subscriber } = await headEnd(context);
+    const store = await temporaryStore(context);
+    await owe(store, 'p1', 0, 200);
+    const uplink = await open(context, { url: mosquitto.url, store, issuer: ca, trusted: ca });
+    await owe(store, 'pmu', 0, 500);
+    await owe(store, 'p1', 200, 100);
+    const { packs, presences } = subscriber;
+    await subscriber.until(() => energiesOf(packs, 'p1').size === 300);
+    await subscriber.until(() => energiesOf(packs, 'pmu').size === 500);
+    assertWhole(packs, 'p1', 300);
+    assertWhole(packs, 'pmu', 500);
+    assert.deepEqual(uplink.status().state, { kind: 'online', protocol: '5' });
+    await uplink.stop();
+    await subscriber.until(() => presences.length === 2);
+    assert.deepEqual(
+      presences.map((presence) => (presence as { state: string }).state),
+      ['online', 'offline'],
+    );
+    assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
+  },
+);
+
+test(
+  'a broker that goes and comes back misses nothing and sees no disorder',
+  { skip },
+  async (context) => {
+    const { ca, mosquitto, subscriber } = await headEnd(context);
+    const store = await temporaryStore(context);
+    const uplink = await open(context, { url: mosquitto.url, store, issuer: ca, trusted: ca });
+    await reached(uplink, 'online');
+    const { packs } = subscriber;
+    for (const round of [0, 1, 2]) {
+      const start = round * 200;
+      // The broker goes while readings come in and are under way.
+      const owed = owe(store, 'p1', start, 100);
+      await mosquitto.stop();
+      await owed;
+      await reached(uplink, 'waiting');
+      await owe(store, 'p1', start + 100, 100);
+      await mosquitto.start();
+      await subscriber.until(() => energiesOf(packs, 'p1').size === start + 200);
+    }
+    assertWhole(packs, 'p1', 600);
+    await uplink.stop();
+    assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
+    assert.equal(uplink.status().readingsAcknowledged, 1200);
+  },
+);
+
+test('the will tells the head-end of a gateway that vanished', { skip }, async (context) => {
+  const { ca, mosquitto, subscriber } = await headEnd(context);
+  const { key, certificate } = await ca.device('gw-1');
+  const { will } = presencesOf('nd/1/gw-1/st', '0.0.0');
+  const [keyPem, certificatePem, anchor] = await Promise.all(
+    [key, certificate, ca.anchor].map((path) => readFile(path, 'utf8')),
+  );
+  const session = await mqttDialer()({
+    target: { host: '127.0.0.1', port: mosquitto.port, secure: true },
+    clientId: 'gw-1',
+    will,
+    credentials: {
+      key: keyPem ?? '',
+      certificate: certificatePem ?? '',
+      anchors: [anchor ?? ''],
+    },
+    signal: new AbortController().signal,
+  });
+  session.abort({ code: 'stopped', message: 'power cut' });
+  await subscriber.until(() => subscriber.presences.length === 1);
+  assert.deepEqual(subscriber.presences, [JSON.parse(String(will.payload))]);
+});
+
+test('mosquitto lets nobody in without a certificate', { skip }, async (context) => {
+  const { ca, mosquitto } = await headEnd(context);
+  const anchor = await readFile(ca.anchor);
+  const socket = connect({ port: mosquitto.port, host: '127.0.0.1', ca: anchor });
+  socket.resume();
+  const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
+  assert.match(String(error.code), /CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|ECONNRESET/);
+});
+
+test('neither side of a connection accepts a foreign certificate', { skip }, async (context) => {
+  const { ca, mosquitto } = await headEnd(context);
+  const foreign = await temporaryCa(context);
+  const store = await temporaryStore(context);
+  await owe(store, 'p1', 0, 1);
+  const { url } = mosquitto;
+  for (const [issuer, trusted, code] of [
+    [foreign, ca, 'certificate-refused'],
+    [ca, foreign, 'broker-untrusted'],
+  ] as const) {
+    const uplink = await open(context, { url, store, issuer, trusted });
+    const { lastFailure } = await reached(uplink, 'waiting');
+    assert.equal(lastFailure?.code, code, lastFailure?.message);
+    await uplink.stop();
+    assert.equal(uplink.status().readingsSent, 0);
+  }
+  assert.equal((await store.counts()).backends['utility']?.queuedEntries, 1);
+});
