@@ -4,7 +4,7 @@ import { Group } from './group.ts';
 import type { Acknowledged, Batch } from './messages.ts';
 import type { Append } from './store.ts';
 
-/** An append waits at most this long for others to share its fsync; far below 100 ms to a broker. */
+/** An append waits at most this long for others to share its fsync; to a broker are 100 ms. */
 export const GROUP_DELAY_MS = 10;
 
 /** What may wait in memory for a slow disk: minutes of meters, seconds of many PMUs. */

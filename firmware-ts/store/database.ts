@@ -29,7 +29,7 @@ const LOCK_WAIT_MS = 2_000;
  */
 const CHECK_BYTES_MAX = 64 << 20;
 
-/** The write-ahead log is cut to this after a checkpoint, so that a burst does not keep its space. */
+/** The write-ahead log is cut to this after a checkpoint: a burst does not keep its space. */
 const LOG_BYTES_KEPT = 4 << 20;
 
 /** What SQLite puts beside the file; they belong together. */

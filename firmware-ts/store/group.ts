@@ -2,7 +2,7 @@ import { Writer } from '#bytes/cursor.ts';
 import type { Acknowledged, Batch, BatchAppend } from './messages.ts';
 import type { Append } from './store.ts';
 
-/** A transaction of this size is far cheaper a row than its fsync; larger ones only delay others. */
+/** At this size the fsync is a small part of a transaction; larger ones only delay others. */
 export const BATCH_BYTES_MAX = 1 << 20;
 export const BATCH_APPENDS_MAX = 2_000;
 

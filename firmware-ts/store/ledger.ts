@@ -15,6 +15,8 @@ export class Ledger {
   readonly #statements: Statements;
   readonly #stored = new Map<string, number>();
   #numbers: RunningNumbers;
+  /** A transaction failed: what `#numbers` says may not be so. */
+  #stale = false;
 
   constructor(database: Database, retention: Retention) {
     this.#database = database;
@@ -29,12 +31,10 @@ export class Ledger {
 
   /** Appends, numbers, acknowledges and prunes; answers which back-ends are owed more. */
   commit(batch: Batch): readonly string[] {
-    try {
-      this.#database.transaction(() => this.#write(batch)).immediate();
-    } catch (error) {
-      this.#numbers = new RunningNumbers(this.#statements);
-      throw error;
-    }
+    if (this.#stale) this.#numbers = new RunningNumbers(this.#statements);
+    this.#stale = true;
+    this.#database.transaction(() => this.#write(batch)).immediate();
+    this.#stale = false;
     for (const { source, readings } of batch.appends) {
       this.#stored.set(source, (this.#stored.get(source) ?? 0) + readings);
     }

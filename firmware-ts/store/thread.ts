@@ -45,10 +45,11 @@ function serve(port: MessagePort, setting: ThreadSetting): void {
     }
   }
 
-  /** Damage found on use: what comes next goes into a new file. */
+  /** Damage found on use: what comes next goes into a new file, in an epoch not used before. */
   function beginAnew(failure: OperatingError): void {
     open.ledger.close();
-    open = replace(open.opening.file, setting, failure);
+    const newEpoch = Math.max(setting.newEpoch, open.opening.epoch + 1);
+    open = replace(open.opening.file, { ...setting, newEpoch }, failure);
     reply({ kind: 'set-aside', opening: open.opening });
   }
 }
