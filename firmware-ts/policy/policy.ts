@@ -25,7 +25,7 @@ export interface Projection {
 
 export type Policy = (observation: Observation) => readonly Projection[];
 
-/** Bounds of the configuration; a house has tens of rules, a patterned object some 60 characters. */
+/** Bounds of the configuration; a house has tens of rules, an object some 60 characters. */
 const RULES_MAX = 1_000;
 const PATTERN_LENGTH_MAX = 200;
 

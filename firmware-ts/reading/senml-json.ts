@@ -25,7 +25,8 @@ function jsonOf(value: CborValue): string {
   if (value instanceof Uint8Array) return `"${base64Url(value)}"`;
   if (value instanceof Map) {
     const fields = [...(value as ReadonlyMap<number | string, CborValue>)];
-    return `{${fields.map(([key, item]) => `${JSON.stringify(nameOf(key))}:${jsonOf(item)}`).join(',')}}`;
+    const texts = fields.map(([key, item]) => `${JSON.stringify(nameOf(key))}:${jsonOf(item)}`);
+    return `{${texts.join(',')}}`;
   }
   if (Array.isArray(value)) return `[${(value as readonly CborValue[]).map(jsonOf).join(',')}]`;
   return JSON.stringify(value);

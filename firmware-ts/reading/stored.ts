@@ -162,7 +162,7 @@ const CLOCKS = ['device', 'gateway'] as const;
 const TRUSTS = ['trusted', 'untrusted', 'unknown'] as const;
 const TIME_FLAG = { leapSecond: 0x10, localOffset: 0x20 } as const;
 
-/** Octet of clock, trust and flags; seconds (64 bits, signed), nanoseconds (32), local offset (16). */
+/** Octet of clock, trust and flags; seconds (i64), nanoseconds (u32), local offset (i16). */
 function writeTime(writer: Writer, time: TimeMark): void {
   const { localOffsetMin } = time;
   const words = CLOCKS.indexOf(time.clock) | (TRUSTS.indexOf(time.trust) << 1);

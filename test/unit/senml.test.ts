@@ -59,7 +59,7 @@ test('the CBOR example of RFC 8428 decodes to its seven resolved records', () =>
   );
 });
 
-test('the JSON examples of RFC 8428 resolve: base fields, relative times and all value types', () => {
+test('the JSON examples of RFC 8428 resolve: base fields, times and all value types', () => {
   const several = decodeJsonPack(
     '[{"bn":"urn:dev:ow:10e2073a01080063","bt":1.320067464e+09,"bu":"%RH","v":20},' +
       '{"u":"lon","v":24.30621},{"u":"lat","v":60.07965},{"t":60,"v":20.3}]',

@@ -1,57 +1,242 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { failureOf } from '#bytes/failure.ts';
+import { WAITING_BYTES_MAX } from '#store/committer.ts';
 import { type StoreOptions, openStore } from '#store/open.ts';
-import type { Append } from '#store/store.ts';
+import { atSecond, codeOf, folder, numberOf, observation, opened } from '../support/store.ts';
 
-function folder(context: TestContext): string {
-  const made = mkdtempSync(join(tmpdir(), 'normd-store-'));
-  context.after(() => rmSync(made, { recursive: true, force: true }));
-  return join(made, 'state');
-}
-
-/** Observation `number` of `source`, owed to each of `backends` under the source's name. */
-function observation(number: number, source: string, backends: readonly string[]): Append {
-  const bytes = Uint8Array.of(number >> 8, number & 0xff);
-  return {
-    source,
-    observation: bytes,
-    readings: 2,
-    takenMs: 1_800_000_000_000 + number * 1000,
-    outputs: backends.map((backend) => {
-      return { backend, stream: source, records: bytes, recordCount: 1, readings: 1 };
-    }),
-  };
-}
-
-test('order and numbers survive a restart, and the acknowledgement of everything', async (context) => {
+test('order and numbers survive a restart and the acknowledgement of all', async (context) => {
   const options: StoreOptions = { directory: folder(context) };
-  const first = await openStore(options);
+  const first = await opened(context, options);
   for (let number = 0; number < 10; number += 1) {
     await first.append(observation(number, number % 2 === 0 ? 'even' : 'odd', ['utility']));
   }
   const due = await first.due('utility', 0, 100);
   assert.deepEqual(
-    due.map(({ stream, sequence, records }) => [stream, sequence, records[1]]),
+    due.map(({ stream, sequence, records }) => [stream, sequence, numberOf(records)]),
     Array.from({ length: 10 }, (_, number) => [
       number % 2 === 0 ? 'even' : 'odd',
       number >> 1,
       number,
     ]),
   );
-  await first.acknowledge(
-    'utility',
-    due.map(({ id }) => id),
-  );
+  const ids = due.map(({ id }) => id);
+  await first.acknowledge('utility', ids);
   await first.close();
 
-  const second = await openStore(options);
+  const second = await opened(context, { ...options, ...atSecond(2_000_000_000) });
   assert.equal(second.opening.epoch, first.opening.epoch);
   assert.deepEqual(await second.due('utility', 0, 100), []);
   await second.append(observation(10, 'even', ['utility']));
-  const [next] = await second.due('utility', due.at(-1)?.id ?? 0, 100);
+  const [next] = await second.due('utility', ids.at(-1) ?? 0, 100);
   assert.equal(next?.sequence, 5);
-  await second.close();
+});
+
+test('each back-end has its own numbers and its own acknowledgements', async (context) => {
+  const store = await opened(context, { directory: folder(context) });
+  await store.append(observation(0, 'meter', ['utility']));
+  await store.append(observation(1, 'meter', ['utility', 'grid']));
+  const [forGrid] = await store.due('grid', 0, 10);
+  assert.equal(forGrid?.sequence, 0);
+  await store.acknowledge('utility', [forGrid.id]);
+  assert.equal((await store.due('grid', 0, 10)).length, 1);
+  await store.acknowledge('grid', [forGrid.id]);
+  assert.deepEqual(await store.counts(), {
+    sources: { meter: { stored: 4 } },
+    backends: {
+      utility: { queuedEntries: 2, queuedReadings: 2 },
+      grid: { queuedEntries: 0, queuedReadings: 0 },
+    },
+  });
+});
+
+test('a back-end is woken when something is owed to it, another one is not', async (context) => {
+  const store = await opened(context, { directory: folder(context) });
+  const woken: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  store.onDue('grid', () => woken.push('grid'));
+  const forget = store.onDue('utility', () => woken.push('forgotten'));
+  store.onDue('utility', () => resolve(undefined));
+  forget();
+  await store.append(observation(0, 'meter', ['utility']));
+  await promise;
+  assert.deepEqual(woken, []);
+});
+
+test('closing commits what was appended, and then refuses', async (context) => {
+  const options = { directory: folder(context) };
+  const first = await opened(context, options);
+  const appended = [0, 1, 2].map((number) => first.append(observation(number, 'meter', [])));
+  await first.close();
+  await Promise.all(appended);
+  assert.equal(await codeOf(first.append(observation(3, 'meter', []))), 'store-closed');
+  const second = await opened(context, options);
+  const kept = await second.observations('meter', 0, 10);
+  assert.deepEqual(
+    kept.map(({ observation: bytes }) => numberOf(bytes)),
+    [0, 1, 2],
+  );
+});
+
+test('the caller may reuse its bytes as soon as append has returned', async (context) => {
+  const store = await opened(context, { directory: folder(context) });
+  const append = observation(7, 'meter', ['utility']);
+  const durable = store.append(append);
+  append.observation.fill(0xff);
+  await durable;
+  const [kept] = await store.observations('meter', 0, 1);
+  const [owed] = await store.due('utility', 0, 1);
+  assert.deepEqual([kept?.observation[1], owed?.records[1]], [7, 7]);
+});
+
+test('state is for its owner alone, and for one normd at a time', async (context) => {
+  const directory = folder(context);
+  const store = await opened(context, { directory });
+  await store.append(observation(0, 'meter', []));
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
+  for (const file of readdirSync(directory)) {
+    assert.equal(statSync(join(directory, file)).mode & 0o777, 0o600, file);
+  }
+  assert.equal(await codeOf(openStore({ directory })), 'store-locked');
+});
+
+test('what may not be stored is refused with the field, the rest is kept', async (context) => {
+  const store = await opened(context, { directory: folder(context) });
+  const good = observation(0, 'meter', ['utility']);
+  const [output] = good.outputs;
+  assert.ok(output);
+  const results = await Promise.all(
+    [
+      good,
+      { ...good, source: 'a\0b' },
+      { ...good, takenMs: NaN },
+      { ...good, readings: -1 },
+      { ...good, outputs: [{ ...output, stream: 'a/b' }] },
+      { ...good, outputs: [{ ...output, backend: '' }] },
+      { ...good, observation: new Uint8Array((1 << 20) + 1) },
+    ].map((append) =>
+      store.append(append).then(
+        () => 'kept',
+        (error: unknown) => failureOf(error).field,
+      ),
+    ),
+  );
+  const fields = ['source', 'takenMs', 'readings', 'stream', 'backend', 'observation'];
+  assert.deepEqual(results, ['kept', ...fields]);
+});
+
+test('more than may wait for the disk is refused, and the rest is kept', async (context) => {
+  const store = await opened(context, { directory: folder(context) });
+  const size = 1 << 20;
+  const fitting = WAITING_BYTES_MAX / size;
+  const results = await Promise.all(
+    Array.from({ length: fitting + 3 }, (_, number) =>
+      codeOf(store.append(observation(number, 'meter', [], size))),
+    ),
+  );
+  const refused = results.filter((code) => code === 'store-busy').length;
+  assert.ok(refused >= 3 && refused <= 4, `${refused} refused`);
+  assert.equal(results.filter((code) => code === 'none').length, results.length - refused);
+});
+
+test('the raw store keeps within age and bytes, the outbox keeps all', async (context) => {
+  const retention = { ageMs: 20_000, bytes: 500 };
+  const store = await opened(context, { directory: folder(context), retention });
+  for (let number = 0; number < 60; number += 1) {
+    await Promise.all([
+      store.append(observation(number, 'small', ['utility'], 10)),
+      store.append(observation(number, 'large', [], 100)),
+    ]);
+  }
+  const numbers = async (source: string): Promise<readonly number[]> =>
+    (await store.observations(source, 0, 100)).map(({ observation: bytes }) => numberOf(bytes));
+  assert.deepEqual(
+    await numbers('small'),
+    Array.from({ length: 21 }, (_, index) => 39 + index),
+  );
+  assert.deepEqual(await numbers('large'), [55, 56, 57, 58, 59]);
+  assert.equal((await store.due('utility', 0, 100)).length, 60);
+});
+
+test('a page is bounded in bytes too, and the next one goes on after it', async (context) => {
+  const store = await opened(context, { directory: folder(context) });
+  const size = 1 << 19;
+  await Promise.all(
+    Array.from({ length: 12 }, (_, number) =>
+      store.append(observation(number, 'meter', ['utility'], size)),
+    ),
+  );
+  const first = await store.due('utility', 0, 100);
+  assert.ok(first.length < 12);
+  const second = await store.due('utility', first.at(-1)?.id ?? 0, 100);
+  assert.deepEqual(
+    [...first, ...second].map(({ sequence }) => sequence),
+    Array.from({ length: 12 }, (_, number) => number),
+  );
+});
+
+interface NarrowPlace {
+  readonly directory: string;
+  /** What a full disk is called there. */
+  readonly code: string;
+  readonly widen: () => void;
+  readonly leave: () => void;
+}
+
+/** A place with little room: a small tmpfs, or where that may not be mounted a limit on files. */
+function narrowPlace(context: TestContext): NarrowPlace {
+  const directory = folder(context);
+  mkdirSync(directory, { recursive: true });
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]);
+  if (mounted.status === 0) {
+    const run =
+      (command: string, ...words: string[]) =>
+      () =>
+        void execFileSync(command, words);
+    const widen = run('mount', '-o', 'remount,size=64m', directory);
+    return { directory, code: 'disk-full', widen, leave: run('umount', directory) };
+  }
+  const limit = (bytes: string) => () => {
+    execFileSync('prlimit', [`--fsize=${bytes}:`, '--pid', String(process.pid)]);
+  };
+  limit('1048576')();
+  const widen = limit('unlimited');
+  return { directory, code: 'disk-error', widen, leave: widen };
+}
+
+test('a full disk refuses with a code, loses nothing, and is recovered from', async (context) => {
+  const { directory, code, widen, leave } = narrowPlace(context);
+  const store = await openStore({ directory });
+  try {
+    const size = 1 << 15;
+    let number = 0;
+    let seen = 'none';
+    for (; seen === 'none' && number < 100; number += 1) {
+      seen = await codeOf(store.append(observation(number, 'meter', ['utility'], size)));
+    }
+    assert.equal(seen, code);
+    assert.equal(await codeOf(store.append(observation(number, 'meter', ['utility'], size))), code);
+    widen();
+    await store.append(observation(number, 'meter', ['utility'], size));
+    const due = await store.due('utility', 0, 100);
+    assert.deepEqual(
+      due.map(({ sequence, records }) => [sequence, numberOf(records)]),
+      [...Array.from({ length: number - 1 }, (_, index) => [index, index]), [number - 1, number]],
+    );
+  } finally {
+    await store.close();
+    leave();
+  }
+});
+
+test('a thread that cannot be started rejects, and leaves nothing waiting', async (context) => {
+  const directory = folder(context);
+  const threadFile = new URL('no-such-thread.ts', import.meta.url);
+  assert.equal(await codeOf(openStore({ directory, threadFile })), 'store-died');
+  mkdirSync(dirname(directory), { recursive: true });
+  writeFileSync(directory, 'a file where the directory should be');
+  assert.equal(await codeOf(openStore({ directory })), 'disk-error');
 });
