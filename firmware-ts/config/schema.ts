@@ -153,13 +153,17 @@ const PolicyRule = Type.Object(
       ...NAME,
       description: 'why it may leave: 1 to 64 letters, digits, _, -',
     }),
-    sources: Type.Array(name({ refers: 'source' }), { minItems: 1, maxItems: SOURCES_MAX }),
+    sources: Type.Array(name({ refers: 'source' }), {
+      minItems: 1,
+      maxItems: SOURCES_MAX,
+      description: 'names of sources',
+    }),
     objects: Type.Array(
       Type.String({
         pattern: '^[^\\s]{1,128}$',
         description: "an object, with * for any text: '1-0:1.8.*'",
       }),
-      { minItems: 1, maxItems: 1024 },
+      { minItems: 1, maxItems: 1024, description: "objects, with * for any text: '1-0:1.8.*'" },
     ),
   },
   closed,

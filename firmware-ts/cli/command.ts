@@ -1,0 +1,33 @@
+import type { ExitCode } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+
+/** One row of the command table: all that help, completion and manual pages need to know. */
+export interface Command {
+  /** The words after `normctl`, e.g. `config check`. */
+  readonly verb: string;
+  readonly summary: string;
+  readonly arguments: readonly { readonly name: string; readonly description: string }[];
+  readonly options: readonly Option[];
+  /** What the help says beyond arguments and options. */
+  readonly details?: string;
+  /** Brings the verb's own file in only when it runs: help must not wait for codecs. */
+  readonly load: () => Promise<Verb>;
+}
+
+export interface Option {
+  /** As commander writes them: `--key <hex|@file>`. */
+  readonly flags: string;
+  readonly description: string;
+  readonly default?: string;
+  readonly choices?: readonly string[];
+}
+
+export type Verb = (invocation: Invocation, terminal: Terminal) => Promise<ExitCode>;
+
+export interface Invocation {
+  readonly verb: string;
+  readonly arguments: readonly string[];
+  /** By long name in camel case; a flag without a value is `true`. */
+  readonly options: Readonly<Record<string, string | true | undefined>>;
+  readonly json: boolean;
+}

@@ -1,0 +1,68 @@
+import type { Command } from './command.ts';
+
+const SOCKET_DEFAULT = '/run/normd/control.sock';
+
+/** Everything that normctl does; the program, its help and its documents come from here. */
+export const COMMANDS: readonly Command[] = [
+  {
+    verb: 'config check',
+    summary: 'tell all that is wrong with a configuration file',
+    arguments: [{ name: 'file', description: 'the YAML file' }],
+    options: [],
+    load: async () => (await import('./config-check.ts')).configCheck,
+  },
+  {
+    verb: 'config schema',
+    summary: 'print the JSON Schema of the configuration, for editors',
+    arguments: [],
+    options: [],
+    load: async () => (await import('./config-schema.ts')).configSchema,
+  },
+  {
+    verb: 'decode',
+    summary: 'show what is in the bytes of a meter or PMU',
+    arguments: [
+      {
+        name: 'input',
+        description:
+          'a file (binary, hex text, pcap, pcapng, JSON vector), hex digits, or - for stdin',
+      },
+    ],
+    options: [
+      { flags: '--as <protocol>', description: 'what it is, instead of finding out' },
+      {
+        flags: '--key <hex|@file>',
+        description: 'encryption key; NORMD_KEY or @file keep it out of the shell history',
+      },
+      {
+        flags: '--auth-key <hex|@file>',
+        description: 'authentication key; NORMD_AUTH_KEY or @file likewise',
+      },
+    ],
+    details: [
+      'Protocols for --as: p1, dlms-push, hdlc, mbus, wrapper, raw, c37118, iec62056-21.',
+      'With --json a line is {protocol, offset, ok, error?, time?, readings?, ...}.',
+      'Status 0: all is good; 1: some was not; 4: nothing was recognised.',
+    ].join('\n'),
+    load: async () => (await import('./decode.ts')).decode,
+  },
+  {
+    verb: 'status',
+    summary: 'show what normd does now: sources, last readings, queues, clock',
+    arguments: [],
+    options: [
+      { flags: '--socket <path>', description: 'where normd answers', default: SOCKET_DEFAULT },
+      { flags: '--watch', description: 'again every two seconds, until Ctrl-C' },
+    ],
+    details:
+      'Status 0: all links and back-ends are up; 1: some are not; 3: normd is not reachable.',
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
+    verb: 'version',
+    summary: 'print the versions of normctl and of its parts',
+    arguments: [],
+    options: [],
+    load: async () => (await import('./version.ts')).version,
+  },
+];

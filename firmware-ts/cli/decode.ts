@@ -1,0 +1,29 @@
+import type { Invocation, Verb } from './command.ts';
+import { readInput } from './decode/input.ts';
+import { keysFrom } from './decode/keys.ts';
+import { decodeStreams } from './decode/run.ts';
+import { printDecoded } from './decode/view.ts';
+import { EXIT } from './exit-codes.ts';
+import { jsonLine } from './report.ts';
+
+/** `normctl decode FILE|HEX|-` */
+export const decode: Verb = async (invocation, terminal) => {
+  const as = word(invocation, 'as');
+  const keys = keysFrom(
+    { key: word(invocation, 'key'), authKey: word(invocation, 'authKey') },
+    process.env,
+  );
+  const streams = await readInput(invocation.arguments[0] ?? '', process.stdin);
+  let good = true;
+  for (const line of decodeStreams(streams, { keys, ...(as === undefined ? {} : { as }) })) {
+    good &&= line.ok;
+    if (invocation.json) terminal.out(jsonLine(line));
+    else printDecoded(terminal, line);
+  }
+  return good ? EXIT.ok : EXIT.notGood;
+};
+
+function word({ options }: Invocation, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === 'string' ? value : undefined;
+}

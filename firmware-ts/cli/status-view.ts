@@ -1,0 +1,94 @@
+import type { BackendStatus, GatewayStatus, SourceStatus } from '#control/status.ts';
+import type { StatusProblem } from './status-problems.ts';
+import { tableLines, type Column } from './table.ts';
+import type { Part, Terminal } from './terminal.ts';
+
+/** Readings shown of one source; `--json` has them all. */
+const READINGS_SHOWN = 6;
+
+/** A status for people, within the terminal's columns. */
+export function printStatus(
+  terminal: Terminal,
+  status: GatewayStatus,
+  problems: readonly StatusProblem[],
+): void {
+  const { gateway, version, startedAt, clock, sources, backends } = status;
+  terminal.out({ style: 'strong', text: gateway }, `  normd ${version}, since ${startedAt}`);
+  terminal.out(`clock ${clock.time}, `, trustPart(clock.trust));
+  printTable(terminal, SOURCE_COLUMNS, sources.map(sourceRow));
+  printTable(terminal, READING_COLUMNS, sources.flatMap(readingRows));
+  printTable(terminal, BACKEND_COLUMNS, backends.map(backendRow));
+  if (problems.length > 0) terminal.out();
+  for (const { code, where, message, hint } of problems) {
+    terminal.out({ style: 'bad', text: 'not good' }, ` ${where}: ${code}: ${message}`);
+    if (hint !== undefined) terminal.out(`  try: ${hint}`);
+  }
+}
+
+function trustPart(trust: GatewayStatus['clock']['trust']): Part {
+  if (trust === 'trusted') return { style: 'good', text: 'trusted' };
+  return { style: 'bad', text: trust === 'untrusted' ? 'not trusted' : 'trust not known' };
+}
+
+function printTable(
+  terminal: Terminal,
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): void {
+  if (rows.length === 0) return;
+  const [head = '', ...lines] = tableLines(columns, rows, terminal.columns);
+  terminal.out();
+  terminal.out({ style: 'faint', text: head });
+  for (const line of lines) terminal.out(line);
+}
+
+const SOURCE_COLUMNS: readonly Column[] = [
+  { title: 'source', least: 10 },
+  { title: 'protocol' },
+  { title: 'link' },
+  { title: 'peer', least: 8 },
+  { title: 'taken', align: 'right' },
+  { title: 'stored', align: 'right' },
+  { title: 'bad', align: 'right' },
+];
+
+function sourceRow(source: SourceStatus): readonly string[] {
+  const { name, protocol, link, taken, stored, discarded } = source;
+  const counts = [taken, stored, discarded].map(String);
+  return [name, protocol, link.state, link.peer ?? '-', ...counts];
+}
+
+const READING_COLUMNS: readonly Column[] = [
+  { title: 'source', least: 8 },
+  { title: 'object', least: 18 },
+  { title: 'value', align: 'right', least: 10 },
+  { title: 'unit' },
+  { title: 'time', least: 19 },
+  { title: 'quality', least: 7 },
+];
+
+function readingRows({ name, lastReadings }: SourceStatus): readonly (readonly string[])[] {
+  const shown = lastReadings.slice(0, READINGS_SHOWN).map((reading) => {
+    const { object, value, unit, time, quality } = reading;
+    const marks = quality.length === 0 ? 'good' : quality.join(',');
+    return [name, object, String(value), unit, time, marks];
+  });
+  const rest = lastReadings.length - shown.length;
+  return rest > 0 ? [...shown, [name, `and ${rest} more`, '', '', '', '']] : shown;
+}
+
+const BACKEND_COLUMNS: readonly Column[] = [
+  { title: 'back-end', least: 10 },
+  { title: 'state' },
+  { title: 'queued', align: 'right' },
+  { title: 'sent', align: 'right' },
+  { title: 'acknowledged', align: 'right' },
+  { title: 'p50 ms', align: 'right' },
+  { title: 'p99 ms', align: 'right' },
+];
+
+function backendRow(backend: BackendStatus): readonly string[] {
+  const { name, state, queued, sent, acknowledged, latencyMs } = backend;
+  const latency = [latencyMs?.p50, latencyMs?.p99].map((ms) => ms?.toFixed(1) ?? '-');
+  return [name, state, ...[queued, sent, acknowledged].map(String), ...latency];
+}
