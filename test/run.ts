@@ -10,6 +10,8 @@ import { spec } from 'node:test/reporters';
 
 const ROOT = join(import.meta.dirname, '..');
 const CONCURRENT_FILES = 2;
+/** No measure of speed: a test that waits for what never comes must not hold up the rest. */
+const TEST_TIMEOUT_MS = 300_000;
 
 const words = process.argv.slice(2);
 const strict = process.env['CI'] === 'true';
@@ -21,7 +23,7 @@ const files = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const skips: string[] = [];
-const stream = run({ files, concurrency: CONCURRENT_FILES });
+const stream = run({ files, concurrency: CONCURRENT_FILES, timeout: TEST_TIMEOUT_MS });
 
 stream.on('test:pass', ({ name, skip, details }) => {
   if (details.type === 'suite') return;

@@ -81,7 +81,8 @@ interface Direction {
 
 function keyOf(packet: PcapPacket): string {
   const { transport, sourceAddress, sourcePort, destinationAddress, destinationPort } = packet;
-  return `${transport} ${at(sourceAddress, sourcePort)} > ${at(destinationAddress, destinationPort)}`;
+  const to = at(destinationAddress, destinationPort);
+  return `${transport} ${at(sourceAddress, sourcePort)} > ${to}`;
 }
 
 function at(address: string, port: number): string {

@@ -13,7 +13,7 @@ export interface StoreOptions {
   readonly retention?: Retention;
   readonly clock?: Clock;
   readonly entropy?: Entropy;
-  /** The thread's file, where `thread.ts` is not beside this one: in a bundle. */
+  /** The thread's file, where it is not beside this one. */
   readonly threadFile?: URL;
   /** better-sqlite3's native add-on, where it does not lie in its package: in a bundle. */
   readonly addonFile?: string;
@@ -31,7 +31,7 @@ const PAGE_ROWS_MAX = 10_000;
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { directory, retention = RETENTION, clock = machineClock, addonFile } = options;
-  const { threadFile = new URL('./thread.ts', import.meta.url) } = options;
+  const { threadFile = threadFileBeside(import.meta.url) } = options;
   const caller = new Caller(threadFile, {
     directory,
     retention,
@@ -39,6 +39,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     ...(addonFile === undefined ? {} : { addonFile }),
   });
   return new ThreadedStore(caller, clock, await caller.opened);
+}
+
+/** The thread's program is a file of its own beside this one, in the sources and in the bundle. */
+function threadFileBeside(module: string): URL {
+  return new URL(module.endsWith('.ts') ? './thread.ts' : './thread.mjs', module);
 }
 
 /**

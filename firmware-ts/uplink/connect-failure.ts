@@ -12,7 +12,7 @@ const UNTRUSTED: Known = [
 const REFUSED_US: Known = [
   'certificate-refused',
   'the broker refuses our certificate',
-  'Check that the broker trusts the authority that issued it, and that it is neither expired nor revoked.',
+  'Check that the broker trusts its authority, and that it is neither expired nor revoked.',
 ];
 const UNREACHABLE: Known = [
   'unreachable',
@@ -78,7 +78,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
 
 /** TLS alerts about our certificate (RFC 8446, 6.2), as OpenSSL spells them. */
 const ALERT_ABOUT_US =
-  /^ERR_SSL_.*ALERT_(BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED|HANDSHAKE_FAILURE|DECRYPT_ERROR)$/;
+  /^ERR_SSL_.*ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|ACCESS_DENIED|\w+_FAILURE|DECRYPT_ERROR)$/;
 
 /** Why there is no connection to `target`, from what Node reports. */
 export function connectFailureOf(error: unknown, target: Target): Failure {

@@ -9,6 +9,8 @@ export interface Tally {
   readonly readingsSent: number;
   /** Taken over by the broker; each counted once. */
   readonly readingsAcknowledged: number;
+  /** The same two by outgoing stream. */
+  readonly streams: readonly StreamTally[];
   readonly messagesSent: number;
   readonly bytesSent: number;
   /** How often which refusal came. */
@@ -17,10 +19,17 @@ export interface Tally {
   readonly latencyMs?: { readonly p50: number; readonly p99: number };
 }
 
+export interface StreamTally {
+  readonly stream: string;
+  readonly sent: number;
+  readonly acknowledged: number;
+}
+
 /** A broker may invent reason codes, but there are only 256 of them. */
 export class Tallying {
   #readingsSent = 0;
   #readingsAcknowledged = 0;
+  readonly #streams = new Map<string, { sent: number; acknowledged: number }>();
   #messagesSent = 0;
   #bytesSent = 0;
   readonly #refusals = new Map<string, number>();
@@ -29,17 +38,31 @@ export class Tallying {
   sent(pack: Pack, bytes: number): void {
     this.#messagesSent += 1;
     this.#bytesSent += bytes;
-    this.#readingsSent += readingsIn(pack.entries);
+    const readings = readingsIn(pack.entries);
+    this.#readingsSent += readings;
+    this.#streamOf(pack.stream).sent += readings;
   }
 
   /** `nowMs` by the wall clock, as `takenMs` is. */
   acknowledged(entries: readonly DueEntry[], nowMs: number): void {
     this.#readingsAcknowledged += readingsIn(entries);
-    for (const { takenMs } of entries) this.#latency.record(nowMs - takenMs);
+    for (const { stream, readings, takenMs } of entries) {
+      this.#streamOf(stream).acknowledged += readings;
+      this.#latency.record(nowMs - takenMs);
+    }
   }
 
   refused({ code }: Failure): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
+  }
+
+  /** Streams are those of the configuration, so there is no end of them to fear. */
+  #streamOf(stream: string): { sent: number; acknowledged: number } {
+    const known = this.#streams.get(stream);
+    if (known !== undefined) return known;
+    const counts = { sent: 0, acknowledged: 0 };
+    this.#streams.set(stream, counts);
+    return counts;
   }
 
   get value(): Tally {
@@ -48,6 +71,7 @@ export class Tallying {
     return {
       readingsSent: this.#readingsSent,
       readingsAcknowledged: this.#readingsAcknowledged,
+      streams: Array.from(this.#streams, ([stream, counts]) => ({ stream, ...counts })),
       messagesSent: this.#messagesSent,
       bytesSent: this.#bytesSent,
       refusals: Object.fromEntries(this.#refusals),

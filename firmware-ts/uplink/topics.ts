@@ -8,7 +8,10 @@ export interface Topics {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
-/** Errors: `bad-name` when a gateway's or a stream's name has another form. SenML wants the first character so (RFC 8428, 4.5.1). */
+/**
+ * Errors: `bad-name` when a gateway's or a stream's name has another form. SenML wants the first
+ * character so (RFC 8428, 4.5.1).
+ */
 export function topicsOf(gateway: string): Topics {
   const root = `nd/1/${checkedName(gateway, 'gateway')}`;
   return { state: `${root}/st`, up: (stream) => `${root}/up/${checkedName(stream, 'stream')}` };

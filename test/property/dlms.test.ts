@@ -231,7 +231,7 @@ test('a number that does not fit its type is not encoded', () => {
   );
 });
 
-test('date-times, OBIS codes, units, control fields and security controls come back the same', () => {
+test('date-times, OBIS codes, units, control and security fields come back the same', () => {
   const open = fc.integer({ min: 0, max: 99 });
   fc.assert(
     fc.property(open, open, fc.integer({ min: -720, max: 840 }), (year, hundredths, deviation) => {

@@ -75,12 +75,17 @@ export function numberOf(value: unknown): number {
   return exponent < 0 ? mantissa / 10 ** -exponent : mantissa * 10 ** exponent;
 }
 
+/** A claim that fails on the way fails the wait, not the client. */
 function untilTrue(waiting: Set<() => void>, enough: () => boolean): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const look = (): void => {
-      if (!enough()) return;
+      try {
+        if (!enough()) return;
+        resolve();
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
       waiting.delete(look);
-      resolve();
     };
     waiting.add(look);
     look();

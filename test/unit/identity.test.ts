@@ -56,7 +56,7 @@ test('a broker certificate holds every name that clients connect to', async (con
   assert.equal(broker.checkHost('example.org'), undefined);
 });
 
-test('only their owner may read private keys, and the signing key is not written', async (context) => {
+test('only owners may read private keys; the signing key is not written', async (context) => {
   const folder = temporaryFolder(context);
   const ca = await createDevelopmentCa(folder, NOW);
   const { key } = await ca.device('gw-1');

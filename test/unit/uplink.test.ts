@@ -101,7 +101,7 @@ function sequencesIn(arrivals: readonly Arrival[], stream: string): readonly num
 const urlOf = (broker: { readonly port: number }): string => `mqtt://127.0.0.1:${broker.port}`;
 const range = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
-test('a broker that knows only MQTT 3.1.1 gets everything in order over mutual TLS', async (context) => {
+test('a broker of MQTT 3.1.1 only gets everything in order', async (context) => {
   const ca = await temporaryCa(context);
   const broker = await startBroker({ ca: ca.anchor, ...(await ca.broker()) });
   context.after(() => broker.stop());
@@ -137,7 +137,7 @@ for (const [reason, code] of [
   [0x99, 'payload-invalid'],
   [0x83, 'broker-error'],
 ] as const) {
-  test(`a stream refused as ${code} waits and loses nothing, and no other waits for it`, async (context) => {
+  test(`a stream refused as ${code} waits alone and loses nothing`, async (context) => {
     let refusing = true;
     const { store, broker, arrivals, until } = await scene(context, (_, stream) =>
       refusing && stream === 'bad' ? reason : 0,
@@ -189,7 +189,7 @@ test('no more messages wait for an answer than the broker can receive', async (c
   assert.equal(most, 3);
 });
 
-test('packs stay below the packet size of the broker, and a larger entry blocks its stream only', async (context) => {
+test('packs fit the broker, and an entry that does not blocks its stream only', async (context) => {
   const packetBytesMax = 1000;
   const { store, broker, arrivals, until } = await scene(
     context,

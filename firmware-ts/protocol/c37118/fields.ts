@@ -111,7 +111,7 @@ function fitting(value: string, length: number, field: string): Uint8Array {
   });
 }
 
-/** `count` elements in a row. A count that cannot fit into what is left is refused as `truncated`. */
+/** `count` elements in a row. A count that cannot fit in what is left is `truncated`. */
 export function list<T>(count: number, element: Field<T>): Field<readonly T[]> {
   return {
     leastBytes: count * element.leastBytes,

@@ -5,7 +5,7 @@ import { type DataFrame, type DataLayout, readData } from './data.ts';
 import type { Frame } from './frame.ts';
 import { OperatingError } from '#bytes/failure.ts';
 
-/** What a checked frame says. DATA carries the layout, with its configuration, that it was read by. */
+/** What a checked frame says. DATA carries the layout (with configuration) it was read by. */
 export type C37118Message =
   | { readonly kind: 'configuration'; readonly configuration: Configuration }
   | { readonly kind: 'data'; readonly data: DataFrame; readonly layout: DataLayout }

@@ -14,7 +14,7 @@ export interface ServerStep {
   readonly streaming: boolean;
 }
 
-/** A PMU's side of one stream: answers commands, several in one segment too. DATA is its owner's. */
+/** A PMU's side of one stream: answers commands, also several at once. DATA is its owner's. */
 export class C37118Server {
   readonly #configuration: Configuration;
   readonly #header: string;

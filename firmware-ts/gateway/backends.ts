@@ -1,0 +1,36 @@
+import type { BackendConfiguration, Configuration } from '#config/schema.ts';
+import type { Store } from '#store/store.ts';
+import { openUplink } from '#uplink/open.ts';
+import type { Uplink, UplinkOptions } from '#uplink/uplink.ts';
+import type { GatewayPorts } from './ports.ts';
+import { VERSION } from './version.ts';
+
+type Identity = NonNullable<BackendConfiguration['identity']>;
+
+export interface BackendPart {
+  readonly name: string;
+  readonly uplink: Uplink;
+}
+
+/** One uplink a back-end, each with its own identity and its own outbox. */
+export function openBackends(
+  { gateway, backends }: Configuration,
+  store: Store,
+  { clock, entropy, log }: GatewayPorts,
+): readonly BackendPart[] {
+  return backends.map(({ name, url, identity }) => {
+    const options = { backend: name, gateway, url, software: VERSION };
+    const ports = { store, clock, entropy, log };
+    return {
+      name,
+      uplink: openUplink(identity === undefined ? options : withIdentity(options, identity), ports),
+    };
+  });
+}
+
+function withIdentity(
+  options: UplinkOptions,
+  { key, certificate, trust }: Identity,
+): UplinkOptions {
+  return { ...options, credentials: { key, certificate, anchors: [trust] } };
+}

@@ -1,0 +1,121 @@
+import { openDevice } from '#acquisition/device.ts';
+import type { Device, DeviceNotice } from '#acquisition/device.ts';
+import { observing } from '#acquisition/observing.ts';
+import type { Observations } from '#acquisition/observing.ts';
+import { readKeyFile } from '#config/key-file.ts';
+import type { Configuration, SourceConfiguration } from '#config/schema.ts';
+import { openLink } from '#link/open.ts';
+import { C37118Client } from '#protocol/c37118/client.ts';
+import type { Connection } from '#protocol/connection.ts';
+import { DlmsPushConnection } from '#protocol/dlms/push.ts';
+import { P1Connection } from '#protocol/p1/connection.ts';
+import { observationsFromC37118 } from '#reading/from-c37118.ts';
+import { observationFromCosem } from '#reading/from-cosem.ts';
+import { observationFromP1 } from '#reading/from-p1.ts';
+import type { TimeMark } from '#reading/reading.ts';
+import { machineAesGcm } from '#system/cipher.ts';
+import type { Log, LogLevel } from '#system/log.ts';
+import type { GatewayPorts } from './ports.ts';
+import type { ReadingPath } from './path.ts';
+import { Throttle } from './throttle.ts';
+
+/** Opens every configured device; key files are read before the first link is touched. */
+export function openDevices(
+  { sources }: Configuration,
+  path: ReadingPath,
+  ports: GatewayPorts,
+): readonly Device[] {
+  const { clock, entropy, log } = ports;
+  const wall = (): TimeMark => clock.wall();
+  return sources
+    .map((source) => ({ source, connect: connectorOf(source, wall) }))
+    .map(({ source, connect }) =>
+      openDevice({
+        name: source.name,
+        link: openLink(source.link, { clock, entropy }),
+        connect,
+        clock,
+        take: (observation) => path.take(observation),
+        notice: noticeLog(source.name, log, new Throttle(clock)),
+      }),
+    );
+}
+
+/** A protocol is one more case here and a folder below protocol/; nothing else knows of it. */
+function connectorOf(
+  source: SourceConfiguration,
+  wall: () => TimeMark,
+): () => Connection<Observations> {
+  const { name } = source;
+  switch (source.protocol) {
+    case 'p1': {
+      const { keys, authentication: policy } = securityOf(source);
+      const options = { ciphering: { keys, policy, cipher: machineAesGcm } };
+      return () =>
+        observing(new P1Connection(options), (telegram) => [
+          observationFromP1(name, telegram, wall()),
+        ]);
+    }
+    case 'dlms-push': {
+      const { framing } = source;
+      const options = { ...securityOf(source), framing, cipher: machineAesGcm };
+      return () =>
+        observing(new DlmsPushConnection(options), (message) => [
+          observationFromCosem(message, name, wall()),
+        ]);
+    }
+    case 'c37118': {
+      const { idCode } = source;
+      return () =>
+        observing(new C37118Client({ idCode }), (message) =>
+          message.kind === 'data' ? observationsFromC37118(name, message.data, message.layout) : [],
+        );
+    }
+  }
+}
+
+type Ciphered = Extract<SourceConfiguration, { readonly authentication: string }>;
+
+interface Security {
+  readonly keys: { readonly encryption?: Uint8Array; readonly authentication?: Uint8Array };
+  readonly authentication: Ciphered['authentication'];
+}
+
+function securityOf({ keys, authentication }: Ciphered): Security {
+  return {
+    keys: {
+      ...(keys.encryption === undefined ? {} : { encryption: readKeyFile(keys.encryption) }),
+      ...(keys.authentication === undefined
+        ? {}
+        : { authentication: readKeyFile(keys.authentication) }),
+    },
+    authentication,
+  };
+}
+
+const LEVELS: Readonly<Record<DeviceNotice['kind'], LogLevel>> = {
+  up: 'info',
+  down: 'warning',
+  waiting: 'warning',
+  discarded: 'warning',
+  stalled: 'warning',
+  ended: 'info',
+};
+
+/** A device that sends rubbish for years must not fill the log with it. */
+function noticeLog(source: string, log: Log, throttle: Throttle): (notice: DeviceNotice) => void {
+  return (notice) => {
+    const failure = 'failure' in notice ? notice.failure : undefined;
+    const quiet = throttle.quietSince(`${notice.kind} ${failure?.code ?? ''}`);
+    if (quiet === undefined) return;
+    log(LEVELS[notice.kind], `device.${notice.kind}`, {
+      source,
+      peer: 'peer' in notice ? notice.peer : undefined,
+      code: failure?.code,
+      message: failure?.message,
+      hint: failure?.hint,
+      retryMs: 'retryMs' in notice ? Math.round(notice.retryMs) : undefined,
+      repeated: quiet > 0 ? quiet : undefined,
+    });
+  };
+}
