@@ -52,8 +52,14 @@ module.exports = {
     {
       name: 'nobody-imports-main',
       severity: 'error',
-      from: { path: '^(firmware-ts|ci)/', pathNot: room('cli', 'status') },
-      to: { path: ['^firmware-ts/main\\.ts$', room('cli', 'status')] },
+      from: { path: '^(firmware-ts|test|ci)/' },
+      to: { path: '^firmware-ts/main\\.ts$' },
+    },
+    {
+      name: 'only-tests-look-into-the-top',
+      severity: 'error',
+      from: { path: '^(firmware-ts|ci)/', pathNot: [room('cli'), room('status')] },
+      to: { path: room('cli', 'status') },
     },
     {
       name: 'only-main-composes',

@@ -27,7 +27,14 @@ export function buildBundle(): string {
   const rollup = join(ROOT, 'node_modules/rollup/dist/bin/rollup');
   const result = spawnSync(
     process.execPath,
-    [rollup, '--config', '--silent', '--dir', join(folder, 'dist')],
+    [
+      '--disable-warning=ExperimentalWarning',
+      rollup,
+      '--config',
+      '--silent',
+      '--dir',
+      join(folder, 'dist'),
+    ],
     { cwd: ROOT, encoding: 'utf8' },
   );
   if (result.status !== 0) throw new Error(`rollup failed: ${result.stderr}`);
