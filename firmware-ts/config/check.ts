@@ -4,6 +4,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  type Alias,
   type Document,
   type Node,
   type YAMLMap,
@@ -29,14 +30,15 @@ export interface Checked {
 export function checkDocument(document: Document, schema: JsonSchema): Checked {
   const walk: Walk = { document, findings: [], marks: [], budget: NODES_MAX };
   const node: Node = document.contents ?? new Scalar(null);
-  const value = checkNode(walk, { schema, node, path: '', at: 0 });
+  const value = checkNode(walk, { schema, node, path: '', at: offsetOf(node) });
   return { value, findings: walk.findings, marks: walk.marks };
 }
 
 function checkNode(walk: Walk, written: Spot): unknown {
   walk.budget -= 1;
   if (walk.budget < 0) return refuseExpansion(walk, written);
-  const spot = isAlias(written.node) ? resolveAlias(walk, written) : written;
+  const spot = isAlias(written.node) ? resolveAlias(walk, written, written.node) : written;
+  if (spot === REFUSED) return REFUSED;
   if (spot.schema.anyOf !== undefined) return checkVariant(walk, spot, spot.schema.anyOf);
   if (spot.schema.type === 'object') return checkObject(walk, spot);
   if (spot.schema.type === 'array') return checkArray(walk, spot);
@@ -50,10 +52,11 @@ function refuseExpansion(walk: Walk, spot: Spot): typeof REFUSED {
   return refuse(walk, spot, { code: 'yaml-alias', message, hint });
 }
 
-/** The parser has already refused an alias without an anchor; nothing stands for it here. */
-function resolveAlias(walk: Walk, spot: Spot): Spot {
-  const target = isAlias(spot.node) ? spot.node.resolve(walk.document) : undefined;
-  return { ...spot, node: target ?? new Scalar(null) };
+function resolveAlias(walk: Walk, spot: Spot, alias: Alias): Spot | typeof REFUSED {
+  const node = alias.resolve(walk.document);
+  if (node !== undefined) return { ...spot, node };
+  const message = `no anchor &${alias.source} stands before it`;
+  return refuse(walk, spot, { code: 'yaml-alias', message, hint: 'write out the value' });
 }
 
 /** The variants of a union differ in the one key whose value each of them fixes. */

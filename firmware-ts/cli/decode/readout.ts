@@ -14,7 +14,7 @@ export const READOUT_ADAPTER: Adapter = {
   protocol: PROTOCOL,
   looksLike(bytes) {
     if (beginsFramedReadout(bytes)) return 'begins';
-    return bytes.includes(SLASH) ? 'perhaps' : 'no';
+    return bytes.includes(SLASH) && !hasCompleteCodes(bytes) ? 'perhaps' : 'no';
   },
   *decode(chunks) {
     const bytes = Buffer.concat([...chunks]);
@@ -25,6 +25,11 @@ export const READOUT_ADAPTER: Adapter = {
     }
   },
 };
+
+/** Codes with medium and channel are those of P1, whose own decoder reads more of them. */
+function hasCompleteCodes(bytes: Uint8Array): boolean {
+  return /^\d+-\d+:\d/m.test(Buffer.from(bytes).toString('latin1'));
+}
 
 function nextIdentification(bytes: Buffer, from: number): number {
   let index = bytes.indexOf(SLASH, from);
