@@ -40,7 +40,8 @@ export const COMMANDS: readonly Command[] = [
       },
     ],
     details: [
-      'Protocols for --as: p1, dlms-push, hdlc, mbus, wrapper, raw, c37118, iec62056-21.',
+      'Protocols for --as: p1, dlms-push (or its framing: hdlc, mbus, wrapper, raw),',
+      'c37118, iec62056-21.',
       'With --json a line is {protocol, offset, ok, error?, time?, readings?, ...}.',
       'Status 0: all is good; 1: some was not; 4: nothing was recognised.',
     ].join('\n'),
