@@ -49,6 +49,17 @@ const addons = {
   },
 };
 
+/**
+ * Transports of mqtt.js that normd never dials (it hands mqtt.js a TLS stream of its own): each
+ * would bring its library, and memory, into a process that may have none to spare.
+ */
+const LEFT_OUT = ['ws', 'socks', 'worker-timers'];
+const leftOut = {
+  name: 'left-out',
+  resolveId: (id) => (LEFT_OUT.includes(id) ? `\0left-out:${id}` : null),
+  load: (id) => (id.startsWith('\0left-out:') ? 'export default undefined;' : null),
+};
+
 const stripTypes = {
   name: 'strip-types',
   transform: (code, id) =>
@@ -71,6 +82,7 @@ export default {
   },
   plugins: [
     addons,
+    leftOut,
     stripTypes,
     nodeResolve({ exportConditions: ['node'], preferBuiltins: true }),
     commonjs({ ignoreDynamicRequires: true }),
