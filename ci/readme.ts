@@ -28,7 +28,9 @@ export function blocksIn(text: string): readonly Block[] {
 }
 
 async function execute(body: string, live: boolean): Promise<Outcome> {
-  const shell = spawn('bash', ['-eu', '-o', 'pipefail', '-c', body], {
+  // A shell that has a trap waits for what it runs, as an interactive one does.
+  const script = live ? `trap : INT; ${body}` : body;
+  const shell = spawn('bash', ['-eu', '-o', 'pipefail', '-c', script], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,

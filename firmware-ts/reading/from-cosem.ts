@@ -55,7 +55,7 @@ function dateTimeOf({ type, value }: Data): CosemDateTime | undefined {
 function timeMarkOf(clock: CosemDateTime, options: FromCosemOptions): TimeMark | undefined {
   const localSecond = localSecondOf(clock);
   if (localSecond === undefined) return undefined;
-  const told = clock.deviation === undefined ? undefined : -clock.deviation;
+  const told = clock.deviation === undefined ? undefined : 0 - clock.deviation;
   const offset = told ?? options.localOffsetMin?.(localSecond);
   if (offset === undefined) return undefined;
   return {
