@@ -55,8 +55,7 @@ export const COMMANDS: readonly Command[] = [
       { flags: '--socket <path>', description: 'where normd answers', default: SOCKET_DEFAULT },
       { flags: '--watch', description: 'again every two seconds, until Ctrl-C' },
     ],
-    details:
-      'Status 0: all links and back-ends are up; 1: some are not; 3: normd is not reachable.',
+    details: 'Status 0: all is up; 1: a link or back-end is not; 3: normd is not reachable.',
     load: async () => (await import('./status.ts')).status,
   },
   {

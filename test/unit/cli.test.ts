@@ -131,7 +131,7 @@ test('decode takes a file, hex digits or standard input, and says the same of ea
   );
 });
 
-test('what a device wrote reaches a plain terminal as ASCII without control characters', async () => {
+test('what a device wrote reaches a plain terminal as printable ASCII', async () => {
   const people = await runNormctl(['decode', toHex(HEADER)]);
   assert.match(people.out, ASCII_LINES);
   assert.match(people.out, /S\\u\{fc\}d \\u\{1b\}\[31m/);

@@ -102,7 +102,8 @@ sources:
 });
 
 test('a serial format is understood without quotes, though YAML takes 8E1 for a number', () => {
-  const line = `  - { name: m1, protocol: p1, link: { kind: serial, path: /dev/x, baud: 2400, format: 8E1 } }`;
+  const link8E1 = '{ kind: serial, path: /dev/x, baud: 2400, format: 8E1 }';
+  const line = `  - { name: m1, protocol: p1, link: ${link8E1} }`;
   const loaded = parseConfiguration(withLine(4, line), FILE);
   assert.ok('configuration' in loaded);
   const link = loaded.configuration.sources[0]?.link;

@@ -36,8 +36,15 @@ function* streamLines(
   context: DecodeContext,
 ): Generator<DecodedLine> {
   const origin = name === undefined ? {} : { stream: name };
-  for (const line of adapter.decode(chunks, context)) yield { ...line, ...origin };
+  for (const line of adapter.decode(chunks, context)) yield { ...advised(line), ...origin };
   if (lost > 0) yield { ...lossLine(adapter.protocol, lost), ...origin };
+}
+
+/** Protocols speak to whoever configures a daemon; here a key is given otherwise. */
+function advised(line: DecodedLine): DecodedLine {
+  if (line.error?.code !== 'key-missing') return line;
+  const hint = 'give the key of this meter: --key @FILE, --key HEX, or NORMD_KEY';
+  return { ...line, error: { ...line.error, hint } };
 }
 
 function lossLine(protocol: string, lost: number): DecodedLine {
