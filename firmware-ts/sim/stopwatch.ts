@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waiting that Ctrl-C or a termination ends early. */
+/** Waiting that Ctrl-C, a termination, or a reader who has gone ends early. */
 export class Stopwatch {
   readonly #start = performance.now();
   readonly #interruption = new AbortController();
@@ -9,6 +9,7 @@ export class Stopwatch {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => this.#interruption.abort());
     }
+    process.stdout.on('error', () => this.#interruption.abort()); // as in `npm start | head`
   }
 
   get elapsedMs(): number {
