@@ -1,10 +1,12 @@
+import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { Invocation, Verb } from './command.ts';
 import { readInput } from './decode/input.ts';
 import { keysFrom } from './decode/keys.ts';
 import { decodeStreams } from './decode/run.ts';
 import { printDecoded } from './decode/view.ts';
+import type { InputStream } from './decode/streams.ts';
 import { EXIT } from './exit-codes.ts';
-import { jsonLine } from './report.ts';
+import { jsonLine, reportFailure } from './report.ts';
 
 /** `normctl decode FILE|HEX|-` */
 export const decode: Verb = async (invocation, terminal) => {
@@ -13,7 +15,13 @@ export const decode: Verb = async (invocation, terminal) => {
     { key: word(invocation, 'key'), authKey: word(invocation, 'authKey') },
     process.env,
   );
-  const streams = await readInput(invocation.arguments[0] ?? '', process.stdin);
+  let streams: readonly InputStream[];
+  try {
+    streams = await readInput(invocation.arguments[0] ?? '', process.stdin);
+  } catch (error) {
+    if (!(error instanceof OperatingError)) throw error;
+    return reportFailure(terminal, invocation, failureOf(error), EXIT.unreadable);
+  }
   let good = true;
   for (const line of decodeStreams(streams, { keys, ...(as === undefined ? {} : { as }) })) {
     good &&= line.ok;

@@ -53,15 +53,16 @@ export function printProblems(
   terminal.out(jsonLine({ normctl: ENVELOPE_VERSION, verb, ok: false, problems, ...rest }));
 }
 
-/** A verb could not do its work: says so in the form that was asked for. */
+/** A verb could not do its work: says so in the form asked for; `otherwise` for codes unlisted. */
 export function reportFailure(
   terminal: Terminal,
   invocation: Invocation,
   failure: Failure,
+  otherwise: ExitCode = EXIT.unexpected,
 ): ExitCode {
   if (invocation.json) printProblems(terminal, invocation, [failure]);
   else printTrouble(terminal, troubleOf(failure));
-  return EXIT_OF_CODE.get(failure.code) ?? EXIT.unexpected;
+  return EXIT_OF_CODE.get(failure.code) ?? otherwise;
 }
 
 export function reportError(terminal: Terminal, invocation: Invocation, error: unknown): ExitCode {

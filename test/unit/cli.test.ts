@@ -154,6 +154,9 @@ test('decode: damaged bytes are status 1, unknown ones or none 4', async () => {
     [join(folder, 'none'), 'no-such-file'],
     [folder, 'not-readable'],
     ['-', 'empty-input'],
+    ['012', 'bad-hex'],
+    [file('empty.json', '{}'), 'bad-vector'],
+    [file('head.pcap', Buffer.from('d4c3b2a1', 'hex')), 'truncated'],
   ] as const) {
     const people = await runNormctl(['decode', argument]);
     assert.deepEqual([people.status, people.out], [EXIT.unreadable, ''], argument);

@@ -139,6 +139,15 @@ function assertSamePhasors({ readings = [] }: DecodedLine, theirs: OracleFrame |
   }
 }
 
+test('a capture that breaks off is shown up to there', { skip: withoutVectors }, () => {
+  const whole = c37118Bytes('captures/C37.118_1PMU_UDP.pcap');
+  const lines = decoded(whole.subarray(0, whole.length - 7));
+  const last = lines.at(-1);
+  assert.deepEqual([last?.protocol, last?.error?.code], ['pcap', 'truncated']);
+  assert.ok(lines.slice(0, -1).every(({ ok }) => ok));
+  assert.equal(lines.length, decoded(whole).length, 'one frame less, one line more');
+});
+
 test(
   'a frame in a file of its own is shown; DATA alone says what it lacks',
   {

@@ -15,8 +15,8 @@ export async function readInput(
   standardInput: AsyncIterable<Uint8Array>,
 ): Promise<readonly InputStream[]> {
   const bytes = await bytesOf(argument, standardInput);
-  const streams = streamsOf(bytes).filter(({ chunks }) => chunks.some(({ length }) => length > 0));
-  if (streams.length > 0) return streams;
+  const streams = streamsOf(bytes);
+  if (streams.some(({ chunks }) => chunks.some(({ length }) => length > 0))) return streams;
   throw new OperatingError('empty-input', 'there are no bytes in it', {
     hint: 'give a file, hex digits, or - for standard input',
   });

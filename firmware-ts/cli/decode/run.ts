@@ -1,4 +1,4 @@
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, type Failure } from '#bytes/failure.ts';
 import type { CipherKeys } from '#protocol/dlms/security.ts';
 import type { Adapter, DecodeContext } from './adapter.ts';
 import type { DecodedLine } from './line.ts';
@@ -23,11 +23,13 @@ export function* decodeStreams(
   const named = as === undefined ? undefined : adapterNamed(as);
   // All are looked at first: one may bring the configuration that another one's data need.
   const known = streams.flatMap((stream) => {
+    if (stream.chunks.length === 0) return [];
     const adapter = named ?? recognise(stream.chunks, context);
     return adapter === undefined ? [] : [{ stream, adapter }];
   });
   if (known.length === 0) throw notRecognised();
   for (const { stream, adapter } of known) yield* streamLines(stream, adapter, context);
+  for (const { cut, name } of streams) if (cut !== undefined) yield cutLine(cut, name);
 }
 
 function* streamLines(
@@ -45,6 +47,10 @@ function advised(line: DecodedLine): DecodedLine {
   if (line.error?.code !== 'key-missing') return line;
   const hint = 'give the key of this meter: --key @FILE, --key HEX, or NORMD_KEY';
   return { ...line, error: { ...line.error, hint } };
+}
+
+function cutLine(error: Failure, stream: string | undefined): DecodedLine {
+  return { protocol: 'pcap', offset: error.offset ?? 0, length: 0, ok: false, error, stream };
 }
 
 function lossLine(protocol: string, lost: number): DecodedLine {

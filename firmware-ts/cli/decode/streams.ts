@@ -1,4 +1,4 @@
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, failureOf, type Failure } from '#bytes/failure.ts';
 import { flows } from '#bytes/flows.ts';
 import { fromHex } from '#bytes/hex.ts';
 import { isPcap, readPcap } from '#bytes/pcap.ts';
@@ -10,6 +10,8 @@ export interface InputStream {
   readonly chunks: readonly Uint8Array[];
   /** Bytes of it that are not in the capture. */
   readonly lost: number;
+  /** What ended the capture early: a logger that lost its power leaves half a record. */
+  readonly cut?: Failure;
 }
 
 const OPENING_BRACE = 0x7b;
@@ -30,11 +32,16 @@ export function streamsOf(bytes: Uint8Array): readonly InputStream[] {
 
 function pcapStreams(bytes: Uint8Array): readonly InputStream[] {
   const streams = new Map<string, { name: string; chunks: Uint8Array[]; lost: number }>();
-  for (const { flow, bytes: piece, gap } of flows(readPcap(bytes))) {
-    const stream = streams.get(flow.key) ?? { name: flow.key, chunks: [], lost: 0 };
-    stream.chunks.push(piece);
-    stream.lost += gap;
-    streams.set(flow.key, stream);
+  try {
+    for (const { flow, bytes: piece, gap } of flows(readPcap(bytes))) {
+      const stream = streams.get(flow.key) ?? { name: flow.key, chunks: [], lost: 0 };
+      stream.chunks.push(piece);
+      stream.lost += gap;
+      streams.set(flow.key, stream);
+    }
+  } catch (error) {
+    if (!(error instanceof OperatingError) || streams.size === 0) throw error;
+    return [...streams.values(), { name: 'capture', chunks: [], lost: 0, cut: failureOf(error) }];
   }
   return [...streams.values()];
 }
