@@ -23,7 +23,7 @@ interface Outcome {
 }
 
 export function blocksIn(text: string): readonly Block[] {
-  const fences = text.matchAll(/^```([^\n]*)\n(.*?)^```$/gms);
+  const fences = text.matchAll(/^ *```([^\n]*)\n(.*?)^ *```$/gms);
   return Array.from(fences, ([, info = '', body = '']) => ({ info: info.trim(), body }));
 }
 

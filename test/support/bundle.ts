@@ -24,7 +24,7 @@ export const nativeRuntime: Runtime = {
 /** Bundles into a folder of its own, far from node_modules, and returns that folder. */
 export function buildBundle(): string {
   const folder = mkdtempSync(join(tmpdir(), 'normd-bundle-'));
-  const rollup = join(ROOT, 'node_modules/rollup/dist/bin/rollup');
+  const rollup = join(ROOT, 'node_modules/@rollup/wasm-node/dist/bin/rollup');
   const result = spawnSync(
     process.execPath,
     [
