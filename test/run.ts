@@ -11,7 +11,7 @@ import { spec } from 'node:test/reporters';
 const ROOT = join(import.meta.dirname, '..');
 const CONCURRENT_FILES = 2;
 /** No measure of speed: a test that waits for what never comes must not hold up the rest. */
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = 120_000;
 
 const words = process.argv.slice(2);
 const strict = process.env['CI'] === 'true';

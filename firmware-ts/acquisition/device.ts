@@ -24,6 +24,8 @@ export type DeviceNotice =
   | { readonly kind: 'waiting'; readonly failure: Failure; readonly retryMs: number }
   | { readonly kind: 'discarded'; readonly failure: Failure; readonly length: number }
   | { readonly kind: 'stalled'; readonly peer: string; readonly failure: Failure }
+  | { readonly kind: 'listening'; readonly address: string; readonly port: number }
+  | { readonly kind: 'refused'; readonly peer: string; readonly failure: Failure }
   | { readonly kind: 'ended' };
 
 /** Counters since the start, and where the device stands now. */
@@ -36,6 +38,8 @@ export interface DeviceState {
   readonly observations: number;
   readonly discarded: number;
   readonly discardedBytes: number;
+  /** Peers that were turned away because there were too many. */
+  readonly refused: number;
 }
 
 export interface Device {
@@ -64,6 +68,7 @@ class DeviceLoop implements Device {
   #observations = 0;
   #discarded = 0;
   #discardedBytes = 0;
+  #refused = 0;
 
   constructor(options: DeviceOptions) {
     this.name = options.name;
@@ -73,6 +78,11 @@ class DeviceLoop implements Device {
       waiting: (failure, retryMs) => {
         this.#failure = failure;
         options.notice({ kind: 'waiting', failure, retryMs });
+      },
+      listening: (address, port) => options.notice({ kind: 'listening', address, port }),
+      refused: (peer, failure) => {
+        this.#refused += 1;
+        options.notice({ kind: 'refused', peer, failure });
       },
       ended: () => {
         this.#phase = 'ended';
@@ -91,6 +101,7 @@ class DeviceLoop implements Device {
       observations: this.#observations,
       discarded: this.#discarded,
       discardedBytes: this.#discardedBytes,
+      refused: this.#refused,
     };
   }
 

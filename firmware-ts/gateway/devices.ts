@@ -95,6 +95,8 @@ function securityOf({ keys, authentication }: Ciphered): Security {
 
 const LEVELS: Readonly<Record<DeviceNotice['kind'], LogLevel>> = {
   up: 'info',
+  listening: 'info',
+  refused: 'warning',
   down: 'warning',
   waiting: 'warning',
   discarded: 'warning',
@@ -114,6 +116,7 @@ function noticeLog(source: string, log: Log, throttle: Throttle): (notice: Devic
       code: failure?.code,
       message: failure?.message,
       hint: failure?.hint,
+      port: 'port' in notice ? notice.port : undefined,
       retryMs: 'retryMs' in notice ? Math.round(notice.retryMs) : undefined,
       repeated: quiet > 0 ? quiet : undefined,
     });

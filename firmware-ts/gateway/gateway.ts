@@ -17,6 +17,9 @@ import type { GatewayPorts } from './ports.ts';
 import { ReadingPath } from './path.ts';
 import { statusOf } from './status.ts';
 
+/** 2^20; the number itself may exceed 2^31, so it is not shifted. */
+const BYTES_PER_MEGABYTE = 1_048_576;
+
 export interface Gateway {
   status(): Promise<GatewayStatus>;
   /** Stops taking, delivers what it can in a bounded time, keeps the rest, closes everything. */
@@ -105,7 +108,10 @@ async function openGatewayStore(
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const opened = await openStore({
     directory: join(state, 'store'),
-    retention: { ageMs: store.retainDays * 86_400_000, bytes: store.retainMegabytes << 20 },
+    retention: {
+      ageMs: store.retainDays * 86_400_000,
+      bytes: store.retainMegabytes * BYTES_PER_MEGABYTE,
+    },
     clock,
     entropy,
   });

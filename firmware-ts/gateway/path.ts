@@ -1,14 +1,14 @@
 import { failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
 import type { Policy } from '#policy/policy.ts';
-import type { Observation, Reading } from '#reading/reading.ts';
+import type { Observation } from '#reading/reading.ts';
 import { encodeRecords } from '#reading/senml.ts';
 import { encodeStored } from '#reading/stored.ts';
 import type { Output, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
-
-/** Objects whose last reading is remembered for the status; a device that names more is cut. */
-const LATEST_OBJECTS_MAX = 1000;
+import { LatestReadings } from './latest.ts';
+import { Throttle } from './throttle.ts';
 
 /** Readings of one source since the start. */
 export interface SourceCounts {
@@ -18,16 +18,11 @@ export interface SourceCounts {
   readonly refused: number;
 }
 
-export interface LatestReading {
-  readonly observation: Observation;
-  readonly reading: Reading;
-}
-
 interface SourceRecord {
   taken: number;
   stored: number;
   refused: number;
-  readonly latest: Map<string, LatestReading>;
+  readonly latest: LatestReadings;
 }
 
 /** A reading's way from the device into the store and, where policy says so, into an outbox. */
@@ -36,6 +31,7 @@ export class ReadingPath {
   readonly #policy: Policy;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #throttle: Throttle;
   readonly #sources = new Map<string, SourceRecord>();
 
   constructor(store: Store, policy: Policy, clock: Clock, log: Log) {
@@ -43,6 +39,7 @@ export class ReadingPath {
     this.#policy = policy;
     this.#clock = clock;
     this.#log = log;
+    this.#throttle = new Throttle(clock);
   }
 
   /** Never throws and never waits: acquisition goes on whatever the disk does. */
@@ -50,25 +47,31 @@ export class ReadingPath {
     const record = this.#recordOf(observation.source);
     const readings = observation.readings.length;
     record.taken += readings;
-    remember(record, observation);
+    record.latest.remember(observation);
     this.#append(observation).then(
       () => {
         record.stored += readings;
       },
       (error: unknown) => {
         record.refused += readings;
-        const { code, message } = failureOf(error);
-        this.#log('error', 'store.refused', { source: observation.source, code, message });
+        this.#refused(observation.source, failureOf(error));
       },
     );
+  }
+
+  /** A full disk refuses every frame of every source: that is told once a minute. */
+  #refused(source: string, { code, message }: Failure): void {
+    const quiet = this.#throttle.quietSince(`${source} ${code}`);
+    if (quiet === undefined) return;
+    this.#log('error', 'store.refused', { source, code, message, repeated: quiet || undefined });
   }
 
   counts(source: string): SourceCounts {
     return this.#recordOf(source);
   }
 
-  latest(source: string): readonly LatestReading[] {
-    return [...this.#recordOf(source).latest.values()];
+  latest(source: string): LatestReadings {
+    return this.#recordOf(source).latest;
   }
 
   async #append(observation: Observation): Promise<void> {
@@ -94,16 +97,8 @@ export class ReadingPath {
   #recordOf(source: string): SourceRecord {
     const known = this.#sources.get(source);
     if (known !== undefined) return known;
-    const record = { taken: 0, stored: 0, refused: 0, latest: new Map<string, LatestReading>() };
+    const record = { taken: 0, stored: 0, refused: 0, latest: new LatestReadings() };
     this.#sources.set(source, record);
     return record;
-  }
-}
-
-function remember({ latest }: SourceRecord, observation: Observation): void {
-  for (const reading of observation.readings) {
-    if (latest.size < LATEST_OBJECTS_MAX || latest.has(reading.object)) {
-      latest.set(reading.object, { observation, reading });
-    }
   }
 }

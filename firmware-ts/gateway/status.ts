@@ -13,7 +13,8 @@ import type { RawValue, TimeMark } from '#reading/reading.ts';
 import type { StoreCounts } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { BackendPart } from './backends.ts';
-import type { LatestReading, ReadingPath } from './path.ts';
+import type { LatestReading } from './latest.ts';
+import type { ReadingPath } from './path.ts';
 import { VERSION } from './version.ts';
 
 /** What a status is made of. */
@@ -55,7 +56,7 @@ function sourceStatus({ protocol, device }: SourcePart, path: ReadingPath): Sour
     stored,
     refused,
     discarded: state.discarded,
-    lastReadings: path.latest(name).slice(0, LAST_READINGS_MAX).map(readingStatus),
+    lastReadings: path.latest(name).newest(LAST_READINGS_MAX).map(readingStatus),
   };
 }
 
@@ -68,13 +69,13 @@ function linkStatus({ state }: Device): LinkStatus {
   };
 }
 
-function readingStatus({ observation, reading }: LatestReading): ReadingStatus {
+function readingStatus({ reading, time, quality }: LatestReading): ReadingStatus {
   return {
     object: reading.object,
     value: jsonValue(valueOf(reading)),
     unit: reading.unit,
-    time: isoOf(reading.time ?? observation.time),
-    quality: [...observation.quality, ...(reading.quality ?? [])],
+    time: isoOf(time),
+    quality,
   };
 }
 
@@ -102,7 +103,8 @@ function jsonValue(value: RawValue): number | string | boolean {
   return value;
 }
 
-/** ISO 8601 in UTC, to the millisecond. */
+/** ISO 8601 in UTC, to the millisecond; a device may claim a year that ISO 8601 does not have. */
 function isoOf({ second, nanosecond }: TimeMark): string {
-  return new Date(second * 1000 + Math.round(nanosecond / 1_000_000)).toISOString();
+  const date = new Date(second * 1000 + Math.round(nanosecond / 1_000_000));
+  return Number.isNaN(date.getTime()) ? `@${second}` : date.toISOString();
 }

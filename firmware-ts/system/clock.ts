@@ -17,6 +17,9 @@ export interface Clock {
  */
 const TIME_FLOOR_SECOND = 1_793_491_200;
 
+/** A longer timer would fire at once; who waits longer is woken early and looks again. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export const machineClock: Clock = {
   monotonic: () => performance.now(),
   wall: () => {
@@ -30,7 +33,7 @@ export const machineClock: Clock = {
     };
   },
   after: (delayMs, run) => {
-    const timer = setTimeout(run, delayMs);
+    const timer = setTimeout(run, Math.min(delayMs, TIMER_MS_MAX));
     return () => clearTimeout(timer);
   },
 };

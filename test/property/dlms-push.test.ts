@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { fromHex } from '#bytes/hex.ts';
 import type { ConnectionEvent } from '#protocol/connection.ts';
 import type { DlmsPushMessage } from '#protocol/dlms/push.ts';
 import { DlmsPushConnection } from '#protocol/dlms/push.ts';
@@ -47,6 +48,17 @@ test('every HDLC frame comes back the same, plain, stuffed and in pieces', () =>
         [value],
       );
     }),
+  );
+});
+
+test('an FCS that ends in an escape and was stuffed leaves nothing behind', () => {
+  const framer = hdlcFramer();
+  const events = Array.from(fromHex('7ea00e010000000100b3656b00237d5d7e'), (byte) =>
+    framer.push(Uint8Array.of(byte)),
+  ).flat();
+  assert.deepEqual(
+    [...events, ...framer.flush()].map(({ kind }) => kind),
+    ['frame'],
   );
 });
 

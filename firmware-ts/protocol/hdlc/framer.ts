@@ -49,7 +49,13 @@ function judge(bytes: Uint8Array, first: number, end: number, final: boolean): V
   const copy = bytes.slice(first, first + header.length);
   const frame = frameAt(copy, 0, header);
   if ('kind' in frame) return retried(bytes, first, end, final, frame);
-  return { kind: 'frame', length: header.length + 1, frame };
+  const length = header.length + 1;
+  if (copy[header.length - 1] !== ESCAPE) return { kind: 'frame', length, frame };
+  // An FCS that ends in an escape may have been stuffed: the byte behind it then belongs to it.
+  const behind = first + header.length;
+  if (behind === end && !final) return { kind: 'wait', need: length + 1 };
+  const stuffed = behind < end && bytes[behind] === (ESCAPE ^ ESCAPED_BIT);
+  return { kind: 'frame', length: stuffed ? length + 1 : length, frame };
 }
 
 const CUT: Failure = { code: 'truncated', message: 'the line fell silent inside a frame' };

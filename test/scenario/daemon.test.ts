@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { askStatus } from '#control/client.ts';
+
+const MAIN = join(import.meta.dirname, '../../firmware-ts/main.ts');
+let folder: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'normd-daemon-'));
+});
+after(() => rm(folder, { recursive: true }));
+
+interface Ended {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+/** Runs normd to its end; `ready` is called once when it says that it has started. */
+function run(file: string, ready?: (stop: () => void) => void): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [MAIN, '--config', file]);
+    let output = '';
+    let told = false;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        if (told || ready === undefined || !output.includes('gateway.started')) return;
+        told = true;
+        ready(() => child.kill('SIGTERM'));
+      });
+    }
+    child.once('close', (status) => resolve({ status, output }));
+  });
+}
+
+async function configured(name: string, more: string): Promise<string> {
+  const file = join(folder, `${name}.yaml`);
+  const source = '{ name: p1, protocol: p1, link: { kind: udp, port: 45921 } }';
+  const text = [
+    'gateway: gw-1',
+    `state: ${name}-state`,
+    `control: { socket: ${name}.sock }`,
+    `sources: [${source}]`,
+    more,
+  ];
+  await writeFile(file, text.join('\n'));
+  return file;
+}
+
+test('a configuration error starts nothing, and says where it is', async () => {
+  const file = await configured('broken', 'polcy: []');
+  const { status, output } = await run(file);
+  assert.equal(status, 78);
+  assert.match(output, /line=5 .*code=unknown-key/);
+  assert.ok(!existsSync(join(folder, 'broken-state')), 'no state was touched');
+  assert.ok(!existsSync(join(folder, 'broken.sock')));
+});
+
+test('a configuration that is not there is told as such', async () => {
+  const { status, output } = await run(join(folder, 'none.yaml'));
+  assert.equal(status, 78);
+  assert.match(output, /code=unreadable-file/);
+});
+
+test('a second normd on the same state leaves the first alone', async () => {
+  const file = await configured('twice', 'policy: []');
+  const first = await run(file, (stop) => {
+    void (async () => {
+      const second = await run(file);
+      assert.equal(second.status, 69);
+      assert.match(second.output, /code=(store-locked|already-running)/);
+      assert.equal((await askStatus(join(folder, 'twice.sock'))).gateway, 'gw-1');
+    })().then(stop, (error: unknown) => {
+      stop();
+      throw error;
+    });
+  });
+  assert.equal(first.status, 0, first.output);
+});
