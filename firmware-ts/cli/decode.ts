@@ -27,6 +27,7 @@ export const decode: Verb = async (invocation, terminal) => {
     good &&= line.ok;
     if (invocation.json) terminal.out(jsonLine(line));
     else printDecoded(terminal, line);
+    await terminal.drained();
   }
   return good ? EXIT.ok : EXIT.notGood;
 };

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { styleText } from 'node:util';
 
 /** A piece of a line; a style shows only on a terminal that is clearly a rich one. */
@@ -10,6 +11,8 @@ export interface Terminal {
   readonly columns: number;
   out(...parts: readonly Part[]): void;
   err(...parts: readonly Part[]): void;
+  /** Settles when the reader of `out` keeps up: long output waits for it, not in memory. */
+  drained(): Promise<unknown>;
 }
 
 const COLOURS = { good: 'green', bad: 'red', faint: 'dim', strong: 'bold' } as const;
@@ -25,6 +28,7 @@ export function processTerminal(environment: NodeJS.ProcessEnv = process.env): T
     columns: columns > 0 ? Math.max(columns, COLUMNS_MIN) : COLUMNS_DEFAULT,
     out: (...parts) => void process.stdout.write(`${lineOf(parts, rich)}\n`),
     err: (...parts) => void process.stderr.write(`${lineOf(parts, false)}\n`),
+    drained: async () => process.stdout.writableNeedDrain && once(process.stdout, 'drain'),
   };
 }
 

@@ -66,8 +66,10 @@ function connectorOf(
     }
     case 'c37118': {
       const { idCode } = source;
+      // A UDP socket has only peers that spoke first: such a PMU sends by itself.
+      const passive = source.link.kind === 'udp';
       return () =>
-        observing(new C37118Client({ idCode }), (message) =>
+        observing(new C37118Client({ idCode, passive }), (message) =>
           message.kind === 'data' ? observationsFromC37118(name, message.data, message.layout) : [],
         );
     }

@@ -3,7 +3,7 @@
  * are kept so that a metrological value is never altered by binary rounding.
  */
 export interface Reading {
-  /** OBIS code `A-B:C.D.E*F` or a PMU channel, e.g. `241/phasor/VALPM/magnitude`. */
+  /** OBIS code `A-B:C.D.E*F` or a PMU channel, e.g. `241/phasor/0/magnitude`. */
   readonly object: string;
   readonly raw: RawValue;
   /** Power of ten; 0 for text, flags and floating-point values. */

@@ -102,7 +102,7 @@ export function newDataFrame({ pmus, configuration }: DataLayout): DataFrame {
 }
 
 /**
- * Reads a checked DATA frame. Straight-line for speed; `dataTable` says the same as a table.
+ * Reads a checked DATA frame. Straight-line for speed; `readDataByTable` says the same as a table.
  * Errors: `data-does-not-fit` where the frame is not one of this layout.
  */
 export function readData(
