@@ -53,7 +53,7 @@ test('an event is told once a minute, with the number of those passed over', () 
   assert.equal(throttle.quietSince('bad-crc'), 2);
 });
 
-test('what is taken is stored, owed where policy says so, and told when refused', async (context) => {
+test('what is taken is stored, owed as policy says, and told when refused', async (context) => {
   const directory = await mkdtemp(join(tmpdir(), 'normd-path-'));
   context.after(() => rm(directory, { recursive: true }));
   const clock = new VirtualClock();
