@@ -6,8 +6,8 @@ export interface Annotation {
   readonly refers?: NameKind;
   /** The text is a path: `secret` and `key` are for their owner alone, all but `any` must exist. */
   readonly path?: 'any' | 'readable' | 'secret' | 'key';
-  /** The object as a whole has a rule in rules.ts. */
-  readonly rule?: 'source' | 'backend';
+  /** The value as a whole has a rule in rules.ts. */
+  readonly rule?: 'source' | 'backend' | 'time-zone';
 }
 
 export type NameKind = 'source' | 'backend';

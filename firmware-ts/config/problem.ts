@@ -29,7 +29,8 @@ export type ProblemCode =
   | 'missing-file'
   | 'file-too-open'
   | 'bad-key-file'
-  | 'plaintext-refused';
+  | 'plaintext-refused'
+  | 'unknown-time-zone';
 
 /** A problem before its place in the file is counted out in lines and columns. */
 export type Finding = Omit<Problem, 'file' | 'line' | 'column'> & {

@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { isIP } from 'node:net';
 import { failureOf } from '#bytes/failure.ts';
+import { openTimeZone } from '#system/time-zone.ts';
 import type { Annotation, NameKind } from './annotation.ts';
 import { assertPrivateFile, assertReadableFile, readKeyFile } from './key-file.ts';
 import { nearest } from './nearest.ts';
@@ -18,7 +19,7 @@ function judgeMark(mark: Mark, file: string): readonly Finding[] {
   if (path !== undefined) return judgeFile(mark, path, file);
   if (rule === 'source') return judgeSource(mark, mark.value as SourceConfiguration);
   if (rule === 'backend') return judgeBackend(mark, mark.value as BackendConfiguration);
-  return [];
+  return rule === 'time-zone' ? judgeTimeZone(mark, String(mark.value)) : [];
 }
 
 function* judgeNames(marks: readonly Mark[]): Generator<Finding> {
@@ -95,6 +96,18 @@ function judgeSource(mark: Mark, source: SourceConfiguration): Finding[] {
       hint,
     },
   ];
+}
+
+function judgeTimeZone({ path, at }: Mark, name: string): Finding[] {
+  try {
+    openTimeZone(name);
+    return [];
+  } catch (error) {
+    const { message, hint = 'write another name' } = failureOf(error);
+    const guess = nearest(name, Intl.supportedValuesOf('timeZone'));
+    const meant = guess === undefined ? hint : `did you mean ${guess}?`;
+    return [{ code: 'unknown-time-zone', path, at, message, hint: meant }];
+  }
 }
 
 function judgeBackend(mark: Mark, { url, identity }: BackendConfiguration): Finding[] {

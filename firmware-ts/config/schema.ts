@@ -97,6 +97,14 @@ const authentication = Type.Enum(['require', 'if-key', 'never'], {
   default: 'if-key',
   description: 'refuse what is not authenticated, check where there is a key, or never check',
 });
+/** For a meter that shows local time and says no more of it than summer or winter, or nothing. */
+const timeZone = Type.Optional(
+  Type.String({
+    pattern: '^[A-Za-z0-9_+:/-]{1,64}$',
+    description: "the time zone of the meter's clock, such as Europe/Amsterdam",
+    ...annotated({ rule: 'time-zone' }),
+  }),
+);
 const sourceName = name({ defines: 'source' });
 const sourceOptions = { ...closed, ...annotated({ rule: 'source' }) };
 
@@ -111,11 +119,19 @@ const DlmsPushSource = Type.Object(
     }),
     keys: Keys,
     authentication,
+    timeZone,
   },
   sourceOptions,
 );
 const P1Source = Type.Object(
-  { name: sourceName, protocol: Type.Literal('p1'), link: Link, keys: Keys, authentication },
+  {
+    name: sourceName,
+    protocol: Type.Literal('p1'),
+    link: Link,
+    keys: Keys,
+    authentication,
+    timeZone,
+  },
   sourceOptions,
 );
 const C37118Source = Type.Object(

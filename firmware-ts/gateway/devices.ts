@@ -9,20 +9,24 @@ import { C37118Client } from '#protocol/c37118/client.ts';
 import type { Connection } from '#protocol/connection.ts';
 import { DlmsPushConnection } from '#protocol/dlms/push.ts';
 import { P1Connection } from '#protocol/p1/connection.ts';
+import type { P1Telegram } from '#protocol/p1/telegram.ts';
 import { observationsFromC37118 } from '#reading/from-c37118.ts';
 import { observationFromCosem } from '#reading/from-cosem.ts';
 import { observationFromP1 } from '#reading/from-p1.ts';
+import type { P1Zone } from '#reading/from-p1.ts';
 import type { TimeMark } from '#reading/reading.ts';
 import { machineAesGcm } from '#system/cipher.ts';
 import type { Log, LogLevel } from '#system/log.ts';
+import { openTimeZone } from '#system/time-zone.ts';
+import type { TimeZone } from '#system/time-zone.ts';
 import type { GatewayPorts } from './ports.ts';
 import type { ReadingPath } from './path.ts';
 import { Throttle } from './throttle.ts';
 
 /** Opens every configured device; key files are read before the first link is touched. */
 export function openDevices(
-  { sources }: Configuration,
-  path: ReadingPath,
+  { sources }: Pick<Configuration, 'sources'>,
+  path: Pick<ReadingPath, 'take'>,
   ports: GatewayPorts,
 ): readonly Device[] {
   const { clock, entropy, log } = ports;
@@ -50,18 +54,22 @@ function connectorOf(
   switch (source.protocol) {
     case 'p1': {
       const { keys, authentication: policy } = securityOf(source);
+      const zone = zoneOf(source);
       const options = { ciphering: { keys, policy, cipher: machineAesGcm } };
       return () =>
-        observing(new P1Connection(options), (telegram) => [
-          observationFromP1(name, telegram, wall()),
-        ]);
+        observing(new P1Connection(options), (telegram) => {
+          const arrival = wall();
+          return [observationFromP1(name, telegram, arrival, p1Zone(zone, telegram, arrival))];
+        });
     }
     case 'dlms-push': {
       const { framing } = source;
+      const zone = zoneOf(source);
+      const local = zone === undefined ? {} : { localOffsetMin: zone.offsetMin };
       const options = { ...securityOf(source), framing, cipher: machineAesGcm };
       return () =>
         observing(new DlmsPushConnection(options), (message) => [
-          observationFromCosem(message, name, wall()),
+          observationFromCosem(message, name, wall(), local),
         ]);
     }
     case 'c37118': {
@@ -93,6 +101,16 @@ function securityOf({ keys, authentication }: Ciphered): Security {
     },
     authentication,
   };
+}
+
+function zoneOf({ timeZone }: Ciphered): TimeZone | undefined {
+  return timeZone === undefined ? undefined : openTimeZone(timeZone);
+}
+
+/** The year that counts is the telegram's: a capture may be old, and the gateway's clock wrong. */
+function p1Zone(zone: TimeZone | undefined, telegram: P1Telegram, arrival: TimeMark): P1Zone {
+  if (zone === undefined) return {};
+  return { zoneOffsetMin: zone.winterOffsetMin(telegram.time?.localSecond ?? arrival.second) };
 }
 
 const LEVELS: Readonly<Record<DeviceNotice['kind'], LogLevel>> = {

@@ -207,6 +207,12 @@ const BAD: readonly (readonly [string, number, string, readonly string[]])[] = [
     `${SOURCE}, keys: { encryption: meter1.key }, authentication: require }`,
     ['missing-key 4 sources[0].keys'],
   ],
+  [
+    'a time zone that there is not',
+    4,
+    `${SOURCE}, timeZone: Europe/Amsterdan }`,
+    ['unknown-time-zone 4 sources[0].timeZone'],
+  ],
   ['a tag', 1, 'gateway: !env NAME', ['yaml-tag 1']],
   ['YAML that is none', 2, 'store: { retainDays: 7', ['yaml-syntax 3']],
   ['an alias without an anchor', 1, 'gateway: *name', ['yaml-alias 1 gateway']],
@@ -261,6 +267,8 @@ test('a slip is answered with what was meant, and with everything allowed', () =
   const [problem] = problemsIn(parseConfiguration(withLine(1, 'gatewy: gw'), FILE));
   assert.match(problem?.hint ?? '', /gateway/);
   assert.ok(problem?.allowed?.includes('policy'));
+  const zone = withLine(4, `${SOURCE}, timeZone: Europe/Helsinky }`);
+  assert.match(problemsIn(parseConfiguration(zone, FILE))[0]?.hint ?? '', /Europe\/Helsinki/);
 });
 
 test('a file that cannot be read, is empty, or is no configuration at all is one problem', () => {
@@ -319,6 +327,7 @@ const BEYOND_SCHEMA: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'file-too-open',
   'bad-key-file',
   'plaintext-refused',
+  'unknown-time-zone',
 ]);
 
 test('the schema for editors and the loader agree about any change to the example', () => {
