@@ -4,6 +4,9 @@ import type { Connection, ConnectionEvent, Step } from '#protocol/connection.ts'
 import type { Clock } from '#system/clock.ts';
 import type { Observations } from './observing.ts';
 
+/** Of a chunk the connection gets so much at a time: what it makes of a piece is gone by the next. */
+const PIECE_BYTES_MAX = 4096;
+
 /** Marries one connection to one stream: the only place where deadlines become timers. */
 export class StreamLoop {
   readonly #stream: Stream;
@@ -35,7 +38,10 @@ export class StreamLoop {
   }
 
   receive(bytes: Uint8Array): void {
-    this.#perform((at) => this.#connection.receive(bytes, at));
+    for (let start = 0; start < bytes.length; start += PIECE_BYTES_MAX) {
+      const piece = bytes.subarray(start, start + PIECE_BYTES_MAX);
+      this.#perform((at) => this.#connection.receive(piece, at));
+    }
   }
 
   /** Sends what the protocol says at the end; nothing is received after. */

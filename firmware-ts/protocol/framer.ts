@@ -49,8 +49,8 @@ const NOISE: Failure = { code: 'noise', message: 'bytes between frames' };
 
 /**
  * A framer from a recogniser. Skipped bytes are gathered into one event, which is given at the
- * next frame, at the next failure, at silence, or when it has grown to `capacity`: so that the
- * events do not depend on how the stream was cut into chunks.
+ * next frame, at a failure of another kind, at silence, or when it has grown to `capacity`: so that
+ * the events do not depend on how the stream was cut into chunks, and rubbish makes few of them.
  */
 export class StreamFramer<Frame> implements Framer<Frame> {
   readonly #recognise: Recogniser<Frame>;
@@ -143,7 +143,7 @@ export class StreamFramer<Frame> implements Framer<Frame> {
   }
 
   #skip(length: number, failure: Failure | undefined, events: FramerEvent<Frame>[]): void {
-    if (failure !== undefined) {
+    if (failure !== undefined && failure.code !== this.#failure?.code) {
       this.#report(events);
       this.#failure = absolute(failure, this.#base + this.#start);
     }

@@ -38,7 +38,7 @@ export function observationFromP1(
     source,
     time: time === undefined ? arrival : timeMarkOf(time, offsetMin),
     quality: [
-      ...(telegram.ciphered?.verified === false ? (['unverified'] as const) : []),
+      ...(isUnverified(telegram) ? (['unverified'] as const) : []),
       ...(clockIsBad ? (['clock-invalid'] as const) : []),
       ...(telegram.check === 'bad' ? (['questionable'] as const) : []),
     ],
@@ -46,6 +46,10 @@ export function observationFromP1(
       .filter(({ object }) => object !== CLOCK || clockIsBad)
       .flatMap((object) => readingsOf(object, offsetMin)),
   };
+}
+
+function isUnverified({ ciphered, unverified }: P1Telegram): boolean {
+  return unverified === true || ciphered?.verified === false;
 }
 
 /** What a read-out says. Its addresses stay as written: groups A and B are the meter's medium. */
@@ -97,10 +101,10 @@ function hourlyReadings(
 ): readonly Reading[] | undefined {
   const [start, , period, count, object, unit, ...items] = values;
   const time = p1TimeOf(start?.text ?? '');
-  const periodMin = Number(period?.text);
-  if (time === undefined || object === undefined || unit === undefined) return undefined;
+  const periodMin = periodOf(period?.text ?? '');
+  if (time === undefined || periodMin === undefined) return undefined;
+  if (object === undefined || unit === undefined) return undefined;
   if (items.length === 0 || Number(count?.text) !== items.length) return undefined;
-  if (!Number.isInteger(periodMin)) return undefined;
   return items.map((item, index) => ({
     ...readingOf(objectOf(object.text), { text: item.text, unit: unit.text }),
     time: timeMarkOf(
@@ -108,6 +112,14 @@ function hourlyReadings(
       zoneOffsetMin,
     ),
   }));
+}
+
+/** Load profiles are kept by the minute to by the month; any other period is no period. */
+const PERIOD_MIN_MAX = 31 * 24 * 60;
+
+function periodOf(text: string): number | undefined {
+  const periodMin = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  return periodMin >= 1 && periodMin <= PERIOD_MIN_MAX ? periodMin : undefined;
 }
 
 function looksLikeTime(text: string): boolean {

@@ -45,7 +45,7 @@ export type Quality = (typeof QUALITIES)[number];
 
 /** Marks, worst last; a value without marks is good. */
 export const QUALITIES = [
-  'unverified', // arrived ciphered, but its authentication was not checked
+  'unverified', // nothing proves who sent it, although there are keys or it was ciphered
   'clock-unsynchronised', // the device says that its clock is not locked
   'clock-invalid', // the device's clock or date is known to be wrong
   'modified', // altered by post-processing on its way (C37.118 STAT bit 9)

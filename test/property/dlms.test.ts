@@ -7,6 +7,7 @@ import { obisFrom, obisText } from '#protocol/cosem/obis.ts';
 import { unitCode, unitSymbol } from '#protocol/cosem/units.ts';
 import { DATA_DEPTH_MAX, decodeData, encodeData } from '#protocol/dlms/axdr.ts';
 import type { Data, TypeDescription } from '#protocol/dlms/data.ts';
+import { DataExtent } from '#protocol/dlms/data-extent.ts';
 import { decodeDataNotification } from '#protocol/dlms/data-notification.ts';
 import { dateTimeFrom, encodeDateTime } from '#protocol/dlms/date-time.ts';
 import { openGeneralCiphering, sealGeneralCiphering } from '#protocol/dlms/general-ciphering.ts';
@@ -191,19 +192,56 @@ test('claims larger than the input are refused before anything is allocated', ()
   );
 });
 
+test('where a Data ends is known with its last byte, and each byte is looked at a few times', () => {
+  fc.assert(
+    fc.property(data, (value) => {
+      const bytes = encodeData(value);
+      let reads = 0;
+      const counted = (end: number): Uint8Array =>
+        new Proxy(bytes.subarray(0, end), {
+          get: (target, key) => {
+            if (key !== 'length') reads += 1;
+            return Reflect.get(target, key) as unknown;
+          },
+        });
+      const extent = new DataExtent(0, false);
+      for (let end = 1; end < bytes.length; end += 1) {
+        assert.equal(extent.advance(counted(end)).kind, 'open', `${end} of ${bytes.length}`);
+      }
+      const last = extent.advance(counted(bytes.length));
+      assert.deepEqual(last, { kind: 'whole', end: bytes.length });
+      assert.ok(reads <= 8 * bytes.length, `${reads} reads of ${bytes.length} bytes`);
+    }),
+  );
+  for (const bytes of [
+    [7],
+    [2, 1, 19, 19],
+    [9, 0x80],
+    [9, 0x85, 1],
+    Array(200).fill([2, 1]).flat(),
+  ]) {
+    const extent = new DataExtent(0, false).advance(Uint8Array.from(bytes as number[]));
+    assert.equal(extent.kind, 'refused');
+  }
+});
+
 test('a compact array cannot claim values that it does not bring', () => {
   const nulls = (depth: number): number[] => Array(depth).fill([1, 0xff, 0xff]).flat() as number[];
   // 65535 × 65535 × 65535 nulls of no bytes each, in one byte of contents.
-  const bomb = Uint8Array.from([19, ...nulls(3), 0, 1, 0]);
-  assert.equal(
-    survives(() => decodeData(bomb)),
-    'too-many-values',
-  );
-  const empty = Uint8Array.of(19, 0, 1, 0);
-  assert.equal(
-    survives(() => decodeData(empty)),
-    'bad-count',
-  );
+  const bombs = [
+    [[19, ...nulls(3), 0, 1, 0], 'bad-count'],
+    [[19, 0, 1, 0], 'bad-count'],
+    [[19, 1, 0, 0, 17, 1, 0], 'bad-count'],
+    // Each element has a byte, and 999 or 1 998 000 nulls beside it.
+    [[19, 2, 2, 1, 3, 0xe7, 0, 17, 1, 0], 'too-many-values'],
+    [[19, 2, 2, 1, 3, 0xe7, 1, 3, 0xe6, 0, 17, 1, 0], 'too-many-values'],
+  ] as const;
+  for (const [bytes, code] of bombs) {
+    assert.equal(
+      survives(() => decodeData(Uint8Array.from(bytes))),
+      code,
+    );
+  }
   const types = Uint8Array.from([19, ...nulls(100), 0, 0]);
   assert.equal(
     survives(() => decodeData(types)),

@@ -126,6 +126,16 @@ test('a gas reading of DSMR 2 and 3 stands on two lines', () => {
   });
 });
 
+test('a load profile whose period or count cannot be stays the text that was sent', () => {
+  for (const period of ['1e12', '0', '44641', '-60', '', '100000', '0x3c', '60.0']) {
+    const text = `(090212160000)(00)(${period})(2)(0-1:24.2.1)(m3)(00001.001)(00002.002)`;
+    const readings = readingsOf([`0-1:24.3.0${text}`]);
+    assert.deepEqual(readings, [{ object: '0-1:24.3.0*255', raw: text, scaler: 0, unit: '' }]);
+  }
+  const monthly = '0-1:24.3.0(090212160000)(00)(44640)(1)(0-1:24.2.1)(m3)(00001.001)';
+  assert.equal(readingsOf([monthly])[0]?.object, '0-1:24.2.1*255');
+});
+
 test('a telegram whose clock shows no date has the time of its arrival, and says why', () => {
   const decoded = decodeP1Telegram(telegram(['0-0:1.0.0(250000000000W)']));
   const { time, quality } = observationFromP1('p1', decoded, ARRIVAL);

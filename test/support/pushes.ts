@@ -67,6 +67,7 @@ export function eventsOf(vector: MeterVector, bytes: Uint8Array, run: Run = {}):
     keys: run.keys ?? keysOf(vector),
     authentication: run.authentication ?? 'if-key',
     cipher: machineAesGcm,
+    silentMs: Infinity,
   });
   connection.start(0);
   const chunk = run.chunk ?? bytes.length;

@@ -1,7 +1,7 @@
 import type { Reader, Writer } from '#bytes/cursor.ts';
 import type { AttributeDescriptor } from './data.ts';
 
-const DESCRIPTOR_BYTES = 9;
+export const DESCRIPTOR_BYTES = 9;
 /** No interface class has more attributes (IEC 62056-6-2); a larger number is no descriptor. */
 const ATTRIBUTE_ID_MAX = 32;
 
@@ -27,6 +27,11 @@ export function descriptorAhead(reader: Reader, count: number): boolean {
   if (count !== 2 || reader.peek() !== 0) return false;
   reader.advance(DESCRIPTOR_BYTES, 'attribute-descriptor');
   reader.offset = offset;
+  return isDescriptorAt(bytes, offset);
+}
+
+/** As `descriptorAhead`, where all its bytes are known to be there and the first to be zero. */
+export function isDescriptorAt(bytes: Uint8Array, offset: number): boolean {
   const attributeId = bytes[offset + 8] ?? 0;
   return bytes[offset + 7] === 0xff && attributeId > 0 && attributeId <= ATTRIBUTE_ID_MAX;
 }

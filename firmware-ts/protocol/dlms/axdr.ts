@@ -11,12 +11,19 @@ import type {
   TypeDescription,
 } from './data.ts';
 import { readLength, writeLength } from './length.ts';
-import { readTypeDescription, writeTypeDescription } from './type-description.ts';
+import { readTypeDescription, takesNothing, writeTypeDescription } from './type-description.ts';
 
 /** Real profiles nest five deep; deeper input is an attack on the stack. */
 export const DATA_DEPTH_MAX = 32;
-/** Two years of quarter hours with twelve columns; only compact arrays can claim more than sent. */
+/** Two years of quarter hours with twelve columns. */
 export const DATA_VALUES_MAX = 1_000_000;
+/**
+ * A tagged value takes a byte. In a compact array a byte can stand for more: one value in a
+ * structure or two, with a null beside it; who claims more than that wants memory.
+ */
+const VALUES_PER_BYTE_MAX = 4;
+/** Short Data may nest what costs no byte. */
+const VALUES_FREE = 64;
 
 /** Faults of known meters that a decoder may overlook. */
 export interface Leniency {
@@ -45,7 +52,8 @@ export function decodeData(bytes: Uint8Array, leniency: Leniency = STRICT): Data
  * when a count claims more elements than bytes are left, `too-many-values`, `bad-length`.
  */
 export function readData(reader: Reader, leniency: Leniency = STRICT): Data {
-  return readTagged({ reader, leniency, depth: 0, values: 0 });
+  const most = VALUES_FREE + VALUES_PER_BYTE_MAX * reader.remaining;
+  return readTagged({ reader, leniency, depth: 0, values: Math.min(DATA_VALUES_MAX, most) });
 }
 
 export function encodeData(data: Data): Uint8Array {
@@ -64,6 +72,7 @@ interface Walk {
   readonly reader: Reader;
   readonly leniency: Leniency;
   depth: number;
+  /** How many more may come. */
   values: number;
 }
 
@@ -142,9 +151,9 @@ function readCount(walk: Walk): number {
 }
 
 function charge(walk: Walk, count: number): void {
-  walk.values += count;
-  if (walk.values > DATA_VALUES_MAX) {
-    throw new OperatingError('too-many-values', `more than ${DATA_VALUES_MAX} values`, {
+  walk.values -= count;
+  if (walk.values < 0) {
+    throw new OperatingError('too-many-values', 'more values than so many bytes can bring', {
       offset: walk.reader.offset,
     });
   }
@@ -166,20 +175,21 @@ function writeElements(writer: Writer, elements: readonly Data[]): void {
 
 function readCompactArray(walk: Walk): CompactArray {
   const { reader } = walk;
+  const offset = reader.offset;
   const description = readTypeDescription(reader, DATA_DEPTH_MAX - walk.depth, typeOfTag);
+  if (takesNothing(description)) {
+    throw new OperatingError('bad-count', 'elements without bytes cannot be counted', {
+      offset,
+      field: 'type-description',
+    });
+  }
   const length = readLength(reader, 'array-contents');
   const start = reader.advance(length, 'array-contents');
   const contents: Walk = { ...walk, reader: new Reader(reader.bytes, start, start + length) };
   const elements: Data[] = [];
   while (contents.reader.remaining > 0) {
-    const before = contents.reader.offset;
     charge(contents, 1);
     elements.push(readUntagged(contents, description));
-    if (contents.reader.offset > before) continue;
-    throw new OperatingError('bad-count', 'elements without bytes', {
-      offset: before,
-      field: 'array-contents',
-    });
   }
   walk.values = contents.values;
   return { description, elements };

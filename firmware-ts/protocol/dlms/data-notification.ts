@@ -40,7 +40,7 @@ export function longInvokeIdFrom(value: number): LongInvokeId {
 }
 
 /** An octet string's tag, which has no place before an A-XDR OCTET STRING. */
-const STRAY_TAG = 0x09;
+export const STRAY_TAG = 0x09;
 
 /**
  * Decodes an APDU that fills `apdu`. `integral` says that a frame check or a tag has vouched for
@@ -91,7 +91,7 @@ function wholeBody(reader: Reader, leniency: Leniency): Data {
 type Head = Omit<DataNotification, 'body' | 'defect'>;
 
 /** Everything before the body; leaves the reader there. */
-export function readHead(reader: Reader): Head {
+function readHead(reader: Reader): Head {
   const tag = reader.u8('apdu-tag');
   if (tag !== APDU_TAG.dataNotification) {
     throw new OperatingError('unexpected-apdu', `${apduName(tag)} is no data-notification`, {

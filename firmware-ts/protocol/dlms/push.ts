@@ -17,7 +17,9 @@ import type { Deframer, FramedApdu, Framing } from './deframer.ts';
 import { deframerFor } from './deframer.ts';
 import { DetectingDeframer } from './detect.ts';
 import { openGeneralCiphering } from './general-ciphering.ts';
+import { ReplayGuard } from './replay.ts';
 import type { AuthenticationPolicy, CipherKeys } from './security.ts';
+import { isUnverifiedInClear } from './security.ts';
 
 /** What a meter pushed. */
 export interface DlmsPushMessage {
@@ -32,7 +34,7 @@ export interface DlmsPushMessage {
   readonly defect?: Failure;
   /** Present if the APDU came ciphered. */
   readonly ciphering?: Omit<Deciphered, 'plaintext'>;
-  /** It came ciphered, and nothing proves that it came from the meter. */
+  /** It came ciphered, or could have, and nothing proves that it came from the meter. */
   readonly unverified: boolean;
   /** The APDU in clear. */
   readonly apdu: Uint8Array;
@@ -43,18 +45,28 @@ export interface DlmsPushOptions {
   readonly keys?: CipherKeys;
   readonly authentication: AuthenticationPolicy;
   readonly cipher: AesGcm;
+  /** Milliseconds without a push after which the link is opened anew; 65 minutes. */
+  readonly silentMs?: number;
 }
+
+/** The rarest common push interval is an hour; idle peers must not hold their places for ever. */
+const SILENT_MS = 65 * 60_000;
 
 /** Longer than any pause inside a frame, shorter than the shortest push interval (2,5 s). */
 const SILENCE_MS = 2000;
 /** Blocks of one APDU come up to seconds apart; the next push is due by then. */
 const SEGMENTS_WAIT_MS = 30_000;
 
-/** A meter that pushes data-notifications and expects no answer. */
+/**
+ * A meter that pushes data-notifications and expects no answer. A verified push is taken once: what
+ * was sent before is refused as `replayed`, until `start` forgets the counters.
+ */
 export class DlmsPushConnection implements Connection<DlmsPushMessage> {
   readonly #options: DlmsPushOptions;
   #deframer: Deframer;
+  #replays = new ReplayGuard();
   #lastAt = 0;
+  #lastPushAt = 0;
 
   constructor(options: DlmsPushOptions) {
     this.#options = options;
@@ -62,41 +74,60 @@ export class DlmsPushConnection implements Connection<DlmsPushMessage> {
   }
 
   get deadline(): number {
+    return Math.min(this.#flushAt, this.#silentAt);
+  }
+
+  get #flushAt(): number {
     if (this.#deframer.pending > 0) return this.#lastAt + SILENCE_MS;
     return this.#deframer.unfinished ? this.#lastAt + SEGMENTS_WAIT_MS : Infinity;
   }
 
+  get #silentAt(): number {
+    return this.#lastPushAt + (this.#options.silentMs ?? SILENT_MS);
+  }
+
   start(at: number): Step<DlmsPushMessage> {
     this.#deframer = deframerOf(this.#options.framing);
+    this.#replays = new ReplayGuard();
     this.#lastAt = at;
+    this.#lastPushAt = at;
     return QUIET;
   }
 
   receive(chunk: Uint8Array, at: number): Step<DlmsPushMessage> {
     this.#lastAt = at;
-    return this.#step(this.#deframer.push(chunk));
+    return this.#step(this.#deframer.push(chunk), at);
   }
 
   expire(at: number): Step<DlmsPushMessage> {
+    const { send, events } = this.#step(at >= this.#flushAt ? this.#givenUp(at) : [], at);
+    if (at < this.#silentAt) return { send, events };
+    this.#lastPushAt = at;
+    return { send, events: [...events, { kind: 'stalled', failure: SILENT }] };
+  }
+
+  #givenUp(at: number): readonly FramerEvent<FramedApdu>[] {
     const flushed = this.#deframer.pending > 0 ? this.#deframer.flush() : [];
     const late = at - this.#lastAt >= SEGMENTS_WAIT_MS;
-    return this.#step(late ? [...flushed, ...this.#deframer.forget()] : flushed);
+    return late ? [...flushed, ...this.#deframer.forget()] : flushed;
   }
 
   stop(): Step<DlmsPushMessage> {
     return QUIET;
   }
 
-  #step(events: readonly FramerEvent<FramedApdu>[]): Step<DlmsPushMessage> {
+  #step(events: readonly FramerEvent<FramedApdu>[], at: number): Step<DlmsPushMessage> {
     if (events.length === 0) return QUIET;
-    return { send: [], events: events.map((event) => this.#understood(event)) };
+    return { send: [], events: events.map((event) => this.#understood(event, at)) };
   }
 
-  #understood(event: FramerEvent<FramedApdu>): ConnectionEvent<DlmsPushMessage> {
+  #understood(event: FramerEvent<FramedApdu>, at: number): ConnectionEvent<DlmsPushMessage> {
     if (event.kind === 'discarded') return event;
     const { offset, length, frame } = event;
     try {
-      return { kind: 'message', offset, length, message: readPush(frame, this.#options) };
+      const message = readPush(frame, this.#options, this.#replays);
+      this.#lastPushAt = at;
+      return { kind: 'message', offset, length, message };
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
       return { kind: 'discarded', offset, length, failure: failureOf(error) };
@@ -104,26 +135,36 @@ export class DlmsPushConnection implements Connection<DlmsPushMessage> {
   }
 }
 
+const SILENT: Failure = {
+  code: 'silent',
+  message: 'no push for a long time',
+  hint: 'check that the meter is configured to push to this gateway, and how often',
+};
+
 function deframerOf(framing: Framing | 'auto'): Deframer {
   return framing === 'auto' ? new DetectingDeframer() : deframerFor(framing);
 }
 
 /**
- * Reads one pushed APDU, ciphered or in clear. Errors: those of `openGeneralCiphering` and
- * `decodeDataNotification`; their offsets count from the APDU's first byte.
+ * Reads one pushed APDU, ciphered or in clear. Errors: `not-authenticated` for one in clear under
+ * `require`, `replayed`, those of `openGeneralCiphering` and `decodeDataNotification`; their offsets
+ * count from the APDU's first byte.
  */
 export function readPush(
   { bytes, integral }: FramedApdu,
   options: Omit<DlmsPushOptions, 'framing'>,
+  replays: ReplayGuard,
 ): DlmsPushMessage {
+  const { keys = {}, authentication, cipher } = options;
   const tag = bytes[0];
   if (tag === undefined) throw new OperatingError('no-apdu', 'a frame without information');
   if (tag !== APDU_TAG.generalGloCiphering && tag !== APDU_TAG.generalDedCiphering) {
-    return messageOf(bytes, decodeDataNotification(bytes, integral));
+    const unverified = isUnverifiedInClear(keys, authentication);
+    return { ...messageOf(bytes, decodeDataNotification(bytes, integral)), unverified };
   }
-  const { keys = {}, authentication, cipher } = options;
   const opened = openGeneralCiphering(bytes, keys, authentication, cipher, isNotification);
   const { plaintext, ...ciphering } = opened;
+  replays.admit(ciphering, tag === APDU_TAG.generalDedCiphering);
   const trusted = integral || opened.verified;
   return {
     ...messageOf(plaintext, decodeDataNotification(plaintext, trusted)),
@@ -143,7 +184,9 @@ function isNotification(plaintext: Uint8Array): boolean {
   }
 }
 
-function messageOf(apdu: Uint8Array, notification: DataNotification): DlmsPushMessage {
+type Unjudged = Omit<DlmsPushMessage, 'unverified'>;
+
+function messageOf(apdu: Uint8Array, notification: DataNotification): Unjudged {
   const { longInvokeIdAndPriority, dateTime, body, defect } = notification;
   return {
     longInvokeIdAndPriority,
@@ -151,7 +194,6 @@ function messageOf(apdu: Uint8Array, notification: DataNotification): DlmsPushMe
     ...cosemList(body),
     body,
     ...(defect === undefined ? {} : { defect }),
-    unverified: false,
     apdu,
   };
 }

@@ -51,9 +51,22 @@ export interface CipherKeys {
 
 /**
  * Whether the authentication tag is checked. Authentication keys in circulation are often wrong,
- * so `if-key` checks when there is a key and `never` does not; what was not checked is marked.
+ * so `if-key` checks when there is a key and `never` does not; what was not checked is marked,
+ * also what came in clear although there are keys. `require` takes nothing unchecked.
  */
 export type AuthenticationPolicy = 'require' | 'if-key' | 'never';
+
+/**
+ * Whether a message that came in clear is to be marked as unverified: its sender is known to have
+ * keys, so anyone can have sent it. Errors: `not-authenticated` under the policy `require`.
+ */
+export function isUnverifiedInClear(keys: CipherKeys, policy: AuthenticationPolicy): boolean {
+  if (policy !== 'require') return Object.values(keys).some((key) => key !== undefined);
+  throw new OperatingError('not-authenticated', 'it came in clear, authentication is required', {
+    offset: 0,
+    hint: 'set the authentication policy to "if-key" if this meter does not cipher',
+  });
+}
 
 export const SYSTEM_TITLE_BYTES = 8;
 /** Tags are truncated to 96 bits in every suite (IEC 62056-5-3, 5.3.3.7.2). */

@@ -53,6 +53,18 @@ function readMembers(
   return members;
 }
 
+/** Whether an element of this type has no bytes, so that any number of them fits anywhere. */
+export function takesNothing(description: TypeDescription): boolean {
+  switch (description.type) {
+    case 'array':
+      return description.count === 0 || takesNothing(description.element);
+    case 'structure':
+      return description.elements.every(takesNothing);
+    default:
+      return description.type === 'null-data' || description.type === 'dont-care';
+  }
+}
+
 export function writeTypeDescription(
   writer: Writer,
   description: TypeDescription,

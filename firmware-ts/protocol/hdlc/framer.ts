@@ -2,7 +2,7 @@ import type { Failure } from '#bytes/failure.ts';
 import type { Framer, Verdict } from '../framer.ts';
 import { StreamFramer } from '../framer.ts';
 import type { HdlcFrame } from './frame.ts';
-import { HDLC_LENGTH_MAX, decodeHdlcFrame, frameAt, headerAt } from './frame.ts';
+import { HDLC_LENGTH_MAX, frameAt, headerAt } from './frame.ts';
 
 export const HDLC_FLAG = 0x7e;
 /** Control escape of start-stop transmission with octet stuffing (ISO/IEC 13239, 4.5.2). */
@@ -79,23 +79,23 @@ function retried(
   return { kind: 'skip', length: flag - first + 1, failure: { ...failure, offset } };
 }
 
+/** Where the next flag stands, or `end`. */
 function flagFrom(bytes: Uint8Array, from: number, end: number): number {
-  let index = from;
-  while (index < end && bytes[index] !== HDLC_FLAG) index += 1;
-  return index;
+  const index = bytes.subarray(from, end).indexOf(HDLC_FLAG);
+  return index < 0 ? end : from + index;
 }
 
 function holdsEscape(bytes: Uint8Array, from: number, end: number): boolean {
-  for (let index = from; index < end; index += 1) if (bytes[index] === ESCAPE) return true;
-  return false;
+  return bytes.subarray(from, end).includes(ESCAPE);
 }
 
-function unstuffedFrame(bytes: Uint8Array): HdlcFrame | undefined {
-  try {
-    return decodeHdlcFrame(unstuffed(bytes));
-  } catch {
-    return undefined; // then the first reading's failure is reported
-  }
+/** As `decodeHdlcFrame`, but a refusal costs nothing: the first reading's failure is reported. */
+function unstuffedFrame(stuffing: Uint8Array): HdlcFrame | undefined {
+  const bytes = unstuffed(stuffing);
+  const header = headerAt(bytes, 0, bytes.length);
+  if (header?.kind !== 'header' || header.length !== bytes.length) return undefined;
+  const frame = frameAt(bytes, 0, header);
+  return 'kind' in frame ? undefined : frame;
 }
 
 /** Takes the octet stuffing off. */

@@ -2,7 +2,9 @@ import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
 import type { AesGcm } from '../aead.ts';
 import type { Connection, ConnectionEvent, Step } from '../connection.ts';
 import { openGeneralCiphering } from '../dlms/general-ciphering.ts';
+import { ReplayGuard } from '../dlms/replay.ts';
 import type { AuthenticationPolicy, CipherKeys } from '../dlms/security.ts';
+import { isUnverifiedInClear } from '../dlms/security.ts';
 import { type P1Frame, P1Framer, PIECE_BYTES_MAX } from './framer.ts';
 import { type P1Telegram, decodeP1Telegram } from './telegram.ts';
 
@@ -29,10 +31,14 @@ const PAUSE_MS = 2000;
 type Event = ConnectionEvent<P1Telegram>;
 type Whole = Extract<P1Frame, { bytes: Uint8Array }>;
 
-/** A P1 port: the meter talks by itself, nothing is ever sent. */
+/**
+ * A P1 port: the meter talks by itself, nothing is ever sent. A verified telegram is taken once:
+ * what was sent before is refused as `replayed`, until `start` forgets the counters.
+ */
 export class P1Connection implements Connection<P1Telegram> {
   readonly #options: P1Options;
   readonly #framer = new P1Framer();
+  #replays = new ReplayGuard();
   #lastByteAt = 0;
   #lastTelegramAt = 0;
   /** A telegram was deciphered, so that a later one that is not is damaged. */
@@ -51,6 +57,7 @@ export class P1Connection implements Connection<P1Telegram> {
 
   start(at: number): Step<P1Telegram> {
     this.#framer.clear();
+    this.#replays = new ReplayGuard();
     this.#lastByteAt = at;
     this.#lastTelegramAt = at;
     return { send: [], events: [] };
@@ -102,10 +109,19 @@ export class P1Connection implements Connection<P1Telegram> {
   }
 
   #telegramOf(frame: Whole): P1Telegram {
-    if (frame.kind === 'telegram') return this.#judged(decodeP1Telegram(frame.bytes));
-    const { plaintext, verified, systemTitle } = this.#deciphered(frame.bytes);
+    if (frame.kind === 'telegram') return this.#inClear(frame.bytes);
+    const opened = this.#deciphered(frame.bytes);
+    this.#replays.admit(opened);
+    const { plaintext, verified, systemTitle } = opened;
     const ciphered = { verified, systemTitle: systemTitle.slice() };
     return { ...this.#judged(decodeP1Telegram(plaintext)), ciphered };
+  }
+
+  #inClear(bytes: Uint8Array): P1Telegram {
+    const { keys = {}, policy = 'if-key' } = this.#options.ciphering ?? {};
+    const unverified = isUnverifiedInClear(keys, policy);
+    const telegram = this.#judged(decodeP1Telegram(bytes));
+    return unverified ? { ...telegram, unverified: true } : telegram;
   }
 
   #deciphered(bytes: Uint8Array): ReturnType<typeof openGeneralCiphering> {

@@ -20,6 +20,8 @@ export interface P1Telegram {
   readonly unread: readonly Failure[];
   /** Of a ciphered telegram: whether its authentication tag was checked. */
   readonly ciphered?: { readonly verified: boolean; readonly systemTitle: Uint8Array };
+  /** It came in clear although there are keys, so nothing proves that the meter sent it. */
+  readonly unverified?: true;
 }
 
 /** A line `A-B:C.D.E(value*unit)…`; with DSMR 2 and 3 the next line may go on with values. */
