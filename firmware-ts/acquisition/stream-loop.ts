@@ -4,7 +4,7 @@ import type { Connection, ConnectionEvent, Step } from '#protocol/connection.ts'
 import type { Clock } from '#system/clock.ts';
 import type { Observations } from './observing.ts';
 
-/** Of a chunk the connection gets so much at a time: what it makes of a piece is gone by the next. */
+/** Of a chunk the connection gets so much at a time: a piece is done with before the next. */
 const PIECE_BYTES_MAX = 4096;
 
 /** Marries one connection to one stream: the only place where deadlines become timers. */

@@ -192,7 +192,7 @@ test('claims larger than the input are refused before anything is allocated', ()
   );
 });
 
-test('where a Data ends is known with its last byte, and each byte is looked at a few times', () => {
+test('where a Data ends is known with its last byte; bytes are looked at a few times', () => {
   fc.assert(
     fc.property(data, (value) => {
       const bytes = encodeData(value);

@@ -197,7 +197,7 @@ test('a megabyte of rubbish makes few events', () => {
   }
 });
 
-test('failures of different kinds are told apart, of one kind told once, with all their bytes', () => {
+test('failures of different kinds are told apart, of one kind once, with all bytes', () => {
   const framer = hdlcFramer();
   const events = [
     ...framer.push(fromHex('7e007e007e00 7ea0017e'.replace(' ', ''))),

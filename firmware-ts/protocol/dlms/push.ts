@@ -147,7 +147,7 @@ function deframerOf(framing: Framing | 'auto'): Deframer {
 
 /**
  * Reads one pushed APDU, ciphered or in clear. Errors: `not-authenticated` for one in clear under
- * `require`, `replayed`, those of `openGeneralCiphering` and `decodeDataNotification`; their offsets
+ * `require`, `replayed`, those of `openGeneralCiphering` and `decodeDataNotification`; offsets
  * count from the APDU's first byte.
  */
 export function readPush(
