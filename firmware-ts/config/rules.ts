@@ -1,9 +1,10 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { isIP } from 'node:net';
 import { failureOf } from '#bytes/failure.ts';
+import { assertOpens } from '#system/bounded-file.ts';
 import { openTimeZone } from '#system/time-zone.ts';
 import type { Annotation, NameKind } from './annotation.ts';
-import { assertPrivateFile, assertReadableFile, readKeyFile } from './key-file.ts';
+import { readKeyFile } from './key-file.ts';
 import { nearest } from './nearest.ts';
 import type { Finding, ProblemCode } from './problem.ts';
 import type { BackendConfiguration, SourceConfiguration } from './schema.ts';
@@ -58,8 +59,8 @@ function parentOf(path: string): string {
 
 const FILE_CHECKS: Readonly<Record<NonNullable<Annotation['path']>, (path: string) => void>> = {
   any: () => undefined,
-  readable: assertReadableFile,
-  secret: assertPrivateFile,
+  readable: (path) => assertOpens(path, 'anyone'),
+  secret: (path) => assertOpens(path, 'owner'),
   key: (path) => void readKeyFile(path),
 };
 
@@ -75,6 +76,7 @@ function judgeFile(mark: Mark, kind: NonNullable<Annotation['path']>, file: stri
 }
 
 function fileCode(code: string): ProblemCode {
+  if (code === 'file-too-long') return 'bad-key-file'; // only of a key is anything read
   return code === 'file-too-open' || code === 'bad-key-file' ? code : 'missing-file';
 }
 

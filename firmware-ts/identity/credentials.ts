@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { failureOf, OperatingError } from '#bytes/failure.ts';
+import { OperatingError } from '#bytes/failure.ts';
+import { readBounded } from '#system/bounded-file.ts';
 
 /** Paths of PEM files. */
 export interface CredentialFiles {
@@ -23,30 +23,33 @@ export interface Credentials {
 }
 
 export type CredentialCode =
-  | 'file-missing'
-  | 'file-unreadable'
   | 'key-unreadable'
   | 'key-mismatch'
-  | 'key-too-open'
   | 'certificate-unreadable'
   | 'certificate-expired'
   | 'certificate-not-yet-valid'
   | 'anchor-brainpool-refused'
   | 'anchor-curve-refused';
 
+/** A key of RSA-16384 in PEM has 13 kB. */
+const KEY_BYTES_MAX = 64 * 1024;
+/** All public authorities of the world, which a distribution ships in one file, are 230 kB. */
+const CERTIFICATES_BYTES_MAX = 1024 * 1024;
+
 /**
  * Reads the files anew each time it is called, so that a renewed certificate takes effect with
  * the next connection. `nowMs` is the wall clock.
- * Errors: OperatingError with a `CredentialCode`, the path and a hint.
+ * Errors: OperatingError with a `CredentialCode`, the path and a hint, and those of `readBounded`.
  */
-export async function loadCredentials(files: CredentialFiles, nowMs: number): Promise<Credentials> {
-  const [key, certificate] = [await readKey(files.key), await readPem(files.certificate)];
+export function loadCredentials(files: CredentialFiles, nowMs: number): Credentials {
+  const key = readKey(files.key);
+  const certificate = readCertificates(files.certificate);
   const chain = certificatesIn(certificate, files.certificate);
   const [own] = chain;
   checkPair(own, key.object, files);
   checkValidity(own, files.certificate, nowMs);
   checkCurves(chain, files.certificate);
-  const anchors = await Promise.all(files.anchors.map(readAnchors));
+  const anchors = files.anchors.map(readAnchors);
   return {
     key: key.pem,
     certificate,
@@ -56,37 +59,18 @@ export async function loadCredentials(files: CredentialFiles, nowMs: number): Pr
   };
 }
 
-async function readAnchors(path: string): Promise<string> {
-  const pem = await readPem(path);
+function readAnchors(path: string): string {
+  const pem = readCertificates(path);
   checkCurves(certificatesIn(pem, path), path);
   return pem;
 }
 
-async function readPem(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const missing = isErrno(error) && error.code === 'ENOENT';
-    throw refused(
-      missing ? 'file-missing' : 'file-unreadable',
-      missing ? `${path} does not exist` : `${path} cannot be read: ${failureOf(error).message}`,
-      path,
-      missing ? 'Check the path, or enrol this gateway.' : 'Check owner and mode of the file.',
-      error,
-    );
-  }
+function readCertificates(path: string): string {
+  return readBounded(path, { users: 'anyone', bytesMax: CERTIFICATES_BYTES_MAX }).toString();
 }
 
-/** Others may not read the key at all, the group may read but not write it. */
-const KEY_MODE_FORBIDDEN = 0o037;
-
-async function readKey(path: string): Promise<{ pem: string; object: KeyObject }> {
-  const pem = await readPem(path);
-  const { mode } = await stat(path);
-  if ((mode & KEY_MODE_FORBIDDEN) !== 0) {
-    const octal = (mode & 0o777).toString(8).padStart(4, '0');
-    throw refused('key-too-open', `${path} has mode ${octal}`, path, `Run: chmod 0600 ${path}`);
-  }
+function readKey(path: string): { pem: string; object: KeyObject } {
+  const pem = readBounded(path, { users: 'owner', bytesMax: KEY_BYTES_MAX }).toString();
   try {
     return { pem, object: createPrivateKey(pem) };
   } catch (error) {
@@ -166,8 +150,4 @@ function refused(
   cause?: unknown,
 ): OperatingError {
   return new OperatingError(code, message, { path, hint, cause });
-}
-
-function isErrno(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error;
 }

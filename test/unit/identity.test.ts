@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OperatingError } from '#bytes/failure.ts';
@@ -25,17 +27,25 @@ BggqhkjOPQQDAgNIADBFAiBDw0YhyoYD0OQEaMC2BpmODpADnoNp4puzPF7pC4e2
 -----END CERTIFICATE-----
 `;
 
-async function refusal(files: CredentialFiles, nowMs = NOW): Promise<unknown> {
-  const error = await loadCredentials(files, nowMs).catch((thrown: unknown) => thrown);
-  assert.ok(error instanceof OperatingError);
-  assert.ok(error.hint !== undefined, 'a technician is told what to do');
-  return [error.code, error.path];
+function refusal(files: CredentialFiles, nowMs = NOW): unknown {
+  return failureIn(() => loadCredentials(files, nowMs));
+}
+
+function failureIn(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    assert.ok(error instanceof OperatingError, String(error));
+    assert.ok(error.hint !== undefined, 'a technician is told what to do');
+    return [error.code, error.path];
+  }
+  return 'none';
 }
 
 test('a device certificate names its gateway and may only be a client', async (context) => {
   const ca = await createDevelopmentCa(temporaryFolder(context), NOW);
   const files = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
-  const credentials = await loadCredentials(files, NOW);
+  const credentials = loadCredentials(files, NOW);
   assert.equal(credentials.commonName, 'gw-1');
   assert.equal(credentials.notAfterMs, NOW + 365 * DAY_MS);
   const device = new X509Certificate(readFileSync(files.certificate));
@@ -79,13 +89,13 @@ test('credentials that cannot work are refused with the file to look at', async 
   writeFileSync(garbage, 'no PEM at all', { mode: 0o600 });
   writeFileSync(brainpool, BRAINPOOL_ANCHOR);
 
-  assert.deepEqual(await refusal({ ...files, key: absent }), ['file-missing', absent]);
-  assert.deepEqual(await refusal({ ...files, certificate: folder }), ['file-unreadable', folder]);
-  assert.deepEqual(await refusal({ ...files, key: garbage }), ['key-unreadable', garbage]);
-  assert.deepEqual(await refusal({ ...files, key: other.key }), ['key-mismatch', other.key]);
-  const unreadable = await refusal({ ...files, certificate: garbage });
+  assert.deepEqual(refusal({ ...files, key: absent }), ['missing-file', absent]);
+  assert.deepEqual(refusal({ ...files, certificate: folder }), ['unreadable-file', folder]);
+  assert.deepEqual(refusal({ ...files, key: garbage }), ['key-unreadable', garbage]);
+  assert.deepEqual(refusal({ ...files, key: other.key }), ['key-mismatch', other.key]);
+  const unreadable = refusal({ ...files, certificate: garbage });
   assert.deepEqual(unreadable, ['certificate-unreadable', garbage]);
-  const anchored = await refusal({ ...files, anchors: [ca.anchor, brainpool] });
+  const anchored = refusal({ ...files, anchors: [ca.anchor, brainpool] });
   assert.deepEqual(anchored, ['anchor-brainpool-refused', brainpool]);
 });
 
@@ -93,22 +103,41 @@ test('a certificate is good neither before nor after its time', async (context) 
   const ca = await createDevelopmentCa(temporaryFolder(context), NOW);
   const files = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
   const { certificate } = files;
-  const in1970 = await refusal(files, 0);
+  const in1970 = refusal(files, 0);
   assert.deepEqual(in1970, ['certificate-not-yet-valid', certificate]);
-  const late = await refusal(files, NOW + 366 * DAY_MS);
+  const late = refusal(files, NOW + 366 * DAY_MS);
   assert.deepEqual(late, ['certificate-expired', certificate]);
 });
 
-test('a key that others can read is refused; its group may read it', async (context) => {
+test('a private key is for its owner alone, as the configuration demands', async (context) => {
   const ca = await createDevelopmentCa(temporaryFolder(context), NOW);
   const files = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
-  for (const mode of [0o644, 0o660, 0o604]) {
+  for (const mode of [0o644, 0o640, 0o610, 0o604]) {
     chmodSync(files.key, mode);
-    assert.deepEqual(await refusal(files), ['key-too-open', files.key], mode.toString(8));
+    assert.deepEqual(refusal(files), ['file-too-open', files.key], mode.toString(8));
   }
-  for (const mode of [0o640, 0o400, 0o600]) {
+  for (const mode of [0o400, 0o600]) {
     chmodSync(files.key, mode);
-    assert.equal((await loadCredentials(files, NOW)).commonName, 'gw-1', mode.toString(8));
+    assert.equal(loadCredentials(files, NOW).commonName, 'gw-1', mode.toString(8));
+  }
+});
+
+test('a FIFO, a device or an endless file holds no uplink up', async (context) => {
+  const folder = temporaryFolder(context);
+  const ca = await createDevelopmentCa(folder, NOW);
+  const files = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
+  const [fifo, sparse] = [join(folder, 'fifo'), join(folder, 'sparse')];
+  execFileSync('mkfifo', ['-m', '600', fifo]);
+  writeFileSync(sparse, '', { mode: 0o600 });
+  truncateSync(sparse, 2 ** 40); // a terabyte by its length, nothing on the disk
+  for (const [path, code] of [
+    [fifo, 'unreadable-file'],
+    ['/dev/null', 'unreadable-file'],
+    [sparse, 'file-too-long'],
+  ] as const) {
+    assert.deepEqual(refusal({ ...files, key: path }), [code, path]);
+    assert.deepEqual(refusal({ ...files, certificate: path }), [code, path]);
+    assert.deepEqual(refusal({ ...files, anchors: [path] }), [code, path]);
   }
 });
 

@@ -312,7 +312,7 @@ test('an uplink that cannot connect says why', async (context) => {
       },
     ],
     [
-      'file-missing',
+      'missing-file',
       { url: `mqtts://127.0.0.1:${port}`, credentials: { ...credentials, key: '/absent' } },
     ],
     [
