@@ -3,6 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { OperatingError, type Failure } from '#bytes/failure.ts';
 import { connectFailureOf } from './connect-failure.ts';
+import { PacketWatch } from './packet-watch.ts';
 import { connectRefusalOf, refusalOf } from './refusal.ts';
 import type { Dial, Dialing, Message, Session } from './session.ts';
 
@@ -12,6 +13,12 @@ const KEEP_ALIVE_S = 30;
 const CONNECT_TIMEOUT_MS = 30_000;
 /** What a broker may have unacknowledged from us where it says nothing (MQTT 5, 3.1.2.11.3). */
 const RECEIVE_MAXIMUM_UNSAID = 65_535;
+/** The largest packet taken from a broker, which has only answers for us, most of a few bytes. */
+const INCOMING_BYTES_MAX = 64 * 1024;
+/** Messages that it may have unacknowledged by us; nothing is subscribed to, so none is due. */
+const INCOMING_MESSAGES_MAX = 8;
+/** Implementation specific error (MQTT 5, 3.5.2.1). */
+const NOT_TAKEN = 0x83;
 
 const VERSIONS = { 5: '5', 4: '3.1.1' } as const;
 type Version = keyof typeof VERSIONS;
@@ -39,7 +46,14 @@ function dialVersion(dialing: Dialing, version: Version): Promise<Session> {
   const { target, signal } = dialing;
   const ending = Promise.withResolvers<Failure>();
   const life = { over: false };
-  const client = new MqttClient(() => openSocket(dialing), clientOptions(dialing, version));
+  const client = new MqttClient(
+    () => {
+      const socket = openSocket(dialing);
+      watchPackets(socket, () => end(floodBy(dialing)));
+      return socket;
+    },
+    clientOptions(dialing, version),
+  );
   const end = (failure: Failure): void => {
     life.over = true;
     ending.resolve(failure);
@@ -73,6 +87,30 @@ function clientOptions({ clientId, will }: Dialing, version: Version): IClientOp
     resubscribe: false,
     queueQoSZero: false,
     will: { topic: will.topic, payload: bytesOf(will), qos: 1, retain: will.retain === true },
+    ...(version === 5 ? { properties: INCOMING_LIMITS } : {}),
+    // The client would keep a message of QoS 2 until its release, and 3.1.1 has no limit for that.
+    customHandleAcks: (_topic, _message, { qos }, done) => done(qos === 2 ? NOT_TAKEN : 0),
+  };
+}
+
+const INCOMING_LIMITS = {
+  maximumPacketSize: INCOMING_BYTES_MAX,
+  receiveMaximum: INCOMING_MESSAGES_MAX,
+} as const;
+
+/** Both versions alike: the client gathers any packet whole before it looks at its size. */
+function watchPackets(socket: Socket, flooded: () => void): void {
+  const watch = new PacketWatch(INCOMING_BYTES_MAX);
+  socket.on('data', (bytes: Uint8Array) => {
+    if (!watch.push(bytes)) flooded();
+  });
+}
+
+function floodBy({ target }: Dialing): Failure {
+  return {
+    code: 'broker-flood',
+    message: `${target.host}: a packet of more than ${INCOMING_BYTES_MAX} bytes was announced`,
+    hint: 'Check that it is the right broker, and what it sends to this gateway.',
   };
 }
 

@@ -12,10 +12,12 @@ export interface Arrival {
 export type Answer = number | 'silence' | 'hang-up' | { readonly disconnect: number };
 
 export interface Script {
-  /** CONNACK of the n-th connection (0 …), by the protocol level that its CONNECT names. */
-  readonly welcome?: (level: number, connection: number) => Uint8Array;
+  /** CONNACK of the n-th connection (0 …), by its CONNECT: the level that it names, its body. */
+  readonly welcome?: (level: number, connection: number, body: Uint8Array) => Uint8Array;
   /** Called for each PUBLISH in order of arrival. */
   readonly answer: (arrival: Arrival) => Answer;
+  /** Called for each packet of a type that the broker does not answer. */
+  readonly heard?: (type: number, body: Uint8Array) => void;
 }
 
 export interface ScriptedBroker {
@@ -69,10 +71,11 @@ function serve(socket: Socket, script: Script, connection: number): void {
       const { type, flags, body } = packet;
       if (type === 1) {
         level = body[2 + body.readUInt16BE(0)] ?? 0;
-        socket.write(script.welcome?.(level, connection) ?? welcome5());
+        socket.write(script.welcome?.(level, connection, body) ?? welcome5());
       } else if (type === 3) answer(socket, script, level, flags, body);
       else if (type === 12) socket.write(Uint8Array.of(0xd0, 0));
       else if (type === 14) socket.end();
+      else script.heard?.(type, body);
     }
   });
 }

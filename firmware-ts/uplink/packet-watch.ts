@@ -1,0 +1,53 @@
+/** One byte each carries seven bits of the length (MQTT 5, 2.1.4; MQTT 3.1.1, 2.2.3). */
+const LENGTH_BYTES_MAX = 4;
+
+/**
+ * Follows the packets of an MQTT stream by their fixed headers (MQTT 5, 2.1.1), so that one is
+ * known to be too large before anybody gathers it. It keeps nothing but counters.
+ */
+export class PacketWatch {
+  readonly #packetBytesMax: number;
+  #state: 'type' | 'length' | 'body' = 'type';
+  #headerBytes = 0;
+  #bodyBytes = 0;
+
+  /** `packetBytesMax` counts whole packets, header included (MQTT 5, 3.1.2.11.4). */
+  constructor(packetBytesMax: number) {
+    this.#packetBytesMax = packetBytesMax;
+  }
+
+  /** Takes the next bytes; `false` once a packet declares more than is allowed. */
+  push(chunk: Uint8Array): boolean {
+    let offset = 0;
+    while (offset < chunk.length) {
+      if (this.#state === 'body') offset += this.#passBody(chunk.length - offset);
+      else {
+        if (!this.#takeHeader(chunk[offset] ?? 0)) return false;
+        offset += 1;
+      }
+    }
+    return true;
+  }
+
+  #passBody(available: number): number {
+    const passed = Math.min(available, this.#bodyBytes);
+    this.#bodyBytes -= passed;
+    if (this.#bodyBytes === 0) this.#state = 'type';
+    return passed;
+  }
+
+  #takeHeader(byte: number): boolean {
+    if (this.#state === 'type') {
+      this.#state = 'length';
+      [this.#headerBytes, this.#bodyBytes] = [1, 0];
+      return true;
+    }
+    this.#bodyBytes += (byte & 0x7f) * 128 ** (this.#headerBytes - 1);
+    this.#headerBytes += 1;
+    const more = (byte & 0x80) !== 0;
+    // A length that does not end is larger than any.
+    if (more && this.#headerBytes > LENGTH_BYTES_MAX) return false;
+    if (!more) this.#state = this.#bodyBytes === 0 ? 'type' : 'body';
+    return this.#headerBytes + this.#bodyBytes <= this.#packetBytesMax;
+  }
+}
