@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox';
+import { NAME } from '#reading/senml-names.ts';
 import type { Annotation } from './annotation.ts';
 
 /**
@@ -17,11 +18,11 @@ const annotated = (annotation: Annotation): { 'x-normd': Annotation } => ({
 });
 const closed = { additionalProperties: false } as const;
 
-const NAME = {
-  pattern: '^[A-Za-z0-9_-]{1,64}$',
-  description: '1 to 64 letters, digits, _ or -',
+const NAMED = {
+  pattern: NAME,
+  description: '1 to 64 letters, digits, _ or -, the first a letter or digit',
 } as const;
-const name = (annotation: Annotation) => Type.String({ ...NAME, ...annotated(annotation) });
+const name = (annotation: Annotation) => Type.String({ ...NAMED, ...annotated(annotation) });
 const path = (kind: NonNullable<Annotation['path']>, options: { default?: string } = {}) =>
   Type.String({
     minLength: 1,
@@ -166,8 +167,8 @@ const PolicyRule = Type.Object(
   {
     to: name({ refers: 'backend' }),
     purpose: Type.String({
-      ...NAME,
-      description: 'why it may leave: 1 to 64 letters, digits, _, -',
+      ...NAMED,
+      description: `why it may leave: ${NAMED.description}`,
     }),
     sources: Type.Array(name({ refers: 'source' }), {
       minItems: 1,
@@ -187,7 +188,7 @@ const PolicyRule = Type.Object(
 
 export const ConfigurationSchema = Type.Object(
   {
-    gateway: Type.String({ ...NAME, description: `this gateway: ${NAME.description}` }),
+    gateway: Type.String({ ...NAMED, description: `this gateway: ${NAMED.description}` }),
     state: path('any', { default: '/var/lib/normd' }),
     control: Type.Object(
       { socket: path('any', { default: '/run/normd/control.sock' }) },

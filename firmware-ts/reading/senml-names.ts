@@ -5,6 +5,12 @@ import { fromHex, toHex } from '#bytes/hex.ts';
 /** RFC 8428, 4.5.1: what a resolved name may look like. */
 export const LEGAL_NAME = /^[A-Za-z0-9][A-Za-z0-9\-:./_]*$/;
 
+/**
+ * What a gateway or a stream may be called, as a pattern: a level of a topic, and the head of SenML
+ * names, whose first character must be a letter or digit (RFC 8428, 4.5.1).
+ */
+export const NAME = '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$';
+
 const OBIS = /^\d+-\d+:\d+\.\d+\.\d+\*\d+$/;
 const OBIS_NAME = /^\d+-\d+:\d+\.\d+\.\d+\.\d+$/;
 const ILLEGAL = /[^A-Za-z0-9\-:./]/gu;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,9 +7,7 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { Value } from 'typebox/value';
 import { parse, stringify } from 'yaml';
-import { failureOf } from '#bytes/failure.ts';
 import { editorSchema } from '#config/json-schema.ts';
-import { readKeyFile } from '#config/key-file.ts';
 import { loadConfiguration, parseConfiguration, type Loaded } from '#config/load.ts';
 import type { Problem, ProblemCode } from '#config/problem.ts';
 
@@ -34,6 +33,8 @@ for (const [name, content, mode] of [
   writeFileSync(join(folder, name), content);
   chmodSync(join(folder, name), mode);
 }
+
+execFileSync('mkfifo', ['-m', '600', join(folder, 'fifo.key')]);
 
 function problemsIn(loaded: Loaded): readonly Problem[] {
   return 'problems' in loaded ? loaded.problems : [];
@@ -125,6 +126,13 @@ const BAD: readonly (readonly [string, number, string, readonly string[]])[] = [
   ['nothing for keys', 2, 'store:', ['wrong-type 2 store']],
   ['a key without a value', 2, '{ store }', ['yaml-syntax 2']],
   ['a value out of range', 2, 'store: { retainDays: 0 }', ['out-of-range 2 store.retainDays']],
+  ['a name that begins with a hyphen', 1, 'gateway: -a', ['not-allowed 1 gateway']],
+  [
+    'a name that begins with an underscore',
+    4,
+    '  - { name: _a, protocol: p1, link: { kind: tcp, host: h, port: 1 } }',
+    ['not-allowed 4 sources[0].name'],
+  ],
   ['a text with a blank', 1, 'gateway: a b', ['not-allowed 1 gateway']],
   [
     'a word not known',
@@ -194,6 +202,18 @@ const BAD: readonly (readonly [string, number, string, readonly string[]])[] = [
     4,
     `${SOURCE}, keys: { encryption: open.key } }`,
     ['file-too-open 4 sources[0].keys.encryption'],
+  ],
+  [
+    'a key file without end',
+    4,
+    `${SOURCE}, keys: { encryption: long.key } }`,
+    ['bad-key-file 4 sources[0].keys.encryption'],
+  ],
+  [
+    'a FIFO for a file',
+    4,
+    '  - { name: m1, protocol: p1, link: { kind: replay, file: fifo.key } }',
+    ['missing-file 4 sources[0].link.file'],
   ],
   [
     'a key file of 15 bytes',
@@ -294,29 +314,6 @@ test('aliases that multiply and brackets without end are refused in bounded time
   const rule = `x: &rule { to: lan, purpose: p, sources: [m1], objects: [${objects}] }\npolicy:\n`;
   assert.ok(briefs(`${rule}${rules}\n`).some((brief) => brief.startsWith('yaml-alias')));
   assert.ok(briefs('['.repeat(200_000)).every((brief) => brief.startsWith('yaml-syntax')));
-});
-
-test('a key file gives its bytes, and a refusal shows nothing of them', () => {
-  assert.equal(
-    Buffer.from(readKeyFile(join(folder, 'meter1.key'))).toString('hex'),
-    KEY.toLowerCase(),
-  );
-  for (const [name, code] of [
-    ['none.key', 'missing-file'],
-    ['open.key', 'file-too-open'],
-    ['short.key', 'bad-key-file'],
-    ['text.key', 'bad-key-file'],
-    ['long.key', 'bad-key-file'],
-  ] as const) {
-    try {
-      readKeyFile(join(folder, name));
-      assert.fail(name);
-    } catch (error) {
-      const failure = failureOf(error);
-      assert.equal(failure.code, code, name);
-      assert.ok(!/0011|no hex digit/.test(JSON.stringify(failure)), name);
-    }
-  }
 });
 
 /** Problems that JSON Schema cannot see. */
