@@ -17,8 +17,12 @@ export async function askStatus(socket: string): Promise<GatewayStatus> {
  * Errors: `daemon-not-running`, `permission-denied`, `control-timeout`, `control-refused` (the
  * daemon answered with an error), `bad-answer`.
  */
-export async function askControl(socket: string, path: string): Promise<unknown> {
-  const { status, body } = await exchange(socket, path);
+export async function askControl(
+  socket: string,
+  path: string,
+  timeoutMs = ANSWER_TIMEOUT_MS,
+): Promise<unknown> {
+  const { status, body } = await exchange(socket, path, timeoutMs);
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -37,11 +41,13 @@ interface Answer {
   readonly body: string;
 }
 
-function exchange(socketPath: string, path: string): Promise<Answer> {
+function exchange(socketPath: string, path: string, timeoutMs: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const signal = AbortSignal.timeout(timeoutMs);
     const asked = request({ socketPath, path, agent: false, signal }, (response) => {
-      collect(response).then(resolve, reject);
+      const broken = (error: Error): void =>
+        reject(failureToRead(socketPath, error, signal.aborted));
+      collect(response).then(resolve, broken);
     });
     asked.once('error', (error) => reject(failureToReach(socketPath, error, signal.aborted)));
     asked.end();
@@ -62,12 +68,23 @@ async function collect(response: IncomingMessage): Promise<Answer> {
   return { status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') };
 }
 
+/** The answer had begun: whoever serves the socket is there. */
+function failureToRead(socket: string, error: Error, late: boolean): OperatingError {
+  if (error instanceof OperatingError) return error;
+  if (late) return timeoutOf(socket, error);
+  const hint = 'Ask again: normd may have been stopped while it answered.';
+  const message = `the answer on ${socket} broke off (${error.message})`;
+  return new OperatingError('bad-answer', message, { hint, cause: error });
+}
+
+function timeoutOf(socket: string, cause: Error): OperatingError {
+  const hint = 'normd is overloaded or stuck: look at its log (journalctl -u normd).';
+  return new OperatingError('control-timeout', `no answer on ${socket}`, { hint, cause });
+}
+
 function failureToReach(socket: string, error: Error, late: boolean): OperatingError {
+  if (late) return timeoutOf(socket, error);
   const cause = { cause: error };
-  if (late) {
-    const hint = 'normd is overloaded or stuck: look at its log (journalctl -u normd).';
-    return new OperatingError('control-timeout', `no answer on ${socket}`, { hint, ...cause });
-  }
   const reason = 'code' in error ? error.code : undefined;
   if (reason === 'EACCES' || reason === 'EPERM') {
     const hint = 'Use sudo, or join the group that owns the socket.';

@@ -12,6 +12,8 @@ export interface ControlOptions {
   /** Path of the Unix socket; its folder is made with mode 0750 if it is not there. */
   readonly socket: string;
   readonly answers: Answers;
+  /** From a connection's begin to the end of its request; 5 s unless given. */
+  readonly requestTimeoutMs?: number;
 }
 
 export interface ControlServer {
@@ -23,20 +25,23 @@ const HEADER_BYTES_MAX = 4096;
 const CONNECTIONS_MAX = 32;
 const REQUEST_TIMEOUT_MS = 5000;
 
+/** How often Node looks for requests that are late, in parts of what they may take. */
+const CHECKS_PER_TIMEOUT = 5;
+/** What a socket may do is taken from others before it exists, from its group never. */
+const SOCKET_UMASK = 0o007;
+const SOCKET_MODE = 0o660;
+
 /**
  * Serves the local API on a Unix socket (mode 0660: its group are the technicians).
  * Errors: `already-running` when another normd answers there, `socket-unusable`.
  */
-export async function startControl({ socket, answers }: ControlOptions): Promise<ControlServer> {
+export async function startControl(options: ControlOptions): Promise<ControlServer> {
+  const { socket } = options;
   await mkdir(dirname(socket), { recursive: true, mode: 0o750 });
   await removeStale(socket);
-  const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
-    void answer(request, response, answers);
-  });
-  server.maxConnections = CONNECTIONS_MAX;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  const server = serverOf(options);
   await listen(server, socket);
-  await chmod(socket, 0o660);
+  await chmod(socket, SOCKET_MODE);
   return {
     stop: () =>
       new Promise((resolve) => {
@@ -44,6 +49,21 @@ export async function startControl({ socket, answers }: ControlOptions): Promise
         server.closeAllConnections();
       }),
   };
+}
+
+function serverOf({ answers, requestTimeoutMs = REQUEST_TIMEOUT_MS }: ControlOptions): Server {
+  const limits = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: requestTimeoutMs,
+    // Every 30 s unless said, which would be the time-out.
+    connectionsCheckingInterval: requestTimeoutMs / CHECKS_PER_TIMEOUT,
+  };
+  const server = createServer(limits, (request, response) => {
+    answer(request, response, answers).catch(() => response.destroy());
+  });
+  server.maxConnections = CONNECTIONS_MAX;
+  return server;
 }
 
 /** A socket that nobody serves is left from a sudden death; a living one is not touched. */
@@ -72,7 +92,10 @@ function listen(server: Server, socket: string): Promise<void> {
       const hint = 'Check the folder of control.socket: it must exist and be writable.';
       reject(new OperatingError('socket-unusable', cause.message, { hint, cause }));
     });
+    // Binds before it returns; what a thread of ours makes meanwhile is closed to others, no more.
+    const before = process.umask(SOCKET_UMASK);
     server.listen(socket, resolve);
+    process.umask(before);
   });
 }
 
@@ -97,7 +120,9 @@ async function answer(
   }
 }
 
+/** Throws what JSON cannot say before anything is sent. */
 function reply(response: ServerResponse, status: number, body: unknown): void {
+  const text = JSON.stringify(body);
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  response.end(`${JSON.stringify(body)}\n`);
+  response.end(`${text}\n`);
 }

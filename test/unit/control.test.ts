@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
-import { createServer as createSocketServer } from 'node:net';
+import { connect, createServer as createSocketServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -43,6 +46,66 @@ test('a second daemon is refused, a dead one leaves no trouble behind', async ()
   const next = await startControl({ socket: path, answers: hello });
   assert.deepEqual(await askControl(path, '/v1/status'), { hello: 1 });
   await next.stop();
+});
+
+test('a control socket is closed to others from its first moment on', async () => {
+  const socket = join(folder, 'closed.sock');
+  const modes: number[] = [];
+  // Published when the socket is bound, and before its owner hears of it.
+  const bound = (): unknown => modes.push(statSync(socket).mode & 0o007);
+  const umask = process.umask(0);
+  subscribe('tracing:net.server.listen:asyncEnd', bound);
+  const control = await startControl({ socket, answers: hello });
+  unsubscribe('tracing:net.server.listen:asyncEnd', bound);
+  assert.equal(process.umask(umask), 0, 'the mask is given back');
+  assert.deepEqual(modes, [0]);
+  assert.equal((await stat(socket)).mode & 0o777, 0o660);
+  await control.stop();
+});
+
+test('an answer that JSON cannot say is an error, and the next is given', async () => {
+  const socket = join(folder, 'unsayable.sock');
+  const answers = { ...hello, '/v1/unsayable': () => Promise.resolve({ octets: 1n }) };
+  const control = await startControl({ socket, answers });
+  await assert.rejects(askControl(socket, '/v1/unsayable'), code('control-refused'));
+  assert.deepEqual(await askControl(socket, '/v1/status'), { hello: 1 });
+  await control.stop();
+});
+
+test('who connects and asks nothing, or half a question, is sent away', async () => {
+  const socket = join(folder, 'silent.sock');
+  const control = await startControl({ socket, answers: hello, requestTimeoutMs: 100 });
+  const overdue = setTimeout(() => assert.fail('it is still connected'), 15_000);
+  await Promise.all(
+    ['', 'GET /v1/status HTTP/1.1\r\nHost: x\r\n'].map(async (said) => {
+      const client = connect(socket).resume();
+      client.write(said);
+      await once(client, 'close');
+    }),
+  );
+  clearTimeout(overdue);
+  await control.stop();
+});
+
+test('an answer that breaks off is no answer, one that stops is late', async () => {
+  const socket = join(folder, 'broken.sock');
+  const open = new Set<Socket>();
+  let stops = false;
+  const server = createSocketServer((peer) => {
+    open.add(peer);
+    peer.once('data', () => {
+      peer.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{', () => {
+        if (!stops) peer.destroy();
+      });
+    });
+  }).listen(socket);
+  await once(server, 'listening');
+  await assert.rejects(askControl(socket, '/v1/status'), code('bad-answer'));
+  stops = true;
+  await assert.rejects(askControl(socket, '/v1/status', 200), code('control-timeout'));
+  for (const peer of open) peer.destroy();
+  server.close();
+  await once(server, 'close');
 });
 
 test('unknown paths, other methods and failing answers are refused with a code', async () => {
