@@ -1,4 +1,5 @@
 import { type Server, type Socket, createServer } from 'node:net';
+import { OperatingError } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Link, LinkOwner } from './link.ts';
 import { type Endpoint, type EndpointOwner, type LinkPorts, Mending } from './mending.ts';
@@ -27,6 +28,17 @@ export interface TcpListenerOptions {
 /** A data concentrator's worth of meters; each costs a socket and a protocol's buffers. */
 const PEERS_MAX = 16;
 
+/**
+ * When all places are taken, a peer that was silent for so long gives its place up: ten of a P1
+ * meter's slowest intervals. A meter that pushes more rarely connects anew when it has to.
+ */
+const PEER_SILENT_MS = 100_000;
+
+interface Peer {
+  readonly socket: Socket;
+  heardMs: number;
+}
+
 /** A port to which devices connect by themselves. */
 export function tcpListener(options: TcpListenerOptions, ports: LinkPorts): Link {
   let mending: Mending | undefined;
@@ -48,7 +60,7 @@ class Listener implements Endpoint {
   readonly #events: EndpointOwner;
   readonly #place: string;
   readonly #peersMax: number;
-  readonly #streams = new Set<RunningStream>();
+  readonly #streams = new Map<RunningStream, Peer>();
   readonly #server: Server;
   #ending = false;
 
@@ -72,7 +84,7 @@ class Listener implements Endpoint {
 
   #close(): void {
     this.#server.close(() => this.#events.ended({ code: 'closed', message: this.#place }));
-    for (const stream of this.#streams) stream.end();
+    for (const stream of this.#streams.keys()) stream.end();
   }
 
   #listening(): void {
@@ -96,16 +108,30 @@ class Listener implements Endpoint {
 
   #accept(socket: Socket): void {
     const peer = endpointText(socket.remoteAddress ?? 'unknown', socket.remotePort ?? 0);
-    if (this.#streams.size >= this.#peersMax) {
+    if (this.#streams.size >= this.#peersMax && !this.#displaceSilent()) {
       socket.destroy();
       this.#owner.refused?.(peer, {
         code: 'too-many-peers',
-        message: `${peer}: ${this.#peersMax} peers are connected already`,
+        message: `${peer}: ${this.#peersMax} peers are connected and talking`,
         hint: 'raise peersMax of this link, or find out who the others are',
       });
       return;
     }
     this.#begin(socket, peer);
+  }
+
+  /** Frees the place of the peer that was silent longest, if that was long. */
+  #displaceSilent(): boolean {
+    const [longest] = [...this.#streams].sort(([, a], [, b]) => a.heardMs - b.heardMs);
+    if (longest === undefined) return false;
+    const [stream, { socket, heardMs }] = longest;
+    const silentMs = this.#clock.monotonic() - heardMs;
+    if (silentMs < PEER_SILENT_MS) return false;
+    this.#streams.delete(stream);
+    const silent = `silent for ${Math.round(silentMs / 1000)} s, longest of ${this.#peersMax}`;
+    const hint = 'raise peersMax of this link, or find out who the others are';
+    socket.destroy(new OperatingError('displaced', silent, { hint }));
+    return true;
   }
 
   #begin(socket: Socket, peer: string): void {
@@ -115,8 +141,12 @@ class Listener implements Endpoint {
       send: (bytes) => sendBounded(socket, bytes),
       end: () => endSocket(socket, this.#clock),
     });
-    this.#streams.add(stream);
-    socket.on('data', (bytes: Uint8Array) => stream.chunk(bytes));
+    const place = { socket, heardMs: this.#clock.monotonic() };
+    this.#streams.set(stream, place);
+    socket.on('data', (bytes: Uint8Array) => {
+      place.heardMs = this.#clock.monotonic();
+      stream.chunk(bytes);
+    });
     whenClosed(socket, peer, (failure) => {
       this.#streams.delete(stream);
       stream.ended(failure);

@@ -213,6 +213,31 @@ test('a listener serves peers apart, up to its limit and again below it', async 
   assert.equal((await owner.next('down')).failure, undefined);
 });
 
+test('a full listener gives the place of its longest silent peer to a new one', async (t) => {
+  const { owner, clock } = opened(t, { kind: 'tcp-listen', port: 0, peersMax: 2 });
+  const { port } = await owner.next('listening');
+  const join = async (): Promise<{ socket: Socket; peer: string }> => {
+    const socket = connect(port, '127.0.0.1').on('error', () => socket.destroy());
+    t.after(() => socket.destroy());
+    return { socket, peer: (await owner.next('up')).stream.peer };
+  };
+  const [first, second] = [await join(), await join()];
+  clock.advance(99_000);
+  first.socket.write('still here');
+  await owner.next('chunk');
+  const early = connect(port, '127.0.0.1').on('error', () => early.destroy());
+  assert.equal((await owner.next('refused')).failure.code, 'too-many-peers');
+  clock.advance(1000);
+  const third = await join();
+  const { peer, failure } = await owner.next('down');
+  assert.deepEqual([peer, failure?.code], [second.peer, 'displaced']);
+  third.socket.write('x');
+  await owner.until(() => owner.received(third.peer).length === 1);
+  const fourth = connect(port, '127.0.0.1').on('error', () => fourth.destroy());
+  await owner.next('refused');
+  assert.equal(owner.of('down').length, 1, 'both that are left have spoken lately');
+});
+
 test('a listener whose port is taken waits for it', async (t) => {
   const server = await listen(t);
   const port = portOf(server);
