@@ -10,7 +10,7 @@ import { encodeHeader, simpleCommand } from '#protocol/c37118/command.ts';
 import type { CipherKeys } from '#protocol/dlms/security.ts';
 import type { DecodedLine } from '../../firmware-ts/cli/decode/line.ts';
 import { decodeStreams } from '../../firmware-ts/cli/decode/run.ts';
-import { streamsOf } from '../../firmware-ts/cli/decode/streams.ts';
+import { isHexText, streamsOf } from '../../firmware-ts/cli/decode/streams.ts';
 import {
   CAPTURES,
   c37118Bytes,
@@ -286,4 +286,31 @@ test('any bytes as an input file are a stream, or refused with a code', () => {
       }
     }),
   );
+});
+
+test('a session of many frames is taken in one pass', { timeout: 60_000 }, () => {
+  const count = 400_000; // with a copy of what came before for each frame, it takes many minutes
+  const frames = Array.from({ length: count }, () => ({ dir: 'rx', hex: '7e' }));
+  const [stream, ...others] = streamsOf(Buffer.from(JSON.stringify({ frames })));
+  assert.deepEqual([stream?.chunks.length, others.length], [count, 0]);
+});
+
+test('megabytes of hex are hex, and one other character at their end makes them none', () => {
+  const digits = Buffer.alloc(16 << 20, '7e');
+  assert.equal(streamsOf(digits)[0]?.chunks[0]?.length, 8 << 20);
+  const text = Buffer.concat([digits, Buffer.from('?')]);
+  assert.equal(streamsOf(text)[0]?.chunks[0]?.length, text.length);
+});
+
+test('what programs print as hex is hex', () => {
+  for (const text of ['7e a0', '7E:A0', '0x7e, 0XA0', '7e-a0\r\n', '\t7ea0']) {
+    assert.deepEqual(
+      streamsOf(bytesFromLatin1(text))[0]?.chunks,
+      [Uint8Array.of(0x7e, 0xa0)],
+      text,
+    );
+  }
+  for (const text of ['7x', 'x7e', '7e?', '', '7 e', '0x', 'a x7e']) {
+    assert.equal(isHexText(text), false, text);
+  }
 });

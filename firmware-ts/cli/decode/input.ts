@@ -4,10 +4,10 @@ import { fromHex } from '#bytes/hex.ts';
 import { bareDigits, isHexText, streamsOf, type InputStream } from './streams.ts';
 
 /** It is held in memory: an hour of a PMU at 50 frames/s is 20 MB. */
-const INPUT_BYTES_MAX = 64 << 20;
+const INPUT_MEBIBYTES_MAX = 64;
 
 /**
- * The streams of a file, of hex digits, or of standard input for `-`.
+ * The streams of a file, of hex digits, or of standard input for `-`; of 64 MiB at most.
  * Errors: `no-such-file`, `not-readable`, `too-large`, `empty-input`, and those of `streamsOf`.
  */
 export async function readInput(
@@ -63,9 +63,9 @@ async function gathered(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> 
   let length = 0;
   for await (const chunk of source) {
     length += chunk.length;
-    if (length > INPUT_BYTES_MAX) {
-      throw new OperatingError('too-large', `more than ${INPUT_BYTES_MAX} bytes`, {
-        hint: 'cut it into pieces',
+    if (length > INPUT_MEBIBYTES_MAX << 20) {
+      throw new OperatingError('too-large', `longer than ${INPUT_MEBIBYTES_MAX} MiB`, {
+        hint: 'cut it into pieces, a capture for example with editcap -c',
       });
     }
     chunks.push(chunk);

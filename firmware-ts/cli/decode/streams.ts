@@ -63,7 +63,9 @@ function vectorStreams(vector: Readonly<Record<string, unknown>>): readonly Inpu
   const streams = new Map<string, Uint8Array[]>();
   for (const frame of frames as readonly unknown[]) {
     const { dir, chunk } = vectorFrame(frame);
-    streams.set(dir, [...(streams.get(dir) ?? []), chunk]);
+    const chunks = streams.get(dir);
+    if (chunks === undefined) streams.set(dir, [chunk]);
+    else chunks.push(chunk);
   }
   return [...streams].map(([name, chunks]) => ({ name, chunks, lost: 0 }));
 }
@@ -83,7 +85,9 @@ function badVector(): OperatingError {
 
 /** Hex digits and what programs print around them: `0x7e, 0xa0`, `7E:A0`, `7e a0`. */
 export function isHexText(text: string): boolean {
-  return /^(?:[0-9A-Fa-f]|0[xX]|[\s,:-])+$/.test(text) && /[0-9A-Fa-f]{2}/.test(text);
+  // Each a search for one place: a repeated group would exhaust the stack on megabytes.
+  if (/[^0-9A-Fa-fxX\s,:-]/.test(text) || /(?<!0)[xX]/.test(text)) return false;
+  return /[0-9A-Fa-f]{2}/.test(text);
 }
 
 /** The text as `fromHex` takes it. */
