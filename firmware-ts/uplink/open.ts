@@ -142,7 +142,7 @@ class Running implements Uplink {
 
   async #connect(): Promise<Session> {
     const { signal } = this.#stopping;
-    const credentials = this.#target.secure ? await this.#credentials() : undefined;
+    const credentials = this.#target.secure ? this.#credentials() : undefined;
     return this.#dial({
       target: this.#target,
       clientId: this.#options.gateway,
@@ -153,7 +153,7 @@ class Running implements Uplink {
   }
 
   /** Certificates prove nothing against a clock that was never set: time comes first. */
-  async #credentials(): Promise<TlsCredentials | undefined> {
+  #credentials(): TlsCredentials | undefined {
     const { second, nanosecond, trust } = this.#ports.clock.wall();
     if (trust === 'untrusted') {
       throw new OperatingError('clock-not-trusted', 'the clock has not been set', {
