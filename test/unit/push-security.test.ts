@@ -55,6 +55,10 @@ function sealed(plain: Uint8Array, invocationCounter: number, seal: Seal = {}): 
   });
 }
 
+function damaged(apdu: Uint8Array, at: number): Uint8Array {
+  return apdu.map((byte, index) => (index === at ? byte ^ 1 : byte));
+}
+
 function pushConnection(options: Partial<DlmsPushOptions> = {}): DlmsPushConnection {
   const connection = new DlmsPushConnection({
     framing: 'raw',
@@ -145,6 +149,28 @@ test('a verified push is taken once; each meter and key has its own counter', ()
   assert.deepEqual(judge(sealed(NOTIFICATION, 7)), ['replayed']);
   connection.start(0);
   assert.deepEqual(judge(sealed(NOTIFICATION, 7)), ['taken'], 'a new link, a new count');
+});
+
+test('once a key has fitted a meter, a message that cannot be opened is damaged', () => {
+  const other = sealed(NOTIFICATION, 1, { title: 'NRMother' });
+  const late = (apdu: Uint8Array): Uint8Array => damaged(apdu, apdu.length - 1);
+  const connection = pushConnection();
+  const judge = (...apdus: readonly Uint8Array[]): readonly string[] =>
+    apdus.flatMap((apdu) => judged(connection.receive(apdu, 0).events, pushQuality));
+  assert.deepEqual(judge(late(sealed(NOTIFICATION, 1))), ['wrong-key'], 'it never fitted');
+  assert.deepEqual(judge(sealed(NOTIFICATION, 2), late(sealed(NOTIFICATION, 3))), [
+    'taken',
+    'bad-tag',
+  ]);
+  assert.deepEqual(judge(damaged(sealed(NOTIFICATION, 4), 20)), ['bad-tag']);
+  assert.deepEqual(judge(late(other), other), ['wrong-key', 'taken'], 'another meter');
+  const unchecked = pushConnection({ authentication: 'never' });
+  const events = [sealed(NOTIFICATION, 1, { control: 0 }), damaged(sealed(NOTIFICATION, 2), 15)];
+  assert.deepEqual(
+    events.flatMap((apdu) => judged(unchecked.receive(apdu, 0).events, pushQuality)),
+    ['taken unverified', 'wrong-key'],
+    'what came in clear proves no key',
+  );
 });
 
 test('what nobody verified does not move the counter', () => {

@@ -16,8 +16,7 @@ import { dateTimeFrom } from './date-time.ts';
 import type { Deframer, FramedApdu, Framing } from './deframer.ts';
 import { deframerFor } from './deframer.ts';
 import { DetectingDeframer } from './detect.ts';
-import { openGeneralCiphering } from './general-ciphering.ts';
-import { ReplayGuard } from './replay.ts';
+import { Opener } from './opener.ts';
 import type { AuthenticationPolicy, CipherKeys } from './security.ts';
 import { isUnverifiedInClear } from './security.ts';
 
@@ -64,13 +63,14 @@ const SEGMENTS_WAIT_MS = 30_000;
 export class DlmsPushConnection implements Connection<DlmsPushMessage> {
   readonly #options: DlmsPushOptions;
   #deframer: Deframer;
-  #replays = new ReplayGuard();
+  #opener: Opener;
   #lastAt = 0;
   #lastPushAt = 0;
 
   constructor(options: DlmsPushOptions) {
     this.#options = options;
     this.#deframer = deframerOf(options.framing);
+    this.#opener = openerOf(options);
   }
 
   get deadline(): number {
@@ -88,7 +88,7 @@ export class DlmsPushConnection implements Connection<DlmsPushMessage> {
 
   start(at: number): Step<DlmsPushMessage> {
     this.#deframer = deframerOf(this.#options.framing);
-    this.#replays = new ReplayGuard();
+    this.#opener = openerOf(this.#options);
     this.#lastAt = at;
     this.#lastPushAt = at;
     return QUIET;
@@ -125,7 +125,7 @@ export class DlmsPushConnection implements Connection<DlmsPushMessage> {
     if (event.kind === 'discarded') return event;
     const { offset, length, frame } = event;
     try {
-      const message = readPush(frame, this.#options, this.#replays);
+      const message = readPush(frame, this.#options, this.#opener);
       this.#lastPushAt = at;
       return { kind: 'message', offset, length, message };
     } catch (error) {
@@ -145,31 +145,32 @@ function deframerOf(framing: Framing | 'auto'): Deframer {
   return framing === 'auto' ? new DetectingDeframer() : deframerFor(framing);
 }
 
+function openerOf({ keys = {}, authentication: policy, cipher }: DlmsPushOptions): Opener {
+  return new Opener({ keys, policy, cipher, plausible: isNotification });
+}
+
 /**
  * Reads one pushed APDU, ciphered or in clear. Errors: `not-authenticated` for one in clear under
- * `require`, `replayed`, those of `openGeneralCiphering` and `decodeDataNotification`; offsets
- * count from the APDU's first byte.
+ * `require`, those of `Opener` and `decodeDataNotification`; offsets count from the APDU's first
+ * byte.
  */
-export function readPush(
+function readPush(
   { bytes, integral }: FramedApdu,
-  options: Omit<DlmsPushOptions, 'framing'>,
-  replays: ReplayGuard,
+  { keys = {}, authentication }: DlmsPushOptions,
+  opener: Opener,
 ): DlmsPushMessage {
-  const { keys = {}, authentication, cipher } = options;
   const tag = bytes[0];
   if (tag === undefined) throw new OperatingError('no-apdu', 'a frame without information');
   if (tag !== APDU_TAG.generalGloCiphering && tag !== APDU_TAG.generalDedCiphering) {
     const unverified = isUnverifiedInClear(keys, authentication);
     return { ...messageOf(bytes, decodeDataNotification(bytes, integral)), unverified };
   }
-  const opened = openGeneralCiphering(bytes, keys, authentication, cipher, isNotification);
-  const { plaintext, ...ciphering } = opened;
-  replays.admit(ciphering, tag === APDU_TAG.generalDedCiphering);
-  const trusted = integral || opened.verified;
+  const { plaintext, ...ciphering } = opener.open(bytes);
+  const trusted = integral || ciphering.verified;
   return {
     ...messageOf(plaintext, decodeDataNotification(plaintext, trusted)),
     ciphering,
-    unverified: !opened.verified,
+    unverified: !ciphering.verified,
   };
 }
 

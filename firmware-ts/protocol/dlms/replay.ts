@@ -1,9 +1,7 @@
-import { toHex } from '#bytes/hex.ts';
 import { OperatingError } from '#bytes/failure.ts';
-import type { Deciphered } from './ciphering.ts';
 
 /** One meter has one system title and two keys; a bus or a concentrator has some hundred meters. */
-const COUNTERS_MAX = 1024;
+export const METER_KEYS_MAX = 1024;
 
 /**
  * Knows a message that was sent before by its invocation counter, which a sender raises with every
@@ -16,27 +14,18 @@ const COUNTERS_MAX = 1024;
 export class ReplayGuard {
   readonly #highest = new Map<string, number>();
 
-  /** Errors: `replayed` when a verified message's counter is not above all before. */
-  admit(message: Omit<Deciphered, 'plaintext'>, dedicated = false): void {
-    if (!message.verified) return;
-    const { invocationCounter } = message;
-    const stream = streamOf(message, dedicated);
-    const highest = this.#highest.get(stream) ?? -1;
+  /**
+   * `meterKey` names a meter and one of its keys. Errors: `replayed` when the counter of a verified
+   * message is not above all before.
+   */
+  admit(meterKey: string, invocationCounter: number): void {
+    const highest = this.#highest.get(meterKey) ?? -1;
     if (invocationCounter <= highest) throw replayed(invocationCounter, highest);
-    this.#highest.delete(stream);
-    this.#highest.set(stream, invocationCounter);
+    this.#highest.delete(meterKey);
+    this.#highest.set(meterKey, invocationCounter);
     const [eldest] = this.#highest.keys();
-    if (this.#highest.size > COUNTERS_MAX && eldest !== undefined) this.#highest.delete(eldest);
+    if (this.#highest.size > METER_KEYS_MAX && eldest !== undefined) this.#highest.delete(eldest);
   }
-}
-
-/** Each key of a meter has a counter of its own. */
-function streamOf(
-  { systemTitle, securityControl }: Omit<Deciphered, 'plaintext'>,
-  dedicated: boolean,
-): string {
-  const key = dedicated ? 'dedicated' : securityControl.broadcastKey ? 'broadcast' : 'unicast';
-  return `${toHex(systemTitle)} ${key}`;
 }
 
 function replayed(invocationCounter: number, highest: number): OperatingError {

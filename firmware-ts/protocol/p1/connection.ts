@@ -1,8 +1,7 @@
 import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
 import type { AesGcm } from '../aead.ts';
 import type { Connection, ConnectionEvent, Step } from '../connection.ts';
-import { openGeneralCiphering } from '../dlms/general-ciphering.ts';
-import { ReplayGuard } from '../dlms/replay.ts';
+import { Opener } from '../dlms/opener.ts';
 import type { AuthenticationPolicy, CipherKeys } from '../dlms/security.ts';
 import { isUnverifiedInClear } from '../dlms/security.ts';
 import { type P1Frame, P1Framer, PIECE_BYTES_MAX } from './framer.ts';
@@ -38,16 +37,15 @@ type Whole = Extract<P1Frame, { bytes: Uint8Array }>;
 export class P1Connection implements Connection<P1Telegram> {
   readonly #options: P1Options;
   readonly #framer = new P1Framer();
-  #replays = new ReplayGuard();
+  #opener: Opener | undefined;
   #lastByteAt = 0;
   #lastTelegramAt = 0;
-  /** A telegram was deciphered, so that a later one that is not is damaged. */
-  #keyFits = false;
   /** A CRC was good, so that a later telegram without one has lost it. */
   #sendsCrc = false;
 
   constructor(options: P1Options = {}) {
     this.#options = options;
+    this.#opener = openerOf(options);
   }
 
   get deadline(): number {
@@ -57,7 +55,7 @@ export class P1Connection implements Connection<P1Telegram> {
 
   start(at: number): Step<P1Telegram> {
     this.#framer.clear();
-    this.#replays = new ReplayGuard();
+    this.#opener = openerOf(this.#options);
     this.#lastByteAt = at;
     this.#lastTelegramAt = at;
     return { send: [], events: [] };
@@ -110,9 +108,8 @@ export class P1Connection implements Connection<P1Telegram> {
 
   #telegramOf(frame: Whole): P1Telegram {
     if (frame.kind === 'telegram') return this.#inClear(frame.bytes);
-    const opened = this.#deciphered(frame.bytes);
-    this.#replays.admit(opened);
-    const { plaintext, verified, systemTitle } = opened;
+    if (this.#opener === undefined) throw keyMissing();
+    const { plaintext, verified, systemTitle } = this.#opener.open(frame.bytes);
     const ciphered = { verified, systemTitle: systemTitle.slice() };
     return { ...this.#judged(decodeP1Telegram(plaintext)), ciphered };
   }
@@ -122,20 +119,6 @@ export class P1Connection implements Connection<P1Telegram> {
     const unverified = isUnverifiedInClear(keys, policy);
     const telegram = this.#judged(decodeP1Telegram(bytes));
     return unverified ? { ...telegram, unverified: true } : telegram;
-  }
-
-  #deciphered(bytes: Uint8Array): ReturnType<typeof openGeneralCiphering> {
-    const { ciphering } = this.#options;
-    if (ciphering === undefined) throw keyMissing();
-    const { keys, cipher, policy = 'if-key' } = ciphering;
-    try {
-      const opened = openGeneralCiphering(bytes, keys, policy, cipher, beginsLikeTelegram);
-      this.#keyFits = true;
-      return opened;
-    } catch (error) {
-      const damaged = this.#keyFits && failureOf(error).code === 'wrong-key';
-      throw damaged ? badTag(error) : error;
-    }
   }
 
   /** A damaged telegram is refused; without a CRC only its form can tell. */
@@ -156,6 +139,12 @@ export class P1Connection implements Connection<P1Telegram> {
   }
 }
 
+function openerOf({ ciphering }: P1Options): Opener | undefined {
+  if (ciphering === undefined) return undefined;
+  const { keys, cipher, policy = 'if-key' } = ciphering;
+  return new Opener({ keys, policy, cipher, plausible: beginsLikeTelegram });
+}
+
 function beginsLikeTelegram(plaintext: Uint8Array): boolean {
   return plaintext[0] === 0x2f;
 }
@@ -165,10 +154,6 @@ function keyMissing(): OperatingError {
     field: 'encryption-key',
     hint: 'ask the grid operator for the key of this meter and put it into the configuration',
   });
-}
-
-function badTag(cause: unknown): OperatingError {
-  return new OperatingError('bad-tag', 'a ciphered telegram was damaged on its way', { cause });
 }
 
 const SILENT: Failure = {
