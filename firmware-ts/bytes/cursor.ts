@@ -92,6 +92,11 @@ export class Reader {
   }
 }
 
+/** Two bytes, for framers that have checked that they are there; what is not there counts as 0. */
+export function u16At(bytes: Uint8Array, offset: number): number {
+  return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
+}
+
 const WRITER_INITIAL_BYTES = 64;
 
 /** Writes big-endian fields into a buffer that grows. */

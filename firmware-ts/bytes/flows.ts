@@ -30,7 +30,7 @@ export interface FlowLimits {
 }
 
 /** A receive window of 64 KiB holds 45 full segments; a capture of a field bus few dozen peers. */
-export const FLOW_LIMITS: FlowLimits = { heldSegments: 64, flows: 1024 };
+const FLOW_LIMITS: FlowLimits = { heldSegments: 64, flows: 1024 };
 
 /**
  * Pieces of every flow in reading order. TCP is put in sequence (RFC 9293, 3.4): repeated bytes are

@@ -11,7 +11,7 @@ export interface BackoffLimits {
  * A meter that was plugged in again is read within a second; one that is away for a week costs no
  * more than a try a minute.
  */
-export const BACKOFF_LIMITS: BackoffLimits = { firstMs: 1000, capMs: 60_000 };
+const BACKOFF_LIMITS: BackoffLimits = { firstMs: 1000, capMs: 60_000 };
 
 /**
  * How long to wait before the next try: doubles with each failure up to the cap, and lies at

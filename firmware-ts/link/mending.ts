@@ -2,6 +2,7 @@ import type { Failure } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import { Backoff } from './backoff.ts';
+import type { Link, LinkOwner } from './link.ts';
 
 export interface LinkPorts {
   readonly clock: Clock;
@@ -32,8 +33,24 @@ type State =
 /** An endpoint that stayed open so long was a success even if it had nothing to say. */
 const SETTLED_MS = 30_000;
 
+/** A link over an endpoint that is opened anew whenever it ends. */
+export function mendingLink(
+  openEndpoint: (owner: LinkOwner, events: EndpointOwner) => Endpoint,
+  ports: LinkPorts,
+): Link {
+  let mending: Mending | undefined;
+  return {
+    open: (owner) => {
+      const waiting = owner.waiting.bind(owner);
+      mending = new Mending((events) => openEndpoint(owner, events), waiting, ports);
+      mending.start();
+    },
+    close: async () => mending?.stop(),
+  };
+}
+
 /** Opens an endpoint and opens it anew whenever it ends, until it is stopped. */
-export class Mending {
+class Mending {
   readonly #open: (owner: EndpointOwner) => Endpoint;
   readonly #clock: Clock;
   readonly #backoff: Backoff;

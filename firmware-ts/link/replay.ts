@@ -2,7 +2,7 @@ import { type Failure, failureOf } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import { type CapturedChunk, readCapture } from './capture.ts';
 import type { Link, LinkOwner } from './link.ts';
-import { type Endpoint, type EndpointOwner, type LinkPorts, Mending } from './mending.ts';
+import { type Endpoint, type EndpointOwner, type LinkPorts, mendingLink } from './mending.ts';
 import { type RunningStream, beginStream } from './stream.ts';
 
 export interface ReplayOptions {
@@ -20,17 +20,7 @@ const CHUNKS_PER_TURN = 32;
 
 /** A capture file in place of a device: a stream for each sender; what is sent to it is dropped. */
 export function replay(options: ReplayOptions, ports: LinkPorts): Link {
-  let mending: Mending | undefined;
-  return {
-    open: (owner) => {
-      const waiting = owner.waiting.bind(owner);
-      const open = (events: EndpointOwner): Endpoint =>
-        new Playback(options, ports.clock, owner, events);
-      mending = new Mending(open, waiting, ports);
-      mending.start();
-    },
-    close: async () => mending?.stop(),
-  };
+  return mendingLink((owner, events) => new Playback(options, ports.clock, owner, events), ports);
 }
 
 class Playback implements Endpoint {

@@ -4,7 +4,7 @@ import type { Clock } from '#system/clock.ts';
 import type { Link } from './link.ts';
 import type { LinkPorts } from './mending.ts';
 import { placed, sendBufferFull } from './socket.ts';
-import { type Carrier, type CarrierOwner, ClientLink } from './stream.ts';
+import { type Carrier, type CarrierOwner, clientLink } from './stream.ts';
 
 /** Data bits, parity (none, even, odd), stop bits: `8N1`; optical heads speak `7E1`. */
 export type SerialFormat = `${7 | 8}${'N' | 'E' | 'O'}${1 | 2}`;
@@ -25,7 +25,7 @@ const FAREWELL_MS = 1000;
 
 /** A serial port of this machine, opened for this process alone. */
 export function serial(options: SerialOptions, ports: LinkPorts): Link {
-  return new ClientLink((owner) => openPort(options, ports.clock, owner), ports);
+  return clientLink((owner) => openPort(options, ports.clock, owner), ports);
 }
 
 const PARITIES = { N: 'none', E: 'even', O: 'odd' } as const;

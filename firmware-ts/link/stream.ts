@@ -1,6 +1,6 @@
 import type { Failure } from '#bytes/failure.ts';
-import type { LinkOwner } from './link.ts';
-import { type Endpoint, type EndpointOwner, type LinkPorts, Mending } from './mending.ts';
+import type { Link, LinkOwner } from './link.ts';
+import { type Endpoint, type EndpointOwner, type LinkPorts, mendingLink } from './mending.ts';
 
 /** What carries one stream: a connection, a serial port, a peer of a UDP socket. */
 export interface Carrier {
@@ -63,48 +63,31 @@ export interface CarrierOwner {
   ended(failure: Failure): void;
 }
 
-export type OpenCarrier = (owner: CarrierOwner) => Omit<Carrier, 'peer'>;
+type OpenCarrier = (owner: CarrierOwner) => Omit<Carrier, 'peer'>;
 
 /** A link of one stream at a time. */
-export class ClientLink {
-  readonly #openCarrier: OpenCarrier;
-  readonly #ports: LinkPorts;
-  #mending: Mending | undefined;
+export function clientLink(openCarrier: OpenCarrier, ports: LinkPorts): Link {
+  return mendingLink((owner, events) => beginClient(openCarrier, owner, events), ports);
+}
 
-  constructor(openCarrier: OpenCarrier, ports: LinkPorts) {
-    this.#openCarrier = openCarrier;
-    this.#ports = ports;
-  }
-
-  open(owner: LinkOwner): void {
-    const waiting = owner.waiting.bind(owner);
-    this.#mending = new Mending((events) => this.#begin(owner, events), waiting, this.#ports);
-    this.#mending.start();
-  }
-
-  async close(): Promise<void> {
-    await this.#mending?.stop();
-  }
-
-  #begin(owner: LinkOwner, events: EndpointOwner): Endpoint {
-    let stream: RunningStream | undefined;
-    const carrier = this.#openCarrier({
-      opened: (peer) => {
-        events.opened();
-        stream = beginStream(owner, {
-          peer,
-          send: (bytes) => carrier.send(bytes),
-          end: () => carrier.end(),
-        });
-      },
-      chunk: (bytes) => {
-        events.working();
-        stream?.chunk(bytes);
-      },
-      ended: (failure) => {
-        events.ended(stream?.ended(failure) ?? failure);
-      },
-    });
-    return { end: () => (stream ?? carrier).end() };
-  }
+function beginClient(openCarrier: OpenCarrier, owner: LinkOwner, events: EndpointOwner): Endpoint {
+  let stream: RunningStream | undefined;
+  const carrier = openCarrier({
+    opened: (peer) => {
+      events.opened();
+      stream = beginStream(owner, {
+        peer,
+        send: (bytes) => carrier.send(bytes),
+        end: () => carrier.end(),
+      });
+    },
+    chunk: (bytes) => {
+      events.working();
+      stream?.chunk(bytes);
+    },
+    ended: (failure) => {
+      events.ended(stream?.ended(failure) ?? failure);
+    },
+  });
+  return { end: () => (stream ?? carrier).end() };
 }

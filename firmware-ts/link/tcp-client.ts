@@ -11,7 +11,7 @@ import {
   tuneSocket,
   whenClosed,
 } from './socket.ts';
-import { type Carrier, type CarrierOwner, ClientLink } from './stream.ts';
+import { type Carrier, type CarrierOwner, clientLink } from './stream.ts';
 
 export interface TcpClientOptions {
   readonly kind: 'tcp';
@@ -28,7 +28,7 @@ const ADDRESS_TIMEOUT_MS = 2500;
 
 /** A connection to a device that listens. */
 export function tcpClient(options: TcpClientOptions, ports: LinkPorts): Link {
-  return new ClientLink((owner) => connect(options, ports.clock, owner), ports);
+  return clientLink((owner) => connect(options, ports.clock, owner), ports);
 }
 
 function connect(

@@ -2,7 +2,7 @@ import { type Server, type Socket, createServer } from 'node:net';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Link, LinkOwner } from './link.ts';
-import { type Endpoint, type EndpointOwner, type LinkPorts, Mending } from './mending.ts';
+import { type Endpoint, type EndpointOwner, type LinkPorts, mendingLink } from './mending.ts';
 import {
   LISTEN_ADDRESS,
   bareHost,
@@ -41,17 +41,7 @@ interface Peer {
 
 /** A port to which devices connect by themselves. */
 export function tcpListener(options: TcpListenerOptions, ports: LinkPorts): Link {
-  let mending: Mending | undefined;
-  return {
-    open: (owner) => {
-      const waiting = owner.waiting.bind(owner);
-      const open = (events: EndpointOwner): Endpoint =>
-        new Listener(options, ports.clock, owner, events);
-      mending = new Mending(open, waiting, ports);
-      mending.start();
-    },
-    close: async () => mending?.stop(),
-  };
+  return mendingLink((owner, events) => new Listener(options, ports.clock, owner, events), ports);
 }
 
 class Listener implements Endpoint {

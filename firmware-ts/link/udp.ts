@@ -1,6 +1,6 @@
 import { type RemoteInfo, type Socket, createSocket } from 'node:dgram';
 import type { Link, LinkOwner } from './link.ts';
-import { type Endpoint, type EndpointOwner, type LinkPorts, Mending } from './mending.ts';
+import { type Endpoint, type EndpointOwner, type LinkPorts, mendingLink } from './mending.ts';
 import { LISTEN_ADDRESS, bareHost, endpointText, sendBufferFull, socketFailure } from './socket.ts';
 import { type RunningStream, beginStream } from './stream.ts';
 
@@ -22,16 +22,7 @@ const SEND_QUEUE_BYTES_MAX = 256 << 10;
 
 /** A port to which devices send datagrams: a stream for each remote address and port. */
 export function udp(options: UdpOptions, ports: LinkPorts): Link {
-  let mending: Mending | undefined;
-  return {
-    open: (owner) => {
-      const waiting = owner.waiting.bind(owner);
-      const open = (events: EndpointOwner): Endpoint => new UdpSocket(options, owner, events);
-      mending = new Mending(open, waiting, ports);
-      mending.start();
-    },
-    close: async () => mending?.stop(),
-  };
+  return mendingLink((owner, events) => new UdpSocket(options, owner, events), ports);
 }
 
 class UdpSocket implements Endpoint {

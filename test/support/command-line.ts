@@ -13,7 +13,7 @@ export interface Ran {
 }
 
 /** A gateway's serial console: the plainest there is. */
-export const PLAIN_ENVIRONMENT = { TERM: 'vt100', LANG: 'C', LC_ALL: 'C' };
+const PLAIN_ENVIRONMENT = { TERM: 'vt100', LANG: 'C', LC_ALL: 'C' };
 
 /** normctl as a process of its own; whoever starts it ends it. */
 export function startNormctl(

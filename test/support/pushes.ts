@@ -13,7 +13,7 @@ import { meterVectors, withoutVectors } from '../support/vectors.ts';
 export const SKIP = { skip: withoutVectors };
 export const ARRIVAL: TimeMark = { second: 1, nanosecond: 0, clock: 'gateway', trust: 'unknown' };
 /** Long after every deadline of a connection. */
-export const LATE_MS = 1_000_000;
+const LATE_MS = 1_000_000;
 
 export type Event = ConnectionEvent<DlmsPushMessage>;
 export type Framing = DlmsPushOptions['framing'];

@@ -1,4 +1,5 @@
 import {
+  DIGUNIT,
   NAMES_PER_DIGITAL,
   countsOf,
   digitalNames,
@@ -45,10 +46,6 @@ const PHSCALE = structure<Phscale>({
   angleOffset: f32,
 });
 const ANSCALE = structure<{ factor: number; offset: number }>({ factor: f32, offset: f32 });
-const DIGUNIT = structure<{ normalMask: number; validMask: number }>({
-  normalMask: u16,
-  validMask: u16,
-});
 
 /** The rest of the block, whose lengths the counts of its head give. */
 const pmuRest = ({ PHNMR, ANNMR, DGNMR }: { PHNMR: number; ANNMR: number; DGNMR: number }) =>

@@ -3,6 +3,7 @@ import { Writer } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import { configurationPmu3 } from './configuration-3.ts';
 import {
+  DIGUNIT,
   NAMES_PER_DIGITAL,
   countsOf,
   digitalNames,
@@ -36,10 +37,6 @@ const PMU_HEAD = structure<{
 
 const PHUNIT = structure<{ type: number; factor: number }>({ type: u8, factor: u24 });
 const ANUNIT = structure<{ type: number; factor: number }>({ type: u8, factor: i24 });
-const DIGUNIT = structure<{ normalMask: number; validMask: number }>({
-  normalMask: u16,
-  validMask: u16,
-});
 
 /** The rest of the block, whose lengths the counts of its head give (fields 14–19). */
 const pmuRest = ({ PHNMR, ANNMR, DGNMR }: { PHNMR: number; ANNMR: number; DGNMR: number }) =>

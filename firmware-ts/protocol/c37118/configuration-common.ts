@@ -1,6 +1,13 @@
 import type { PmuConfiguration } from './configuration.ts';
+import { structure, u16 } from './fields.ts';
 
 export const NAMES_PER_DIGITAL = 16;
+
+/** DIGUNIT: the normal states of a digital word's inputs, and which of them are valid. */
+export const DIGUNIT = structure<{ normalMask: number; validMask: number }>({
+  normalMask: u16,
+  validMask: u16,
+});
 
 /** What CFG-1, CFG-2 and CFG-3 derive from a PMU in the same way. */
 export function countsOf({ phasors, analogs, digitals }: PmuConfiguration) {

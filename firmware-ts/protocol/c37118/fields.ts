@@ -10,8 +10,6 @@ export interface Field<T> {
   write(writer: Writer, value: T, name: string): void;
 }
 
-export type ValueOf<F> = F extends Field<infer T> ? T : never;
-
 export const u8: Field<number> = {
   leastBytes: 1,
   read: (reader, name) => reader.u8(name),

@@ -1,5 +1,5 @@
 import { crcCcitt } from '#bytes/crc.ts';
-import { Reader, Writer } from '#bytes/cursor.ts';
+import { Reader, Writer, u16At } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import { structure, u16, u24, u32, u8 } from './fields.ts';
 
@@ -7,7 +7,7 @@ import { structure, u16, u24, u32, u8 } from './fields.ts';
 export const SYNC_LEAD = 0xaa;
 
 /** Bits 6–4 of the second byte of SYNC. */
-export const FRAME_KINDS = [
+const FRAME_KINDS = [
   'data',
   'header',
   'configuration-1',
@@ -78,10 +78,6 @@ function refuse(code: string, field: string, offset: number, value: number | und
   throw new OperatingError(code, `${field} is ${String(value)}`, { offset, field });
 }
 
-export function u16At(bytes: Uint8Array, offset: number): number {
-  return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
-}
-
 /** The head of a checked frame, and a reader on what is between it and CHK. */
 export function openFrame(frame: Frame): { head: FrameHead; reader: Reader } {
   const reader = new Reader(frame.bytes, 0, frame.bytes.length - CHK_BYTES);
@@ -121,7 +117,7 @@ export function encodeFrame(head: FrameHead, body: Uint8Array): Uint8Array {
   return bytes;
 }
 
-export function syncOf({ kind, version }: Pick<FrameHead, 'kind' | 'version'>): number {
+function syncOf({ kind, version }: Pick<FrameHead, 'kind' | 'version'>): number {
   return (SYNC_LEAD << 8) | (FRAME_KINDS.indexOf(kind) << 4) | (version & 15);
 }
 

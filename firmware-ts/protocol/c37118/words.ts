@@ -2,42 +2,27 @@ import { type BitTable, bitsOf, wordOf } from './fields.ts';
 
 /** STAT, a word for each PMU in a DATA frame (C37.118.2-2011, 6.3, Table 7). */
 export const STAT = {
+  /** 0 good, 1 PMU error, 2 test mode, 3 PMU error; the 2005 standard reads 2 and 3 as invalid. */
   dataError: [14, 2],
   notSynchronised: [13, 1],
   sortedByArrival: [12, 1],
   trigger: [11, 1],
   configurationChange: [10, 1],
   dataModified: [9, 1],
+  /** PMU_TQ: 0 not reported, 1 … 6 error below 10^(code − 8) s, 7 above 10 ms or unknown. */
   timeQuality: [6, 3],
+  /** Time source lost for less than 10 s, 10 s, 100 s, 1000 s or more. */
   unlockedTime: [4, 2],
   triggerReason: [0, 4],
 } as const satisfies BitTable<string>;
 
 export type StatBits = Record<keyof typeof STAT, number>;
 
-/** Values of `dataError`. The 2005 standard read the upper bit as "data invalid". */
-export const DATA_ERRORS = ['good', 'pmu-error', 'test-mode', 'pmu-error-do-not-use'] as const;
-
-/** Values of `timeQuality` (PMU_TQ): most error of the time tag in seconds; 0 is "not reported". */
-export const PMU_TIME_ERROR_SECONDS = [
-  undefined,
-  1e-7,
-  1e-6,
-  1e-5,
-  1e-4,
-  1e-3,
-  1e-2,
-  Infinity,
-] as const;
-
-/** Values of `unlockedTime`: at least so many seconds since the time source was lost. */
-export const UNLOCKED_AT_LEAST_SECONDS = [0, 10, 100, 1000] as const;
-
 export const statusOf = (stat: number): StatBits => bitsOf(STAT, stat);
 export const statOf = (bits: Partial<StatBits>): number => wordOf(STAT, bits);
 
 /** Upper byte of FRACSEC in every frame (6.2.2, Table 3): leap seconds and the clock's quality. */
-export const MESSAGE_TIME_QUALITY = {
+const MESSAGE_TIME_QUALITY = {
   reserved: [7, 1],
   /** 1: a second is deleted, 0: one is added. */
   leapSecondDelete: [6, 1],
@@ -51,8 +36,6 @@ export type MessageTimeQuality = Record<keyof typeof MESSAGE_TIME_QUALITY, numbe
 
 export const timeQualityOf = (byte: number): MessageTimeQuality =>
   bitsOf(MESSAGE_TIME_QUALITY, byte);
-export const timeQualityByteOf = (bits: Partial<MessageTimeQuality>): number =>
-  wordOf(MESSAGE_TIME_QUALITY, bits);
 
 /** MSG_TQ when the clock has failed: the time is not to be relied on (6.2.2, Table 4). */
 export const CLOCK_FAILURE = 15;
@@ -65,7 +48,7 @@ export function messageTimeErrorSeconds(code: number): number | undefined {
 }
 
 /** FORMAT of a PMU's data (6.4, Table 9). */
-export const FORMAT = {
+const FORMAT = {
   polar: [0, 1],
   floatPhasors: [1, 1],
   floatAnalogs: [2, 1],

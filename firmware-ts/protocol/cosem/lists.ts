@@ -28,7 +28,7 @@ export interface CosemList {
 }
 
 /** Pushed lists have at most a few hundred objects; a profile's rows are no list. */
-export const LIST_ITEMS_MAX = 2000;
+const LIST_ITEMS_MAX = 2000;
 
 /** The objects that a pushed body tells about; empty where it has no form that is known. */
 export function cosemList(body: Data): CosemList {

@@ -16,7 +16,7 @@ import { readTypeDescription, takesNothing, writeTypeDescription } from './type-
 /** Real profiles nest five deep; deeper input is an attack on the stack. */
 export const DATA_DEPTH_MAX = 32;
 /** Two years of quarter hours with twelve columns. */
-export const DATA_VALUES_MAX = 1_000_000;
+const DATA_VALUES_MAX = 1_000_000;
 /**
  * A tagged value takes a byte. In a compact array a byte can stand for more: one value in a
  * structure or two, with a null beside it; who claims more than that wants memory.

@@ -125,7 +125,7 @@ function isPlausible({ opening }: Sealed, plaintext: Uint8Array): boolean {
 }
 
 /** The failure of a key that does not fit; `field` says which one is suspected. */
-export function wrongKey(field: string, cause?: unknown): OperatingError {
+function wrongKey(field: string, cause?: unknown): OperatingError {
   return new OperatingError('wrong-key', `the ${field.replace('-', ' ')} does not fit`, {
     field,
     hint:

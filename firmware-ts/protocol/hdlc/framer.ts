@@ -4,7 +4,7 @@ import { StreamFramer } from '../framer.ts';
 import type { HdlcFrame } from './frame.ts';
 import { HDLC_LENGTH_MAX, frameAt, headerAt } from './frame.ts';
 
-export const HDLC_FLAG = 0x7e;
+const HDLC_FLAG = 0x7e;
 /** Control escape of start-stop transmission with octet stuffing (ISO/IEC 13239, 4.5.2). */
 const ESCAPE = 0x7d;
 const ESCAPED_BIT = 0x20;

@@ -3,7 +3,7 @@ import { sameAddress } from './address.ts';
 import type { HdlcFrame } from './frame.ts';
 
 /** The longest APDU that two peers can agree on (client-max-receive-pdu-size has 16 bits). */
-export const INFORMATION_MAX = 0xffff;
+const INFORMATION_MAX = 0xffff;
 
 /** Puts the information of segmented frames together again (IEC 62056-46, 6.4.4.3.6). */
 export class SegmentAssembler {
@@ -64,11 +64,11 @@ export class SegmentAssembler {
 }
 
 /** LLC header of a server's or a client's APDU (IEC 62056-46, 5.3.3). */
-export function startsWithLlc(bytes: Uint8Array): boolean {
+function startsWithLlc(bytes: Uint8Array): boolean {
   return bytes[0] === 0xe6 && (bytes[1] === 0xe7 || bytes[1] === 0xe6) && bytes[2] === 0x00;
 }
 
-export const LLC_BYTES = 3;
+const LLC_BYTES = 3;
 
 /** Without the LLC header; some meters send it twice. */
 export function withoutLlc(information: Uint8Array): Uint8Array {

@@ -1,4 +1,4 @@
-import { Writer } from '#bytes/cursor.ts';
+import { Writer, u16At } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Framer, Verdict } from '../framer.ts';
 import { StreamFramer } from '../framer.ts';
@@ -37,17 +37,13 @@ function recognise(
       ? { kind: 'skip', length: 1, failure: cut }
       : { kind: 'wait', need: end - start > 1 ? HEADER_BYTES : 2 };
   }
-  const size = HEADER_BYTES + u16(bytes, start + 6);
+  const size = HEADER_BYTES + u16At(bytes, start + 6);
   if (end - start < size) {
     return final ? { kind: 'skip', length: 1, failure: cut } : { kind: 'wait', need: size };
   }
   const apdu = bytes.slice(start + HEADER_BYTES, start + size);
-  const frame = { source: u16(bytes, start + 2), destination: u16(bytes, start + 4), apdu };
+  const frame = { source: u16At(bytes, start + 2), destination: u16At(bytes, start + 4), apdu };
   return { kind: 'frame', length: size, frame };
-}
-
-function u16(bytes: Uint8Array, offset: number): number {
-  return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
 }
 
 /** Errors: `too-long` when the APDU does not fit. */
