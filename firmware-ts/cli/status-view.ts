@@ -71,10 +71,15 @@ function readingRows({ name, lastReadings }: SourceStatus): readonly (readonly s
   const shown = lastReadings.slice(0, READINGS_SHOWN).map((reading) => {
     const { object, value, unit, time, quality } = reading;
     const marks = quality.length === 0 ? 'good' : quality.join(',');
-    return [name, object, String(value), unit, time, marks];
+    return [name, object, String(value ?? 'NaN'), unit, toMillisecond(time), marks];
   });
   const rest = lastReadings.length - shown.length;
   return rest > 0 ? [...shown, [name, `and ${rest} more`, '', '', '', '']] : shown;
+}
+
+/** A PMU's time has nine decimals; a person reads three. */
+function toMillisecond(time: string): string {
+  return time.replace(/(\.\d{3})\d+Z$/, '$1Z');
 }
 
 const BACKEND_COLUMNS: readonly Column[] = [

@@ -1,4 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
+import type { JsonScalar } from '#reading/json.ts';
 import type { Quality, TimeMark } from '#reading/reading.ts';
 
 /** The answer of `GET /v1/status`: what normd is doing now. It holds no secret. */
@@ -35,10 +36,10 @@ export interface LinkStatus {
   readonly failure?: Failure;
 }
 
-/** A reading in JSON: integers beyond 2^53 are digits in a string, bytes are hex. */
+/** A reading in JSON, to the precision of its source. */
 export interface ReadingStatus {
   readonly object: string;
-  readonly value: number | string | boolean;
+  readonly value: JsonScalar;
   readonly unit: string;
   readonly time: string; // ISO 8601, UTC
   readonly quality: readonly Quality[];

@@ -69,7 +69,7 @@ function connectorOf(
       const options = { ...securityOf(source), framing, cipher: machineAesGcm };
       return () =>
         observing(new DlmsPushConnection(options), (message) => [
-          observationFromCosem(message, name, wall(), local),
+          observationFromCosem(name, message, wall(), local),
         ]);
     }
     case 'c37118': {

@@ -7,9 +7,9 @@ import type {
   SourceStatus,
 } from '#control/status.ts';
 import type { Device } from '#acquisition/device.ts';
-import { toHex } from '#bytes/hex.ts';
+import { isoTimeOf, jsonScalarOf } from '#reading/json.ts';
 import { valueOf } from '#reading/reading.ts';
-import type { RawValue, TimeMark } from '#reading/reading.ts';
+import type { TimeMark } from '#reading/reading.ts';
 import type { StoreCounts } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { BackendPart } from './backends.ts';
@@ -38,8 +38,8 @@ export function statusOf(parts: GatewayParts): GatewayStatus {
   return {
     version: VERSION,
     gateway: parts.gateway,
-    startedAt: isoOf(parts.startedAt),
-    clock: { time: isoOf(now), trust: now.trust },
+    startedAt: isoTimeOf(parts.startedAt),
+    clock: { time: isoTimeOf(now), trust: now.trust },
     sources: parts.sources.map((source) => sourceStatus(source, parts.path)),
     backends: parts.backends.map((backend) => backendStatus(backend, parts.counts)),
   };
@@ -72,9 +72,9 @@ function linkStatus({ state }: Device): LinkStatus {
 function readingStatus({ reading, time, quality }: LatestReading): ReadingStatus {
   return {
     object: reading.object,
-    value: jsonValue(valueOf(reading)),
+    value: jsonScalarOf(valueOf(reading)),
     unit: reading.unit,
-    time: isoOf(time),
+    time: isoTimeOf(time),
     quality,
   };
 }
@@ -94,17 +94,4 @@ function backendStatus({ name, uplink }: BackendPart, counts: StoreCounts): Back
     refusedStreams: tally.refusedStreams,
     latencyMs: tally.latencyMs ?? null,
   };
-}
-
-function jsonValue(value: RawValue): number | string | boolean {
-  if (typeof value === 'bigint') return value.toString();
-  if (value instanceof Uint8Array) return toHex(value);
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
-  return value;
-}
-
-/** ISO 8601 in UTC, to the millisecond; a device may claim a year that ISO 8601 does not have. */
-function isoOf({ second, nanosecond }: TimeMark): string {
-  const date = new Date(second * 1000 + Math.round(nanosecond / 1_000_000));
-  return Number.isNaN(date.getTime()) ? `@${second}` : date.toISOString();
 }

@@ -26,8 +26,8 @@ export interface FromCosemOptions {
  * while the clock object stays among the readings as the text that the meter showed.
  */
 export function observationFromCosem(
-  message: DlmsPushMessage,
   source: string,
+  message: DlmsPushMessage,
   arrival: TimeMark,
   options: FromCosemOptions = {},
 ): Observation {

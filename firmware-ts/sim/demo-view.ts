@@ -46,7 +46,7 @@ function readingRows({ name, lastReadings }: SourceStatus): readonly (readonly s
 }
 
 function when({ time, quality }: ReadingStatus): readonly string[] {
-  return [time.slice(11, 23), quality.length === 0 ? 'good' : quality.join(' ')];
+  return [time.slice(11, 23).replace('Z', ''), quality.length === 0 ? 'good' : quality.join(' ')];
 }
 
 function figure({ value }: ReadingStatus): string {

@@ -179,7 +179,7 @@ test('the simulated meter pushes what the connection understands, sealed and in 
       assert.equal(messages.length, 6);
       assert.ok(messages.every(({ ciphering }) => (ciphering !== undefined) === sealed));
       const arrival = clock.wall();
-      const seen = messages.map((message) => observationFromCosem(message, 'meter', arrival));
+      const seen = messages.map((message) => observationFromCosem('meter', message, arrival));
       assert.deepEqual(
         seen.map(({ time }) => time.second - 1_800_000_000),
         [10, 20, 30, 40, 50, 60],

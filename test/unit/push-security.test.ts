@@ -90,7 +90,7 @@ function judged<Message>(
 }
 
 const pushQuality = (message: DlmsPushMessage): readonly string[] =>
-  observationFromCosem(message, 'meter', ARRIVAL).quality;
+  observationFromCosem('meter', message, ARRIVAL).quality;
 const p1Quality = (telegram: P1Telegram): readonly string[] =>
   observationFromP1('meter', telegram, ARRIVAL).quality;
 

@@ -29,7 +29,7 @@ test("the README's bytes give the README's payload", () => {
   connection.start(0);
   const [event] = connection.receive(fromHex(hex), 0).events;
   assert.ok(event?.kind === 'message');
-  const observation = observationFromCosem(event.message, 'meter', ARRIVAL);
+  const observation = observationFromCosem('meter', event.message, ARRIVAL);
   const key = { gateway: 'gw-0001', stream: 'meter', epoch: 1_795_262_400, sequence: 0, count: 1 };
   const pack = encodePack(key, [encodeRecords(observation)]);
   assert.deepEqual(JSON.parse(jsonOfPack(pack)), JSON.parse(printed ?? ''));

@@ -4,6 +4,7 @@ import { encode as encodeCbor } from 'cbor2';
 import { failureOf } from '#bytes/failure.ts';
 import { fromHex } from '#bytes/hex.ts';
 import type { Observation, TimeMark } from '#reading/reading.ts';
+import { isoTimeOf, jsonScalarOf } from '#reading/json.ts';
 import { decodePack } from '#reading/senml-decode.ts';
 import { decodeJsonPack, jsonOfPack } from '#reading/senml-json.ts';
 import { encodePack, encodeRecords } from '#reading/senml.ts';
@@ -191,4 +192,33 @@ test('what SenML forbids is refused with a code', () => {
     codeOf(() => encodePack(KEY, [])),
     'unencodable',
   );
+});
+
+test('a time in JSON keeps every decimal it has, and a year past 9999 is told as a second', () => {
+  const times = [
+    [1_795_262_400, 0],
+    [1_795_262_400, 20_000_000],
+    [0, 1],
+    [253_402_300_799, 999_999_999],
+    [253_402_300_800, 0],
+    [2 ** 53, 0],
+  ].map(([second = 0, nanosecond = 0]) => isoTimeOf({ second, nanosecond }));
+  assert.deepEqual(times, [
+    '2026-11-21T12:00:00Z',
+    '2026-11-21T12:00:00.02Z',
+    '1970-01-01T00:00:00.000000001Z',
+    '9999-12-31T23:59:59.999999999Z',
+    '@253402300800',
+    '@9007199254740992',
+  ]);
+  const values = [1.5, NaN, Infinity, 2n ** 60n, Uint8Array.of(1, 255), 'text', true];
+  assert.deepEqual(values.map(jsonScalarOf), [
+    1.5,
+    null,
+    null,
+    '1152921504606846976',
+    '01ff',
+    'text',
+    true,
+  ]);
 });

@@ -169,7 +169,7 @@ test(
       const events = eventsOf(vector, Uint8Array.from(stream), { chunk });
       const [message] = messagesOf(events);
       assert.ok(message);
-      const observation = observationFromCosem(message, 'meter', ARRIVAL);
+      const observation = observationFromCosem('meter', message, ARRIVAL);
       const { values, strings } = vector.expected as Record<string, Record<string, unknown>>;
       for (const [code, expected] of Object.entries({ ...values, ...strings })) {
         assert.equal(dotted(observation).get(code)?.value, expected, code);
@@ -192,7 +192,7 @@ test('the Austrian M-Bus push comes in two segments, and its frames encode back'
   );
   const again = frames.flatMap((frame) => [...encodeMbusFrame(frame)]);
   assert.deepEqual(again, [...bytes.subarray(0, again.length)]);
-  const observation = observationFromCosem(onlyMessage(vector), 'meter', ARRIVAL);
+  const observation = observationFromCosem('meter', onlyMessage(vector), ARRIVAL);
   const readings = dotted(observation);
   assert.equal(readings.get('1.0.1.8.0.255')?.value, 12937);
   assert.equal(readings.get('1.0.32.7.0.255')?.value, 233.7);

@@ -91,7 +91,7 @@ for (const vector of PUSHED.filter(whole)) {
   const codes = Object.keys(values).length + Object.keys(strings).length;
   if (codes === 0) continue;
   test(`${vector.id} gives the values that its source asserts`, () => {
-    const readings = dotted(observationFromCosem(onlyMessage(vector), 'meter', ARRIVAL));
+    const readings = dotted(observationFromCosem('meter', onlyMessage(vector), ARRIVAL));
     const fault = ORACLE_FAULTS[vector.id] ?? /^$/;
     for (const [code, expected] of Object.entries(values)) {
       if (fault.test(code)) continue;
@@ -109,7 +109,7 @@ for (const vector of PUSHED.filter(whole)) {
 test('a push object list names the values that follow it (Energomera)', SKIP, () => {
   const vector = PUSHED.find(({ id }) => id === 'raw_energomera');
   assert.ok(vector);
-  const observation = observationFromCosem(onlyMessage(vector), 'meter', ARRIVAL);
+  const observation = observationFromCosem('meter', onlyMessage(vector), ARRIVAL);
   assert.deepEqual(
     observation.readings.map(({ object, raw }) => [
       object,
@@ -197,7 +197,7 @@ for (const vector of PUSHED) {
     ] as const) {
       const [open] = messagesOf(eventsOf(vector, bytes, { keys: unchecked, authentication }));
       assert.equal(open?.unverified, true);
-      assert.deepEqual(observationFromCosem(open, 'meter', ARRIVAL).quality, ['unverified']);
+      assert.deepEqual(observationFromCosem('meter', open, ARRIVAL).quality, ['unverified']);
     }
   });
 }
@@ -221,7 +221,7 @@ test('a list shorter than it claims is read as far as it came, and marked', SKIP
   assert.ok(vector);
   const message = onlyMessage(vector);
   assert.equal(message.defect?.code, 'truncated');
-  assert.deepEqual(observationFromCosem(message, 'meter', ARRIVAL).quality, ['questionable']);
+  assert.deepEqual(observationFromCosem('meter', message, ARRIVAL).quality, ['questionable']);
   // Nothing vouches for a bare APDU, so there it is an error like any other.
   assert.throws(() => decodeDataNotification(message.apdu), codeIs('truncated'));
 });
@@ -282,8 +282,8 @@ test('a meter that shows local time without deviation is timed by its arrival', 
   const vector = PUSHED.find(({ id }) => id === 'hdlc_kaifa_ma304h3e');
   assert.ok(vector);
   const message = onlyMessage(vector);
-  assert.equal(observationFromCosem(message, 'meter', ARRIVAL).time, ARRIVAL);
-  const told = observationFromCosem(message, 'meter', ARRIVAL, { localOffsetMin: () => 120 });
+  assert.equal(observationFromCosem('meter', message, ARRIVAL).time, ARRIVAL);
+  const told = observationFromCosem('meter', message, ARRIVAL, { localOffsetMin: () => 120 });
   assert.deepEqual(told.time, {
     second: Date.UTC(2017, 8, 15, 3, 33, 40) / 1000,
     nanosecond: 0,

@@ -6,8 +6,9 @@ import { openFrame, type Frame } from '#protocol/c37118/frame.ts';
 import { C37118Framer, type Framed } from '#protocol/c37118/framer.ts';
 import { decodeMessage, type C37118Message } from '#protocol/c37118/message.ts';
 import { instantOf, observationsFromC37118 } from '#reading/from-c37118.ts';
+import { isoTimeOf } from '#reading/json.ts';
 import type { Adapter, DecodeContext } from './adapter.ts';
-import { guarded, isoTime, observed, type DecodedLine, type Facts } from './line.ts';
+import { guarded, observed, type DecodedLine, type Facts } from './line.ts';
 
 const PROTOCOL = 'c37118';
 const SYNC_LEAD = 0xaa;
@@ -89,7 +90,7 @@ function commandFacts({ command, extension }: Command): Facts {
 
 function configurationFacts({ head, timeBase, dataRate, pmus }: Configuration): Facts {
   return {
-    time: isoTime(instantOf(head.second, head.fraction, timeBase)),
+    time: isoTimeOf(instantOf(head.second, head.fraction, timeBase)),
     timeBase,
     dataRate,
     pmus: pmus.map(pmuFacts),

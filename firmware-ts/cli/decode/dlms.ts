@@ -39,7 +39,7 @@ function dlmsAdapter(
 
 function describedPush(message: DlmsPushMessage): Facts {
   const { longInvokeIdAndPriority, list, ciphering, unverified, defect, body } = message;
-  const { readings, ...rest } = observed([observationFromCosem(message, '', NO_ARRIVAL)]);
+  const { readings, ...rest } = observed([observationFromCosem('', message, NO_ARRIVAL)]);
   return {
     frame: 'data-notification',
     invokeId: longInvokeIdAndPriority & 0xff_ffff,

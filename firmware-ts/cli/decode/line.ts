@@ -1,8 +1,9 @@
 import { OperatingError, failureOf, type Failure } from '#bytes/failure.ts';
-import { toHex } from '#bytes/hex.ts';
 import type { ConnectionEvent } from '#protocol/connection.ts';
+import type { JsonScalar } from '#reading/json.ts';
+import { isoTimeOf, jsonScalarOf } from '#reading/json.ts';
 import { valueOf } from '#reading/reading.ts';
-import type { Observation, RawValue, Reading, TimeMark } from '#reading/reading.ts';
+import type { Observation, Reading, TimeMark } from '#reading/reading.ts';
 
 /** What `normctl decode --json` prints for each message, and for bytes that are none. */
 export interface DecodedLine {
@@ -30,9 +31,6 @@ export interface DecodedReading {
   readonly quality?: readonly string[];
 }
 
-/** Integers beyond 2^53 are digits in a string, bytes are hex, what is no number is null. */
-export type JsonScalar = number | string | boolean | null;
-
 /** Stands for an arrival: the bytes of a capture do not tell it. */
 export const NO_ARRIVAL: TimeMark = {
   second: 0,
@@ -48,7 +46,7 @@ export function observed(
   const time = observations[0]?.time ?? NO_ARRIVAL;
   const quality = [...new Set(observations.flatMap((observation) => observation.quality))];
   return {
-    ...(time === NO_ARRIVAL ? {} : { time: isoTime(time) }),
+    ...(time === NO_ARRIVAL ? {} : { time: isoTimeOf(time) }),
     ...(quality.length === 0 ? {} : { quality }),
     readings: observations.flatMap(({ readings }) => readings.map(decodedReading)),
   };
@@ -58,28 +56,13 @@ function decodedReading(reading: Reading): DecodedReading {
   const { object, raw, scaler, unit, time, quality = [] } = reading;
   return {
     object,
-    raw: jsonScalar(raw),
+    raw: jsonScalarOf(raw),
     scaler,
-    value: jsonScalar(valueOf(reading)),
+    value: jsonScalarOf(valueOf(reading)),
     unit,
-    ...(time === undefined ? {} : { time: isoTime(time) }),
+    ...(time === undefined ? {} : { time: isoTimeOf(time) }),
     ...(quality.length === 0 ? {} : { quality }),
   };
-}
-
-function jsonScalar(value: RawValue): JsonScalar {
-  if (typeof value === 'bigint') return String(value);
-  if (value instanceof Uint8Array) return toHex(value);
-  return typeof value === 'number' && !Number.isFinite(value) ? null : value;
-}
-
-/** ISO 8601 in UTC, with as many decimals as the instant has. */
-export function isoTime({ second, nanosecond }: Pick<TimeMark, 'second' | 'nanosecond'>): string {
-  const date = new Date(second * 1000);
-  if (Number.isNaN(date.getTime())) return `${second} s`;
-  const fraction = String(nanosecond).padStart(9, '0').replace(/0+$/, '');
-  const whole = date.toISOString().slice(0, -'.000Z'.length);
-  return fraction === '' ? `${whole}Z` : `${whole}.${fraction}Z`;
 }
 
 /** What a message tells beyond its place; an `error` makes the line not ok. */
