@@ -1,4 +1,5 @@
 import { OperatingError } from '#bytes/failure.ts';
+import { isLoopback } from '#system/loopback.ts';
 import type { Target } from './session.ts';
 
 const PORTS = { 'mqtts:': 8883, 'mqtt:': 1883 } as const;
@@ -25,8 +26,4 @@ export function targetOf(url: string): Target {
     });
   }
   return { host, port: parsed.port === '' ? PORTS[protocol] : Number(parsed.port), secure };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
