@@ -5,33 +5,50 @@
  */
 import { parseArgs } from 'node:util';
 import { failureOf } from '#bytes/failure.ts';
-import { loadConfiguration } from '#config/load.ts';
+import { type Loaded, loadConfiguration } from '#config/load.ts';
 import { startGateway } from '#gateway/gateway.ts';
+import { VERSION } from '#gateway/version.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { lineLog } from '#system/log.ts';
 
 /** sysexits.h, so that an init system can tell a mistake from a fault. */
-const EXIT = { ok: 0, usage: 64, unavailable: 69, configuration: 78 } as const;
+const EXIT = { ok: 0, usage: 64, unavailable: 69, software: 70, configuration: 78 } as const;
 const CONFIGURATION_FILE = '/etc/normd/normd.yaml';
-const USAGE = `usage: normd [--config FILE]   (default ${CONFIGURATION_FILE})`;
+const USAGE = `usage: normd [--config FILE]   (default ${CONFIGURATION_FILE})
+       normd --help | --version
+
+normd reads meters and PMUs, keeps their readings and sends what the policy names to its back-ends.
+It stops at SIGTERM or Ctrl-C. normctl config check FILE tells what is wrong with a configuration.
+Exit status: 0 stopped as asked, 64 wrong arguments, 69 cannot run, 70 normd itself failed,
+78 wrong configuration.`;
 
 const log = lineLog((line) => void process.stdout.write(line), {
   journald: process.env['JOURNAL_STREAM'] !== undefined,
 });
 
-function configurationFile(): string | undefined {
+const OPTIONS = {
+  config: { type: 'string', default: CONFIGURATION_FILE },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const;
+
+async function processed(): Promise<number> {
+  let values: { config: string; help?: boolean; version?: boolean };
   try {
-    const { values } = parseArgs({ options: { config: { type: 'string' } } });
-    return values.config ?? CONFIGURATION_FILE;
+    ({ values } = parseArgs({ options: OPTIONS }));
   } catch (error) {
     console.error(`normd: ${failureOf(error).message}\n${USAGE}`);
-    return undefined;
+    return EXIT.usage;
   }
+  if (values.help !== true && values.version !== true) return run(values.config);
+  console.log(values.help === true ? USAGE : `normd ${VERSION}`);
+  return EXIT.ok;
 }
 
 async function run(file: string): Promise<number> {
-  const loaded = loadConfiguration(file);
+  const loaded = loadedFrom(file);
+  if (loaded === undefined) return EXIT.software;
   if ('problems' in loaded) {
     for (const { code, line, path, message, hint } of loaded.problems) {
       log('error', 'configuration.problem', { file, line, path, code, message, hint });
@@ -55,6 +72,17 @@ async function run(file: string): Promise<number> {
   }
 }
 
+/** Nothing where the loader itself fails: what a file may hold never makes it. */
+function loadedFrom(file: string): Loaded | undefined {
+  try {
+    return loadConfiguration(file);
+  } catch (error) {
+    const { code, message } = failureOf(error);
+    log('error', 'configuration.failed', { file, code, message });
+    return undefined;
+  }
+}
+
 function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     process.once('SIGTERM', resolve);
@@ -62,5 +90,4 @@ function stopSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-const file = configurationFile();
-process.exitCode = file === undefined ? EXIT.usage : await run(file);
+process.exitCode = await processed();

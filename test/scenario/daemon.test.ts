@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -51,6 +51,28 @@ async function configured(name: string, more: string): Promise<string> {
   await writeFile(file, text.join('\n'));
   return file;
 }
+
+test('help and version are answers, a wrong argument is not', () => {
+  const asked = (word: string) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, word]);
+    return { status, out: String(stdout), err: String(stderr) };
+  };
+  for (const word of ['--help', '-h', '--version']) {
+    const { status, out, err } = asked(word);
+    assert.deepEqual([status, err], [0, ''], word);
+    assert.match(out, word === '--version' ? /^normd \d/ : /usage: normd/);
+  }
+  const { status, out, err } = asked('--confg');
+  assert.deepEqual([status, out], [64, '']);
+  assert.match(err, /usage: normd/);
+});
+
+test('a URL that leads nowhere is an error of the configuration with its place', async () => {
+  const file = await configured('nowhere', "backends: [{ name: b, url: 'mqtts://h:99999' }]");
+  const { status, output } = await run(file);
+  assert.equal(status, 78);
+  assert.match(output, /line=5 .*code=bad-url/);
+});
 
 test('a configuration error starts nothing, and says where it is', async () => {
   const file = await configured('broken', 'polcy: []');
