@@ -18,6 +18,7 @@ export interface JsonSchema {
   readonly title?: string;
   readonly description?: string;
   readonly default?: unknown;
+  readonly examples?: readonly unknown[];
   readonly const?: string;
   readonly enum?: readonly string[];
   readonly pattern?: string;

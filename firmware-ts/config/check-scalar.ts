@@ -1,5 +1,6 @@
 import { isScalar, type Node } from 'yaml';
 import type { JsonSchema } from './annotation.ts';
+import { quoted } from './quoted.ts';
 import { mark, refuse, refuseChoice, refuseType, type Spot, type Walk } from './walk.ts';
 
 /** A text, a whole number or one of a few words. */
@@ -20,7 +21,7 @@ export function checkScalar(walk: Walk, spot: Spot): unknown {
   }
   return refuse(walk, spot, {
     code: 'not-allowed',
-    message: `${JSON.stringify(value)} is not allowed`,
+    message: `${quoted(value)} is not allowed`,
     hint: `write ${schema.description ?? 'another text'}`,
   });
 }

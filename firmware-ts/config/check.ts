@@ -1,18 +1,20 @@
 import {
   Scalar,
+  YAMLMap,
   isAlias,
   isMap,
   isScalar,
   isSeq,
+  stringify,
   type Alias,
   type Document,
   type Node,
-  type YAMLMap,
 } from 'yaml';
 import type { JsonSchema } from './annotation.ts';
 import { checkScalar } from './check-scalar.ts';
 import { nearest } from './nearest.ts';
 import type { Finding } from './problem.ts';
+import { shown } from './quoted.ts';
 import { REFUSED, join, mark, offsetOf, refuse, refuseChoice, refuseType } from './walk.ts';
 import type { Mark, Spot, Walk } from './walk.ts';
 
@@ -29,7 +31,8 @@ export interface Checked {
 /** Holds a YAML document against a schema and finds everything that does not fit, at once. */
 export function checkDocument(document: Document, schema: JsonSchema): Checked {
   const walk: Walk = { document, findings: [], marks: [], budget: NODES_MAX };
-  const node: Node = document.contents ?? new Scalar(null);
+  // An empty file lacks the same keys as an empty map.
+  const node: Node = document.contents ?? new YAMLMap();
   const value = checkNode(walk, { schema, node, path: '', at: offsetOf(node) });
   return { value, findings: walk.findings, marks: walk.marks };
 }
@@ -67,7 +70,7 @@ function checkVariant(walk: Walk, spot: Spot, variants: readonly JsonSchema[]): 
   const allowed = variants.map((variant) => variant.properties?.[key]?.const ?? '');
   const choice = valueNode(node, key);
   if (choice === undefined) {
-    checkNames(walk, spot, node, variants[0]);
+    checkShared(walk, spot, node, variants);
     const hint = `add ${key}: ${allowed.join(' | ')}`;
     const message = `${key} is missing`;
     return refuse(
@@ -79,15 +82,21 @@ function checkVariant(walk: Walk, spot: Spot, variants: readonly JsonSchema[]): 
   const tag = isScalar(choice) ? choice.value : undefined;
   const variant = variants.find((candidate) => candidate.properties?.[key]?.const === tag);
   if (variant !== undefined) return checkObject(walk, { ...spot, schema: variant });
-  checkNames(walk, spot, node, variants[0]);
+  checkShared(walk, spot, node, variants);
   return refuseChoice(walk, { path: join(path, key), at: offsetOf(choice) }, allowed, tag);
 }
 
-/** An entry of no known variant still defines its name, so that references to it are no faults. */
-function checkNames(walk: Walk, spot: Spot, map: YAMLMap, schema: JsonSchema = {}): void {
-  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+/**
+ * Of an entry of no known variant, what is the same whichever was meant: a key that none has is
+ * wrong, and a name is defined, so that references to it are no faults.
+ */
+function checkShared(walk: Walk, spot: Spot, map: YAMLMap, variants: readonly JsonSchema[]): void {
+  const allowed = variants.flatMap(({ properties = {} }) => Object.keys(properties));
+  refuseUnknownKeys(walk, spot, map, [...new Set(allowed)]);
+  for (const [key, property] of Object.entries(variants[0]?.properties ?? {})) {
     const node = valueNode(map, key);
-    if (property['x-normd']?.defines === undefined || node === undefined) continue;
+    const shared = variants.every(({ properties }) => properties?.[key] === property);
+    if (!shared || node === undefined) continue;
     checkNode(walk, { schema: property, node, path: join(spot.path, key), at: offsetOf(node) });
   }
 }
@@ -101,7 +110,7 @@ function checkObject(walk: Walk, spot: Spot): unknown {
   const { schema, node, path, at } = spot;
   if (!isMap(node)) return refuseType(walk, spot, 'object');
   const before = walk.findings.length;
-  refuseUnknownKeys(walk, spot, node);
+  refuseUnknownKeys(walk, spot, node, Object.keys(schema.properties ?? {}));
   const value: Record<string, unknown> = {};
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
     const child = valueNode(node, key);
@@ -120,18 +129,17 @@ function checkObject(walk: Walk, spot: Spot): unknown {
   return value;
 }
 
-function refuseUnknownKeys(walk: Walk, spot: Spot, map: YAMLMap): void {
-  const allowed = Object.keys(spot.schema.properties ?? {});
+function refuseUnknownKeys(walk: Walk, spot: Spot, map: YAMLMap, allowed: readonly string[]): void {
   for (const { key } of map.items) {
     const name = isScalar(key) ? String(key.value) : '?';
     if (isScalar(key) && typeof key.value === 'string' && allowed.includes(name)) continue;
     const guess = nearest(name, allowed);
     refuse(
       walk,
-      { path: join(spot.path, name), at: offsetOf(key as Node) },
+      { path: join(spot.path, shown(name)), at: offsetOf(key as Node) },
       {
         code: 'unknown-key',
-        message: `${name} is not a key here`,
+        message: `${shown(name)} is not a key here`,
         allowed,
         hint: guess === undefined ? 'remove it, or use an allowed key' : `did you mean ${guess}?`,
       },
@@ -144,9 +152,15 @@ function absent(walk: Walk, spot: Spot, key: string): unknown {
   const property = schema.properties?.[key] ?? {};
   if (property.default !== undefined) return withDefaults(property);
   if (schema.required?.includes(key) !== true) return undefined;
-  const hint = `add ${key}: ${property.description ?? '...'}`;
+  const hint = `add ${key}: ${exampleOf(property) ?? property.description ?? '...'}`;
   const message = `${key} is missing`;
   return refuse(walk, { path: join(path, key), at }, { code: 'missing-key', message, hint });
+}
+
+/** An example of the schema as it can be written, on one line. */
+function exampleOf({ examples }: JsonSchema): string | undefined {
+  if (examples === undefined) return undefined;
+  return stringify(examples[0], { collectionStyle: 'flow', lineWidth: 0 }).trimEnd();
 }
 
 /** What a property that is not written stands for; an object takes its own properties' defaults. */
@@ -164,7 +178,9 @@ function checkArray(walk: Walk, spot: Spot): unknown {
   const count = node.items.length;
   if (count < minItems || count > maxItems) {
     const message = `${count} entries, allowed are ${minItems} to ${maxItems}`;
-    const hint = count < minItems ? 'add an entry' : 'remove entries';
+    const example = exampleOf(items);
+    const entry = example === undefined ? 'add an entry' : `add an entry, such as ${example}`;
+    const hint = count < minItems ? entry : 'remove entries';
     return refuse(walk, spot, { code: 'out-of-range', message, hint });
   }
   return node.items.map((item, index) => {

@@ -3,6 +3,7 @@ import { LineCounter, parseDocument, type Document, type YAMLError } from 'yaml'
 import type { JsonSchema } from './annotation.ts';
 import { checkDocument } from './check.ts';
 import type { Finding, Problem, ProblemCode } from './problem.ts';
+import { quoted, shown } from './quoted.ts';
 import { judge, resolvePath } from './rules.ts';
 import { ConfigurationSchema, type Configuration } from './schema.ts';
 
@@ -42,6 +43,11 @@ interface Read {
 }
 
 function readConfiguration(text: string, file: string, lines: LineCounter): Read {
+  const offset = text.search(NOT_TEXT);
+  if (offset >= 0) {
+    countLines(text.slice(0, offset), lines);
+    return { findings: [notText(text, offset)] };
+  }
   let document: Document;
   try {
     document = parseDocument(text, {
@@ -50,29 +56,74 @@ function readConfiguration(text: string, file: string, lines: LineCounter): Read
       schema: 'core',
       customTags: [],
       merge: false,
-      logLevel: 'silent',
+      logLevel: 'error', // 'silent' also leaves out that there is a second document
     });
   } catch (error) {
     // The parser recurses: brackets nested thousands deep exhaust its stack.
     if (!(error instanceof RangeError)) throw error;
     return { findings: [syntaxFinding('yaml-syntax', 'nested too deeply', 0)] };
   }
-  const faults = [...document.errors, ...document.warnings].map(findingOf);
+  const faults = faultsOf(document);
   if (faults.some(({ code }) => code === 'yaml-syntax')) return { findings: faults };
   const { value, findings, marks } = checkDocument(document, ConfigurationSchema);
   return { value, findings: [...faults, ...findings, ...judge(marks, file)] };
 }
 
+/** YAML 1.2.2, 5.1 allows no control characters; U+FFFD stands for bytes that are no UTF-8. */
+const NOT_TEXT = /[^\P{Cc}\t\n\r\u{85}]|\u{fffd}/u;
+
+/** Where the parser has not been, which counts them else. */
+function countLines(text: string, lines: LineCounter): void {
+  lines.addNewLine(0);
+  for (const { index } of text.matchAll(/\n/g)) lines.addNewLine(index + 1);
+}
+
+function notText(text: string, at: number): Finding {
+  const character = text.codePointAt(at) ?? 0;
+  const message =
+    character === 0xfffd
+      ? 'bytes that are no UTF-8'
+      : `the control character ${quoted(text[at])} stands in it`;
+  const hint = 'is it the right file? save it as text in UTF-8';
+  return { code: 'not-text', path: '', at, message, hint };
+}
+
+/** What follows the first few is mostly their consequence. */
+const SYNTAX_FAULTS_MAX = 3;
+
+function faultsOf({ errors, warnings }: Document): readonly Finding[] {
+  const faults = [...errors, ...warnings].map(findingOf);
+  const syntax = faults.filter(({ code }) => code === 'yaml-syntax');
+  return [
+    ...faults.filter(({ code }) => code !== 'yaml-syntax'),
+    ...syntax.slice(0, SYNTAX_FAULTS_MAX),
+  ];
+}
+
 const FAULT_CODES: Partial<Record<YAMLError['code'], ProblemCode>> = {
+  MULTIPLE_DOCS: 'several-documents',
   DUPLICATE_KEY: 'duplicate-key',
   TAG_RESOLVE_FAILED: 'yaml-tag',
 };
 
 function findingOf(error: YAMLError): Finding {
-  return syntaxFinding(FAULT_CODES[error.code] ?? 'yaml-syntax', error.message, error.pos[0]);
+  const code = FAULT_CODES[error.code] ?? 'yaml-syntax';
+  return syntaxFinding(
+    code,
+    FAULT_MESSAGES[code] ?? shown(error.message, FAULT_CHARACTERS_MAX),
+    error.pos[0],
+  );
 }
 
+const FAULT_MESSAGES: Partial<Record<ProblemCode, string>> = {
+  'several-documents': 'a second YAML document begins here',
+};
+
+/** The parser's own sentences have up to 90; what it quotes may go to the end of the file. */
+const FAULT_CHARACTERS_MAX = 90;
+
 const FAULT_HINTS: Partial<Record<ProblemCode, string>> = {
+  'several-documents': 'a configuration is one document: remove the line --- and what is doubled',
   'duplicate-key': 'keep one of the two',
   'yaml-tag': 'remove the tag (the word that begins with !)',
 };

@@ -15,9 +15,11 @@ export interface Problem {
 export type ProblemCode =
   | 'unreadable-file'
   | 'too-large'
+  | 'not-text'
   | 'yaml-syntax'
   | 'yaml-tag'
   | 'yaml-alias'
+  | 'several-documents'
   | 'duplicate-key'
   | 'unknown-key'
   | 'missing-key'
@@ -29,6 +31,7 @@ export type ProblemCode =
   | 'missing-file'
   | 'file-too-open'
   | 'bad-key-file'
+  | 'bad-url'
   | 'plaintext-refused'
   | 'unknown-time-zone';
 

@@ -1,12 +1,13 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
-import { isIP } from 'node:net';
 import { failureOf } from '#bytes/failure.ts';
 import { assertOpens } from '#system/bounded-file.ts';
+import { isLoopback } from '#system/loopback.ts';
 import { openTimeZone } from '#system/time-zone.ts';
 import type { Annotation, NameKind } from './annotation.ts';
 import { readKeyFile } from './key-file.ts';
 import { nearest } from './nearest.ts';
 import type { Finding, ProblemCode } from './problem.ts';
+import { quoted } from './quoted.ts';
 import type { BackendConfiguration, SourceConfiguration } from './schema.ts';
 import type { Mark } from './walk.ts';
 
@@ -113,21 +114,21 @@ function judgeTimeZone({ path, at }: Mark, name: string): Finding[] {
 }
 
 function judgeBackend(mark: Mark, { url, identity }: BackendConfiguration): Finding[] {
-  const { protocol, hostname } = new URL(url);
+  const written = { path: `${mark.path}.url`, at: mark.atKey('url') };
+  const parsed = URL.parse(url);
+  if (parsed === null || parsed.port === '0') {
+    const hint = 'write mqtts://host:port, the port from 1 to 65535, an IPv6 address in brackets';
+    const message = `${quoted(url)} leads nowhere`;
+    return [{ code: 'bad-url', ...written, message, hint }];
+  }
+  const { protocol, hostname } = parsed;
   if (protocol === 'mqtt:' && !isLoopback(hostname)) {
     const message = `mqtt:// to ${hostname} would send readings in the clear`;
     const hint = 'use mqtts:// with an identity';
-    const place = { path: `${mark.path}.url`, at: mark.atKey('url') };
-    return [{ code: 'plaintext-refused', ...place, message, hint }];
+    return [{ code: 'plaintext-refused', ...written, message, hint }];
   }
   if (protocol !== 'mqtts:' || identity !== undefined) return [];
   const hint = 'add identity: { key: FILE, certificate: FILE, trust: FILE }';
   const place = { path: `${mark.path}.identity`, at: mark.at };
   return [{ code: 'missing-key', ...place, message: 'mqtts:// needs an identity', hint }];
-}
-
-/** RFC 1122, 3.2.1.3; RFC 4291, 2.5.3; RFC 6761, 6.3. */
-function isLoopback(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

@@ -1,5 +1,9 @@
 import Type, { type Static } from 'typebox';
+import { PATTERN_LENGTH_MAX, RULES_MAX } from '#policy/policy.ts';
+import { SILENT_MS as DLMS_SILENT_MS } from '#protocol/dlms/push.ts';
+import { SILENT_MS as P1_SILENT_MS } from '#protocol/p1/connection.ts';
 import { NAME } from '#reading/senml-names.ts';
+import { RETENTION } from '#store/store.ts';
 import type { Annotation } from './annotation.ts';
 
 /**
@@ -10,7 +14,6 @@ import type { Annotation } from './annotation.ts';
  */
 const SOURCES_MAX = 256; // loops and sockets of one small gateway
 const BACKENDS_MAX = 16; // each has a session, a queue and a share of the disk
-const RULES_MAX = 1024;
 const PEERS_MAX = 256;
 
 const annotated = (annotation: Annotation): { 'x-normd': Annotation } => ({
@@ -82,6 +85,13 @@ const ReplayLink = Type.Object(
       default: 'original',
       description: 'with the recorded pauses, or as fast as possible',
     }),
+    port: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 65535,
+        description: "of a pcap only what was sent from this port, the device's own",
+      }),
+    ),
   },
   closed,
 );
@@ -106,6 +116,16 @@ const timeZone = Type.Optional(
     ...annotated({ rule: 'time-zone' }),
   }),
 );
+/** For devices that talk by themselves. */
+const silentSeconds = (defaultMs: number) =>
+  Type.Integer({
+    minimum: 1,
+    maximum: SILENT_SECONDS_MAX,
+    default: defaultMs / 1000,
+    description: 'seconds without a message after which the link is opened anew',
+  });
+const SILENT_SECONDS_MAX = 31 * 86_400; // some meters push once a month
+
 const sourceName = name({ defines: 'source' });
 const sourceOptions = { ...closed, ...annotated({ rule: 'source' }) };
 
@@ -121,6 +141,7 @@ const DlmsPushSource = Type.Object(
     keys: Keys,
     authentication,
     timeZone,
+    silentSeconds: silentSeconds(DLMS_SILENT_MS),
   },
   sourceOptions,
 );
@@ -132,6 +153,7 @@ const P1Source = Type.Object(
     keys: Keys,
     authentication,
     timeZone,
+    silentSeconds: silentSeconds(P1_SILENT_MS),
   },
   sourceOptions,
 );
@@ -145,7 +167,12 @@ const C37118Source = Type.Object(
   },
   sourceOptions,
 );
-const Source = Type.Union([DlmsPushSource, P1Source, C37118Source]);
+const EXAMPLE = {
+  name: 'meter1',
+  protocol: 'p1',
+  link: { kind: 'serial', path: '/dev/ttyUSB0', baud: 115_200 },
+};
+const Source = Type.Union([DlmsPushSource, P1Source, C37118Source], { examples: [EXAMPLE] });
 
 const Identity = Type.Object(
   { key: path('secret'), certificate: path('readable'), trust: path('readable') },
@@ -177,7 +204,7 @@ const PolicyRule = Type.Object(
     }),
     objects: Type.Array(
       Type.String({
-        pattern: '^[^\\s]{1,128}$',
+        pattern: `^[^\\s]{1,${PATTERN_LENGTH_MAX}}$`,
         description: "an object, with * for any text: '1-0:1.8.*'",
       }),
       { minItems: 1, maxItems: 1024, description: "objects, with * for any text: '1-0:1.8.*'" },
@@ -188,7 +215,11 @@ const PolicyRule = Type.Object(
 
 export const ConfigurationSchema = Type.Object(
   {
-    gateway: Type.String({ ...NAMED, description: `this gateway: ${NAMED.description}` }),
+    gateway: Type.String({
+      ...NAMED,
+      description: `the name of this gateway: ${NAMED.description}`,
+      examples: ['gw-0001'],
+    }),
     state: path('any', { default: '/var/lib/normd' }),
     control: Type.Object(
       { socket: path('any', { default: '/run/normd/control.sock' }) },
@@ -196,12 +227,27 @@ export const ConfigurationSchema = Type.Object(
     ),
     store: Type.Object(
       {
-        retainDays: Type.Integer({ minimum: 1, maximum: 3650, default: 30 }),
-        retainMegabytes: Type.Integer({ minimum: 16, maximum: 1_048_576, default: 1024 }),
+        retainDays: Type.Integer({
+          minimum: 1,
+          maximum: 3650,
+          default: RETENTION.ageMs / 86_400_000,
+          description: 'days that the readings of each source are kept at home',
+        }),
+        retainMegabytes: Type.Integer({
+          minimum: 16,
+          maximum: 1_048_576,
+          default: RETENTION.bytes / 1_048_576,
+          description: 'MiB kept of each source; the disk needs so much for every one of them',
+        }),
       },
-      { ...closed, default: {}, description: 'how long and how much is kept at home' },
+      { ...closed, default: {}, description: 'how long and how much is kept of each source' },
     ),
-    sources: Type.Array(Source, { minItems: 1, maxItems: SOURCES_MAX, description: 'devices' }),
+    sources: Type.Array(Source, {
+      minItems: 1,
+      maxItems: SOURCES_MAX,
+      description: 'devices',
+      examples: [[EXAMPLE]],
+    }),
     backends: Type.Array(Backend, { maxItems: BACKENDS_MAX, default: [] }),
     policy: Type.Array(PolicyRule, {
       maxItems: RULES_MAX,

@@ -1,7 +1,8 @@
-import { isMap, isScalar, isSeq, type Document, type Node } from 'yaml';
+import { isMap, isScalar, isSeq, type Document, type Node, type Scalar } from 'yaml';
 import type { Annotation, JsonSchema } from './annotation.ts';
 import { nearest } from './nearest.ts';
 import type { Finding } from './problem.ts';
+import { quoted, shown } from './quoted.ts';
 
 /** What stands in one place of the file and still has to be judged by rules.ts. */
 export interface Mark {
@@ -56,10 +57,10 @@ export function refuseChoice(
   value: unknown,
 ): typeof REFUSED {
   const guess = typeof value === 'string' ? nearest(value, allowed) : undefined;
-  const shown = value === undefined ? 'this' : JSON.stringify(value);
+  const written = value === undefined ? 'this' : quoted(value);
   return refuse(walk, place, {
     code: 'not-allowed',
-    message: `${shown} is not allowed`,
+    message: `${written} is not allowed`,
     allowed,
     hint: guess === undefined ? `write one of ${allowed.join(', ')}` : `did you mean ${guess}?`,
   });
@@ -80,7 +81,7 @@ export function refuseType(walk: Walk, spot: Spot, type: keyof typeof WORDS): ty
   return refuse(walk, spot, {
     code: 'wrong-type',
     message: `expected ${wanted}, found ${foundIn(node)}`,
-    hint: unquoted ? `put it in quotes: '${String(node.value)}'` : `write ${described}`,
+    hint: unquoted ? `put it in quotes: '${sourceOf(node)}'` : `write ${described}`,
   });
 }
 
@@ -88,7 +89,12 @@ function foundIn(node: Node): string {
   if (isMap(node)) return 'keys and values';
   if (isSeq(node)) return 'a list';
   if (!isScalar(node) || node.value === null) return 'nothing';
-  return `the ${typeof node.value} ${JSON.stringify(node.value)}`;
+  return `the ${typeof node.value} ${quoted(node.value)}`;
+}
+
+/** As it was written: to YAML 0x10 is the number 16. */
+function sourceOf({ source, value }: Scalar): string {
+  return shown(source ?? String(value));
 }
 
 export function offsetOf(node: Node): number {

@@ -55,7 +55,8 @@ function connectorOf(
     case 'p1': {
       const { keys, authentication: policy } = securityOf(source);
       const zone = zoneOf(source);
-      const options = { ciphering: { keys, policy, cipher: machineAesGcm } };
+      const silentMs = source.silentSeconds * 1000;
+      const options = { ciphering: { keys, policy, cipher: machineAesGcm }, silentMs };
       return () =>
         observing(new P1Connection(options), (telegram) => {
           const arrival = wall();
@@ -63,10 +64,11 @@ function connectorOf(
         });
     }
     case 'dlms-push': {
-      const { framing } = source;
+      const { framing, silentSeconds } = source;
+      const silentMs = silentSeconds * 1000;
       const zone = zoneOf(source);
       const local = zone === undefined ? {} : { localOffsetMin: zone.offsetMin };
-      const options = { ...securityOf(source), framing, cipher: machineAesGcm };
+      const options = { ...securityOf(source), framing, silentMs, cipher: machineAesGcm };
       return () =>
         observing(new DlmsPushConnection(options), (message) => [
           observationFromCosem(name, message, wall(), local),

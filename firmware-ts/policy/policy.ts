@@ -25,9 +25,10 @@ export interface Projection {
 
 export type Policy = (observation: Observation) => readonly Projection[];
 
-/** Bounds of the configuration; a house has tens of rules, an object some 60 characters. */
-const RULES_MAX = 1_000;
-const PATTERN_LENGTH_MAX = 200;
+/** A house has tens of rules. */
+export const RULES_MAX = 1024;
+/** OBIS codes have some 20 characters, a PMU's channels up to 255 (CFG-3) and what is added. */
+export const PATTERN_LENGTH_MAX = 300;
 
 /** Objects met before, so that a pattern is matched once and not fifty times a second. */
 const DECIDED_MAX = 10_000;

@@ -5,6 +5,7 @@ import { Caller } from './caller.ts';
 import { assertAppend } from './check.ts';
 import { Committer } from './committer.ts';
 import type { Append, DueEntry, Kept, Opening, Retention } from './store.ts';
+import { RETENTION } from './store.ts';
 import type { SetAside, Store, StoreCounts } from './store.ts';
 
 export interface StoreOptions {
@@ -18,9 +19,6 @@ export interface StoreOptions {
   /** better-sqlite3's native add-on, where it does not lie in its package: in a bundle. */
   readonly addonFile?: string;
 }
-
-/** Two months, for bills and complaints; 256 MiB hold that of a meter which pushes every 5 s. */
-export const RETENTION: Retention = { ageMs: 62 * 86_400_000, bytes: 256 << 20 };
 
 /** Rows that one page answers at most; its bytes are bounded too (`ledger.ts`). */
 const PAGE_ROWS_MAX = 10_000;

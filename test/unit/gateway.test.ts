@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:net';
 import { test } from 'node:test';
+import { openDevices } from '#gateway/devices.ts';
 import { LatestReadings } from '#gateway/latest.ts';
 import { ReadingPath } from '#gateway/path.ts';
 import { Throttle } from '#gateway/throttle.ts';
@@ -10,6 +12,8 @@ import { policyOf } from '#policy/policy.ts';
 import type { Observation, RawValue } from '#reading/reading.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStore } from '#store/open.ts';
+import { machineEntropy } from '#system/entropy.ts';
+import type { LogFields } from '#system/log.ts';
 
 const TIME = { second: 1_795_219_200, nanosecond: 0, clock: 'device', trust: 'trusted' } as const;
 
@@ -85,3 +89,38 @@ test('what is taken is stored, owed as policy says, and told when refused', asyn
   assert.equal(path.counts('meter').refused, 5);
   assert.deepEqual(lines, ['error store.refused'], 'told once, not five times');
 });
+
+const LISTENER = { kind: 'tcp-listen', address: '127.0.0.1', port: 0, peersMax: 1 } as const;
+const TALKER = { link: LISTENER, keys: {}, authentication: 'if-key', silentSeconds: 7 } as const;
+
+for (const source of [
+  { name: 'm', protocol: 'p1', ...TALKER },
+  { name: 'm', protocol: 'dlms-push', framing: 'auto', ...TALKER },
+] as const) {
+  test(`${source.protocol}: a silent meter is given up after its own seconds`, async () => {
+    const clock = new VirtualClock();
+    const events = new Map<string, LogFields>();
+    let heard: () => void = () => undefined;
+    const log = (_level: string, event: string, fields: LogFields = {}): void => {
+      events.set(event, fields);
+      heard();
+    };
+    const until = async (event: string): Promise<LogFields> => {
+      for (;;) {
+        const fields = events.get(event);
+        if (fields !== undefined) return fields;
+        await new Promise<void>((resolve) => (heard = resolve));
+      }
+    };
+    const ports = { clock, entropy: machineEntropy, log };
+    const devices = openDevices({ sources: [source] }, { take: () => undefined }, ports);
+    const meter = connect(Number((await until('device.listening'))['port']), '127.0.0.1');
+    await until('device.up');
+    clock.advance(6999);
+    assert.equal(events.has('device.stalled'), false);
+    clock.advance(1);
+    assert.equal((await until('device.stalled'))['code'], 'silent');
+    meter.destroy();
+    await Promise.all(devices.map((device) => device.stop()));
+  });
+}

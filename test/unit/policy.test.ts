@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { failureOf } from '#bytes/failure.ts';
-import { type Rule, policyOf } from '#policy/policy.ts';
+import { PATTERN_LENGTH_MAX, RULES_MAX, type Rule, policyOf } from '#policy/policy.ts';
 import type { Observation } from '#reading/reading.ts';
 
 const TIME = { second: 1_800_000_000, nanosecond: 0, clock: 'device', trust: 'trusted' } as const;
@@ -70,13 +70,21 @@ test('the projection keeps time and quality, and names the source as its stream'
   assert.equal(projection.observation.time, TIME);
 });
 
+test('more rules than a configuration may hold are refused', () => {
+  const rules = Array.from({ length: RULES_MAX + 1 }, () => BILLING);
+  assert.throws(
+    () => policyOf(rules, ['utility']),
+    (error) => failureOf(error).code === 'bad-policy' && failureOf(error).field === 'rules',
+  );
+});
+
 test('a rule that cannot mean anything is refused with its field', () => {
   for (const [change, field] of [
     [{ to: 'utilty' }, 'rules[1].to'],
     [{ purpose: ' ' }, 'rules[1].purpose'],
     [{ sources: [] }, 'rules[1].sources'],
     [{ objects: [''] }, 'rules[1].objects'],
-    [{ objects: ['x'.repeat(201)] }, 'rules[1].objects'],
+    [{ objects: ['x'.repeat(PATTERN_LENGTH_MAX + 1)] }, 'rules[1].objects'],
   ] as const) {
     assert.throws(
       () => policyOf([BILLING, { ...BILLING, ...change }], ['utility']),

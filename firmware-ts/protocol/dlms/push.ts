@@ -49,7 +49,7 @@ export interface DlmsPushOptions {
 }
 
 /** The rarest common push interval is an hour; idle peers must not hold their places for ever. */
-const SILENT_MS = 65 * 60_000;
+export const SILENT_MS = 65 * 60_000;
 
 /** Longer than any pause inside a frame, shorter than the shortest push interval (2,5 s). */
 const SILENCE_MS = 2000;

@@ -22,7 +22,7 @@ export interface P1Options {
 }
 
 /** Telegrams come every second or ten; heat and gas adapters take a minute. */
-const SILENT_MS = 120_000;
+export const SILENT_MS = 120_000;
 
 /** A pause within a telegram is one lost for good: meters send it in one go. */
 const PAUSE_MS = 2000;
