@@ -86,6 +86,8 @@ function clientOptions({ clientId, will }: Dialing, version: Version): IClientOp
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
+    // It would make a buffer for each of the 65 536 packet identifiers: fifteen megabytes.
+    writeCache: false,
     will: { topic: will.topic, payload: bytesOf(will), qos: 1, retain: will.retain === true },
     ...(version === 5 ? { properties: INCOMING_LIMITS } : {}),
     // The client would keep a message of QoS 2 until its release, and 3.1.1 has no limit for that.
