@@ -25,19 +25,18 @@ function forwardTable(polynomial: number): Uint16Array {
 const SLICES = 8;
 
 /** Behind the table for one byte, those for a byte with one, two … bytes still behind it. */
-function slicedTable(table: Uint16Array): Uint16Array {
-  const sliced = new Uint16Array(SLICES * 256);
+function fillSliced(sliced: Uint16Array, table: Uint16Array): void {
   sliced.set(table);
   for (let index = 256; index < sliced.length; index += 1) {
     const before = sliced[index - 256] ?? 0;
     sliced[index] = (before << 8) ^ (table[before >>> 8] ?? 0);
   }
-  return sliced;
 }
 
 const X25 = reflectedTable(0x8408);
 const ARC = reflectedTable(0xa001);
-const CCITT = slicedTable(forwardTable(0x1021));
+/** Filled by the first frame: the loop alone would bring the optimizing compiler into memory. */
+const CCITT = new Uint16Array(SLICES * 256);
 
 function reflected(
   table: Uint16Array,
@@ -69,6 +68,7 @@ export function crc16Arc(bytes: Uint8Array, start = 0, end = bytes.length): numb
  * each look-up waits for the one before; eight at a time they do not.
  */
 export function crcCcitt(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  if (ccitt(1) === 0) fillSliced(CCITT, forwardTable(0x1021));
   const last = Math.min(end, bytes.length);
   let crc = 0xffff;
   let at = start;
