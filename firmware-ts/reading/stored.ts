@@ -25,6 +25,7 @@ import {
  */
 const VERSION = 1;
 
+/** Errors: `unencodable`, with the field where a time is no count of seconds. */
 export function encodeStored(observation: Observation): Uint8Array {
   const writer = new Writer(64 + observation.readings.length * 32);
   writer.u8(VERSION);
@@ -164,11 +165,14 @@ const TIME_FLAG = { leapSecond: 0x10, localOffset: 0x20 } as const;
 
 /** Octet of clock, trust and flags; seconds (i64), nanoseconds (u32), local offset (i16). */
 function writeTime(writer: Writer, time: TimeMark): void {
-  const { localOffsetMin } = time;
+  const { second, localOffsetMin } = time;
+  if (!Number.isSafeInteger(second)) {
+    throw new OperatingError('unencodable', 'not a whole second', { field: 'second' });
+  }
   const words = CLOCKS.indexOf(time.clock) | (TRUSTS.indexOf(time.trust) << 1);
   const leap = time.leapSecond === true ? TIME_FLAG.leapSecond : 0;
   writer.u8(words | leap | (localOffsetMin === undefined ? 0 : TIME_FLAG.localOffset));
-  writer.u64(BigInt.asUintN(64, BigInt(time.second))).u32(time.nanosecond);
+  writer.u64(BigInt.asUintN(64, BigInt(second))).u32(time.nanosecond);
   if (localOffsetMin !== undefined) writer.u16(localOffsetMin & 0xffff);
 }
 

@@ -118,6 +118,16 @@ test('an observation comes out of its stored form as it went in', () => {
   );
 });
 
+test('a time that is no whole number of seconds is refused, not stored wrong', () => {
+  for (const second of [NaN, Infinity, 0.5, 2 ** 53]) {
+    const time = { second, nanosecond: 0, clock: 'device', trust: 'trusted' } as const;
+    assert.throws(() => encodeStored({ source: 'meter', time, quality: [], readings: [] }), {
+      code: 'unencodable',
+      field: 'second',
+    });
+  }
+});
+
 /** A decoder may refuse bytes, but only as an operating error. */
 function refusesOrReads(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
   try {
