@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type Failure, OperatingError } from '#bytes/failure.ts';
+import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
 import type { CallName, Calls, Reply, ThreadSetting } from './messages.ts';
 import type { Opening } from './store.ts';
 
@@ -12,7 +12,9 @@ export class Caller {
   readonly #exited = Promise.withResolvers<undefined>();
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   #nextId = 1;
+  readonly #died = Promise.withResolvers<Failure>();
   #death: OperatingError | undefined;
+  #closing = false;
 
   constructor(threadFile: URL, setting: ThreadSetting) {
     this.#worker = new Worker(threadFile, { name: 'store', workerData: setting });
@@ -33,12 +35,18 @@ export class Caller {
     return this.#exited.promise;
   }
 
+  /** Settles if the thread ends before it was told to close. */
+  get died(): Promise<Failure> {
+    return this.#died.promise;
+  }
+
   call<Name extends CallName>(
     call: Name,
     ask: Calls[Name]['ask'],
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<Calls[Name]['answer']> {
     if (this.#death !== undefined) return Promise.reject(this.#death);
+    if (call === 'close') this.#closing = true;
     const id = this.#nextId;
     this.#nextId += 1;
     const waiter = Promise.withResolvers<unknown>();
@@ -74,10 +82,13 @@ export class Caller {
   }
 
   #die(cause: unknown): void {
-    this.#death ??= new OperatingError('store-died', 'the thread of the store has ended', {
+    const why = cause instanceof Error ? `: ${cause.message}` : '';
+    this.#death ??= new OperatingError('store-died', `the thread of the store has ended${why}`, {
+      hint: 'start normd again: what was confirmed is in the file',
       cause,
     });
     this.#opened.reject(this.#death);
+    if (!this.#closing) this.#died.resolve(failureOf(this.#death));
     for (const waiter of this.#waiting.values()) waiter.reject(this.#death);
     this.#waiting.clear();
   }

@@ -5,7 +5,7 @@ import type { Append } from './store.ts';
 export const APPEND_BYTES_MAX = 1 << 20;
 
 /** Names come from the configuration; the bound keeps keys and topics small. */
-const NAME = /^[^\p{Cc}]{1,200}$/u;
+const NAME = /^[^\p{Cc}\p{Cs}]{1,200}$/u; // two halves of surrogates would be one name in UTF-8
 const STREAM = /^[A-Za-z0-9_-]{1,200}$/;
 
 /** Errors: `bad-append` with the field; so that nothing but the disk can fail a transaction. */

@@ -1,4 +1,4 @@
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import { Group } from './group.ts';
 import type { Acknowledged, Batch } from './messages.ts';
@@ -80,15 +80,35 @@ export class Committer {
     this.#cancelDelay = undefined;
     this.#overdue = false;
     const { bytes } = group;
-    this.#atDisk = this.#commit(group.seal())
-      .then(
-        () => group.resolve(),
-        (error: unknown) => group.reject(error),
-      )
-      .then(() => {
-        this.#waitingBytes -= bytes;
-        this.#atDisk = undefined;
-        this.#next();
-      });
+    this.#atDisk = this.#settle(group).then(() => {
+      this.#waitingBytes -= bytes;
+      this.#atDisk = undefined;
+      this.#next();
+    });
+  }
+
+  async #settle(group: Group): Promise<void> {
+    try {
+      await this.#commit(group.seal());
+      group.resolve();
+    } catch (error) {
+      const noRoom = NO_ROOM.includes(failureOf(error).code);
+      if (noRoom && group.mixed) await this.#acknowledgeAlone(group, error);
+      else group.reject(error);
+    }
+  }
+
+  /** A disk without room for the appends has some for the acknowledgements, which make more. */
+  async #acknowledgeAlone(group: Group, refusal: unknown): Promise<void> {
+    group.refuseAppends(refusal);
+    try {
+      await this.#commit(group.acknowledgements());
+      group.resolve();
+    } catch (error) {
+      group.reject(error);
+    }
   }
 }
+
+/** A quota, or a limit on the size of files, comes as an error of the disk. */
+const NO_ROOM: readonly string[] = ['disk-full', 'disk-error'];

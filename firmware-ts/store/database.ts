@@ -15,8 +15,9 @@ import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { diskFailure, isUnusableFile } from './disk-failure.ts';
 import { Ledger } from './ledger.ts';
 import type { ThreadSetting } from './messages.ts';
+import { repairNumbers } from './repair.ts';
 import { APPLICATION_ID, migrate } from './schema.ts';
-import type { Opening } from './store.ts';
+import type { Opening, SetAside } from './store.ts';
 
 const FILE_NAME = 'store.db';
 
@@ -35,12 +36,17 @@ const LOG_BYTES_KEPT = 4 << 20;
 /** What SQLite puts beside the file; they belong together. */
 const SUFFIXES = ['', '-wal', '-shm', '-journal'] as const;
 
+export interface OpenLedger {
+  readonly ledger: Ledger;
+  readonly opening: Opening;
+}
+
 /**
  * Opens the store in `setting.directory`, which is made if need be (mode 0700; the file 0600). A
  * file that is damaged or not ours is set aside and a new one begun.
  * Errors: `store-locked`, `disk-full`, `disk-error`, `disk-read-only`.
  */
-export function openLedger(setting: ThreadSetting): { ledger: Ledger; opening: Opening } {
+export function openLedger(setting: ThreadSetting): OpenLedger {
   const file = join(setting.directory, FILE_NAME);
   try {
     makeDirectory(setting.directory);
@@ -49,20 +55,23 @@ export function openLedger(setting: ThreadSetting): { ledger: Ledger; opening: O
   } catch (error) {
     const failure = diskFailure(error);
     if (!isUnusableFile(failure)) throw failure;
-    return replace(file, setting, failure);
+    return begin(file, setting, setAside(file, failure));
   }
 }
 
-/** Sets the file aside, which nobody has open any more, and begins a new one. */
-export function replace(
-  file: string,
-  setting: ThreadSetting,
-  failure: OperatingError,
-): { ledger: Ledger; opening: Opening } {
+function begin(file: string, setting: ThreadSetting, aside: SetAside): OpenLedger {
   try {
-    const setAside = { file: moveAside(file), failure: failureOf(failure) };
     const ledger = tryOpen(file, setting);
-    return { ledger, opening: { file, epoch: ledger.epoch, setAside } };
+    return { ledger, opening: { file, epoch: ledger.epoch, setAside: aside } };
+  } catch (error) {
+    throw diskFailure(error);
+  }
+}
+
+/** Sets the file aside, which nobody has open any more. */
+export function setAside(file: string, failure: OperatingError): SetAside {
+  try {
+    return { file: moveAside(file), failure: failureOf(failure) };
   } catch (error) {
     throw diskFailure(error);
   }
@@ -84,6 +93,7 @@ function tryOpen(file: string, setting: ThreadSetting): Ledger {
     configure(database);
     if (unclean && sizeOf(file) <= CHECK_BYTES_MAX) assertSound(database);
     migrate(database, setting.newEpoch);
+    repairNumbers(database);
     return new Ledger(database, setting.retention);
   } catch (error) {
     database.close();

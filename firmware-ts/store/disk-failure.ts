@@ -11,14 +11,22 @@ const CODES: readonly (readonly [prefix: string, code: string, hint: string])[] 
   ['SQLITE_LOCKED', 'store-locked', 'another normd uses this directory'],
   ['SQLITE_CORRUPT', 'store-damaged', 'the file is kept under another name'],
   ['SQLITE_NOTADB', 'store-damaged', 'the file is kept under another name'],
-  // A table or column that our version promises is not there.
-  ['SQLITE_ERROR', 'store-damaged', 'the file is kept under another name'],
+  // What is written has been checked: only numbers read from a damaged file break these.
+  ['SQLITE_CONSTRAINT', 'store-damaged', 'the file is kept under another name'],
+  ['SQLITE_MISMATCH', 'store-damaged', 'the file is kept under another name'],
+  ['SQLITE_TOOBIG', 'store-damaged', 'the file is kept under another name'],
 ];
+
+/** A table or column that our version promises is gone; no other plain error is about the file. */
+const SCHEMA_LOST = /no such (table|column)|has no column named/;
 
 /** An error of SQLite or of the file system as an operating error; others as they are. */
 export function diskFailure(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof OperatingError) return error;
   const native = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (native === 'SQLITE_ERROR' && SCHEMA_LOST.test(error.message)) {
+    return new OperatingError('store-damaged', error.message, { cause: error });
+  }
   const known = CODES.find(([prefix]) => native.startsWith(prefix));
   if (known !== undefined) {
     return new OperatingError(known[1], `${error.message} (${native})`, {

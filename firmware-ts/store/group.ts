@@ -14,7 +14,8 @@ export class Group {
   readonly #appends: BatchAppend[] = [];
   readonly #acknowledged: Acknowledged[] = [];
   readonly #bytes = new Writer();
-  readonly #waiters: PromiseWithResolvers<undefined>[] = [];
+  readonly #appenders: PromiseWithResolvers<undefined>[] = [];
+  readonly #acknowledgers: PromiseWithResolvers<undefined>[] = [];
 
   get full(): boolean {
     return this.#appends.length >= BATCH_APPENDS_MAX || this.#bytes.length >= BATCH_BYTES_MAX;
@@ -22,7 +23,10 @@ export class Group {
 
   /** Memory it holds, roughly. */
   get bytes(): number {
-    return this.#bytes.length + this.#waiters.length * APPEND_OVERHEAD_BYTES;
+    return (
+      this.#bytes.length +
+      (this.#appenders.length + this.#acknowledgers.length) * APPEND_OVERHEAD_BYTES
+    );
   }
 
   append({ source, readings, takenMs, observation, outputs }: Append): Promise<void> {
@@ -37,12 +41,12 @@ export class Group {
         return { backend, stream, recordCount, readings: leaving, length: records.length };
       }),
     });
-    return this.#wait();
+    return waiting(this.#appenders);
   }
 
   acknowledge(acknowledged: Acknowledged): Promise<void> {
     this.#acknowledged.push(acknowledged);
-    return this.#wait();
+    return waiting(this.#acknowledgers);
   }
 
   /** The batch to send; its buffer is to be transferred, and the group takes nothing more. */
@@ -51,17 +55,32 @@ export class Group {
     return { appends: this.#appends, acknowledged: this.#acknowledged, bytes: buffer };
   }
 
+  /** Whether both appends and acknowledgements are in it. */
+  get mixed(): boolean {
+    return this.#appends.length > 0 && this.#acknowledged.length > 0;
+  }
+
+  /** The batch without its appends. */
+  acknowledgements(): Batch {
+    return { appends: [], acknowledged: this.#acknowledged, bytes: new ArrayBuffer(0) };
+  }
+
+  refuseAppends(reason: unknown): void {
+    for (const { reject } of this.#appenders) reject(reason);
+  }
+
+  /** All is durable, except for what was refused before. */
   resolve(): void {
-    for (const { resolve } of this.#waiters) resolve(undefined);
+    for (const { resolve } of [...this.#appenders, ...this.#acknowledgers]) resolve(undefined);
   }
 
   reject(reason: unknown): void {
-    for (const { reject } of this.#waiters) reject(reason);
+    for (const { reject } of [...this.#appenders, ...this.#acknowledgers]) reject(reason);
   }
+}
 
-  #wait(): Promise<void> {
-    const waiter = Promise.withResolvers<undefined>();
-    this.#waiters.push(waiter);
-    return waiter.promise;
-  }
+function waiting(waiters: PromiseWithResolvers<undefined>[]): Promise<void> {
+  const waiter = Promise.withResolvers<undefined>();
+  waiters.push(waiter);
+  return waiter.promise;
 }

@@ -8,6 +8,9 @@ import type { DueEntry, Kept, Retention, StoreCounts } from './store.ts';
 /** A page's bytes, so that one answer never holds a whole backlog in memory. */
 const PAGE_BYTES_MAX = 4 << 20;
 
+/** SQLite's own limit (sqlite.org/limits.html). */
+const PAGE_COUNT_MAX = 0xffff_fffe;
+
 /** The books: every method is at most one transaction on one open database; for the thread. */
 export class Ledger {
   readonly #database: Database;
@@ -27,6 +30,21 @@ export class Ledger {
 
   get epoch(): number {
     return this.#numbers.epoch;
+  }
+
+  get nextEntry(): number {
+    return this.#numbers.nextEntry;
+  }
+
+  /** From now on the database may grow, or only fill the pages that it has. */
+  mayGrow(allowed: boolean): void {
+    // SQLite never goes below the present count, and then fails with SQLITE_FULL.
+    this.#database.pragma(`max_page_count = ${allowed ? PAGE_COUNT_MAX : 1}`);
+  }
+
+  /** Empties the log, and gives its room back to the disk. */
+  truncateLog(): void {
+    this.#database.pragma('wal_checkpoint(TRUNCATE)');
   }
 
   /** Appends, numbers, acknowledges and prunes; answers which back-ends are owed more. */

@@ -1,4 +1,5 @@
-import { OperatingError } from '#bytes/failure.ts';
+import assert from 'node:assert/strict';
+import { type Failure, OperatingError } from '#bytes/failure.ts';
 import { type Clock, machineClock } from '#system/clock.ts';
 import { type Entropy, machineEntropy } from '#system/entropy.ts';
 import { Caller } from './caller.ts';
@@ -29,6 +30,7 @@ const PAGE_ROWS_MAX = 10_000;
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const { directory, retention = RETENTION, clock = machineClock, addonFile } = options;
+  assert.ok(retention.ageMs > 0 && retention.bytes > 0, 'something must be retained');
   const { threadFile = threadFileBeside(import.meta.url) } = options;
   const caller = new Caller(threadFile, {
     directory,
@@ -99,6 +101,10 @@ class ThreadedStore implements Store {
   async counts(): Promise<StoreCounts> {
     this.#assertOpen();
     return this.#caller.call('counts', undefined);
+  }
+
+  get died(): Promise<Failure> {
+    return this.#caller.died;
   }
 
   onDue(backend: string, wake: () => void): () => void {

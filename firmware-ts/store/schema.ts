@@ -61,6 +61,25 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
+/**
+ * Entries are numbered from here on in a file that begins `epoch`: an acknowledgement that comes
+ * late, for an entry of a file set aside, must not delete one of the new file.
+ */
+export function firstEntryOf(epoch: number): number {
+  return epoch * ENTRIES_PER_EPOCH;
+}
+
+/** The least epoch whose entries come after all below `nextEntry`. */
+export function epochAfter(nextEntry: number): number {
+  return Math.ceil(nextEntry / ENTRIES_PER_EPOCH);
+}
+
+/**
+ * Epochs are seconds, and over the life of a file nobody appends so many in each. Numbers stay
+ * within those that are believed (`repair.ts`) until the year 4147.
+ */
+export const ENTRIES_PER_EPOCH = 2 ** 16;
+
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
 /**
@@ -79,7 +98,13 @@ export function migrate(database: Database, newEpoch: number): void {
   if (steps.length === 0) return;
   database.transaction(() => {
     for (const step of steps) database.exec(step);
-    if (version === 0) database.prepare('INSERT INTO meta VALUES (?, 1, 1)').run(newEpoch);
+    if (version === 0) beginEpoch(database, newEpoch);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
+}
+
+function beginEpoch(database: Database, epoch: number): void {
+  database
+    .prepare('INSERT INTO meta VALUES (?, ?, 1)')
+    .run(epoch, Math.max(1, firstEntryOf(epoch)));
 }

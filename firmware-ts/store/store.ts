@@ -4,9 +4,10 @@ import type { Failure } from '#bytes/failure.ts';
  * What is kept at home, and what is owed to whom. `append` is confirmed only after the commit has
  * reached the disk; an entry of the outbox is deleted only by `acknowledge`.
  *
- * Codes of rejections: `disk-full`, `disk-error`, `disk-read-only` (nothing of the batch was kept,
- * a later try may succeed), `store-damaged` (likewise; the file has been set aside),
- * `store-busy` (more waits for the disk than may), `store-closed`, `store-died`, `bad-append`.
+ * Codes of rejections: `disk-full` (of an append; acknowledgements are still taken), `disk-error`,
+ * `disk-read-only` (nothing was kept, a later try may succeed), `store-damaged` (likewise; the file
+ * has been set aside), `store-busy` (more waits for the disk than may), `store-closed`,
+ * `store-died`, `bad-append`.
  */
 export interface Store {
   readonly opening: Opening;
@@ -30,6 +31,8 @@ export interface Store {
   /** What is kept at home of `source`, oldest first; paged like `due`. */
   observations(source: string, afterId: number, limit: number): Promise<readonly Kept[]>;
   counts(): Promise<StoreCounts>;
+  /** Settles if the store's thread ends without `close`: nothing can be kept any more. */
+  readonly died: Promise<Failure>;
   /** Commits what was appended, then closes the file. */
   close(): Promise<void>;
 }

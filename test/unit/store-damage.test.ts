@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
 import Sqlite from 'better-sqlite3';
-import type { SetAside } from '#store/store.ts';
+import { failureOf } from '#bytes/failure.ts';
+import { diskFailure } from '#store/disk-failure.ts';
+import { ENTRIES_PER_EPOCH } from '#store/schema.ts';
+import type { SetAside, Store } from '#store/store.ts';
 import { atSecond, codeOf, folder, observation, opened } from '../support/store.ts';
 
 interface Fault {
@@ -100,4 +104,90 @@ test('damage found on use is reported, and a new epoch takes what follows', asyn
   await store.append(observation(1, 'meter', ['utility']));
   const [entry] = await store.due('utility', 0, 10);
   assert.equal(entry?.epoch, store.opening.epoch);
+});
+
+/** A store whose database is noise although it is open and one observation is in it. */
+async function damagedInUse(context: TestContext, directory: string): Promise<Store> {
+  const before = await opened(context, { directory });
+  await before.append(observation(0, 'meter', ['utility'], 1 << 16));
+  await before.close();
+  const store = await opened(context, { directory });
+  const { file } = store.opening;
+  writeFileSync(file, readFileSync(file).fill(0xff, 4096));
+  return store;
+}
+
+test('a late acknowledgement deletes nothing of the file that came after', async (context) => {
+  const store = await damagedInUse(context, folder(context));
+  const { epoch } = store.opening;
+  const late = store.opening.epoch * ENTRIES_PER_EPOCH; // the id of the first entry
+  assert.equal(await codeOf(store.due('utility', 0, 10)), 'store-damaged');
+  await store.append(observation(1, 'meter', ['utility']));
+  await store.acknowledge('utility', [late]);
+  const [entry] = await store.due('utility', late, 10);
+  assert.ok(entry !== undefined && entry.epoch > epoch, 'ids have grown over the change');
+});
+
+test('where no new file can be begun the store says why, and tries again', async (context) => {
+  const directory = folder(context);
+  const store = await damagedInUse(context, directory);
+  rmSync(directory, { recursive: true });
+  assert.equal(await codeOf(store.due('utility', 0, 10)), 'store-damaged');
+  assert.equal(await codeOf(store.counts()), 'disk-error');
+  assert.equal(await codeOf(store.append(observation(1, 'meter', ['utility']))), 'disk-error');
+  mkdirSync(directory);
+  const { promise, resolve } = Promise.withResolvers<SetAside>();
+  store.onSetAside(resolve);
+  await store.append(observation(2, 'meter', ['utility']));
+  assert.equal((await promise).failure.code, 'store-damaged');
+  assert.equal((await store.due('utility', 0, 10)).length, 1);
+});
+
+const HUGE = '9223372036854775807';
+
+for (const [change, aside] of [
+  ['UPDATE meta SET next_entry = 1', false],
+  [`UPDATE meta SET next_entry = ${HUGE}`, false],
+  ['UPDATE meta SET next_observation = 1', false],
+  [`UPDATE meta SET next_observation = ${HUGE}`, false],
+  ['UPDATE stream SET next_sequence = 0', false],
+  [`UPDATE stream SET next_sequence = ${HUGE}`, false],
+  [`UPDATE backend SET queued_entries = ${HUGE}, queued_readings = -1`, false],
+  [`UPDATE source SET bytes = ${HUGE}`, false],
+  [`DELETE FROM outbox; UPDATE stream SET next_sequence = ${HUGE}`, true],
+  [`UPDATE meta SET epoch = ${HUGE}`, true],
+  [`UPDATE outbox SET id = ${HUGE} WHERE sequence = 1`, true],
+] as const) {
+  const outcome = aside ? 'set aside' : 'continued after the greatest in use';
+  test(`running numbers damaged by ${change} are ${outcome}`, async (context) => {
+    const directory = folder(context);
+    const before = await opened(context, { directory, ...atSecond(1_800_000_000) });
+    for (const number of [0, 1]) await before.append(observation(number, 'meter', ['utility']));
+    await before.close();
+    new Sqlite(before.opening.file).exec(change).close();
+
+    const after = await opened(context, { directory, ...atSecond(1_800_000_001) });
+    assert.equal(after.opening.setAside?.failure.code, aside ? 'store-damaged' : undefined);
+    await after.append(observation(2, 'meter', ['utility']));
+    const due = await after.due('utility', 0, 10);
+    assert.deepEqual(
+      due.map(({ sequence }) => sequence),
+      aside ? [0] : [0, 1, 2],
+    );
+    assert.equal((await after.counts()).backends['utility']?.queuedEntries, due.length);
+  });
+}
+
+test('what SQLite says is about the file only where it is', () => {
+  for (const [native, message, code] of [
+    ['SQLITE_CONSTRAINT_PRIMARYKEY', 'UNIQUE constraint failed: outbox.id', 'store-damaged'],
+    ['SQLITE_MISMATCH', 'datatype mismatch', 'store-damaged'],
+    ['SQLITE_TOOBIG', 'string or blob too big', 'store-damaged'],
+    ['SQLITE_ERROR', 'no such table: outbox', 'store-damaged'],
+    ['SQLITE_ERROR', 'no such column: epoch', 'store-damaged'],
+    ['SQLITE_ERROR', 'cannot start a transaction within a transaction', 'unexpected'],
+  ] as const) {
+    const error = Object.assign(new Error(message), { code: native });
+    assert.equal(failureOf(diskFailure(error)).code, code, message);
+  }
 });

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { failureOf } from '#bytes/failure.ts';
-import { WAITING_BYTES_MAX } from '#store/committer.ts';
+import { OperatingError, failureOf } from '#bytes/failure.ts';
+import { VirtualClock } from '#sim/virtual-clock.ts';
+import { Committer, WAITING_BYTES_MAX } from '#store/committer.ts';
 import { type StoreOptions, openStore } from '#store/open.ts';
+import type { DueEntry, Store } from '#store/store.ts';
 import { atSecond, codeOf, folder, numberOf, observation, opened } from '../support/store.ts';
 
 test('order and numbers survive a restart and the acknowledgement of all', async (context) => {
@@ -112,6 +114,7 @@ test('what may not be stored is refused with the field, the rest is kept', async
     [
       good,
       { ...good, source: 'a\0b' },
+      { ...good, source: 'a\ud800' },
       { ...good, takenMs: NaN },
       { ...good, readings: -1 },
       { ...good, outputs: [{ ...output, stream: 'a/b' }] },
@@ -124,7 +127,7 @@ test('what may not be stored is refused with the field, the rest is kept', async
       ),
     ),
   );
-  const fields = ['source', 'takenMs', 'readings', 'stream', 'backend', 'observation'];
+  const fields = ['source', 'source', 'takenMs', 'readings', 'stream', 'backend', 'observation'];
   assert.deepEqual(results, ['kept', ...fields]);
 });
 
@@ -190,7 +193,7 @@ interface NarrowPlace {
 function narrowPlace(context: TestContext): NarrowPlace {
   const directory = folder(context);
   mkdirSync(directory, { recursive: true });
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', directory]);
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', directory]);
   if (mounted.status === 0) {
     const run =
       (command: string, ...words: string[]) =>
@@ -202,16 +205,26 @@ function narrowPlace(context: TestContext): NarrowPlace {
   const limit = (bytes: string) => () => {
     execFileSync('prlimit', [`--fsize=${bytes}:`, '--pid', String(process.pid)]);
   };
-  limit('1048576')();
+  limit('12582912')();
   const widen = limit('unlimited');
   return { directory, code: 'disk-error', widen, leave: widen };
+}
+
+/** All that is owed to `utility`, page by page. */
+async function owedIn(store: Store): Promise<readonly DueEntry[]> {
+  const owed: DueEntry[] = [];
+  for (;;) {
+    const page = await store.due('utility', owed.at(-1)?.id ?? 0, 1000);
+    if (page.length === 0) return owed;
+    owed.push(...page);
+  }
 }
 
 test('a full disk refuses with a code, loses nothing, and is recovered from', async (context) => {
   const { directory, code, widen, leave } = narrowPlace(context);
   const store = await openStore({ directory });
   try {
-    const size = 1 << 15;
+    const size = 1 << 18;
     let number = 0;
     let seen = 'none';
     for (; seen === 'none' && number < 100; number += 1) {
@@ -221,7 +234,7 @@ test('a full disk refuses with a code, loses nothing, and is recovered from', as
     assert.equal(await codeOf(store.append(observation(number, 'meter', ['utility'], size))), code);
     widen();
     await store.append(observation(number, 'meter', ['utility'], size));
-    const due = await store.due('utility', 0, 100);
+    const due = await owedIn(store);
     assert.deepEqual(
       due.map(({ sequence, records }) => [sequence, numberOf(records)]),
       [...Array.from({ length: number - 1 }, (_, index) => [index, index]), [number - 1, number]],
@@ -229,6 +242,103 @@ test('a full disk refuses with a code, loses nothing, and is recovered from', as
   } finally {
     await store.close();
     leave();
+  }
+});
+
+test('acknowledgements are committed alone where the appends find no room', async () => {
+  for (const [code, outcome] of [
+    ['disk-full', ['disk-full', 'none']],
+    ['disk-error', ['disk-error', 'none']],
+    ['store-damaged', ['store-damaged', 'store-damaged']],
+  ] as const) {
+    const clock = new VirtualClock();
+    const committer = new Committer(clock, async ({ appends }) => {
+      await Promise.resolve();
+      if (appends.length > 0) throw new OperatingError(code, 'refused');
+    });
+    const both = Promise.all([
+      codeOf(committer.append(observation(0, 'meter', ['utility']))),
+      codeOf(committer.acknowledge({ backend: 'utility', ids: [1] })),
+    ]);
+    await committer.flush();
+    assert.deepEqual(await both, outcome);
+  }
+});
+
+test('a full disk takes acknowledgements, and appends into what they free', async (context) => {
+  const { directory, code, widen, leave } = narrowPlace(context);
+  if (code !== 'disk-full') {
+    leave();
+    context.skip('no small file system may be mounted');
+    return;
+  }
+  const reserve = join(directory, 'reserve');
+  let store = await openStore({ directory });
+  try {
+    assert.ok(statSync(reserve).blocks * 512 >= 8 << 20, 'room that is really taken');
+    assert.ok((await fill(store)) > 50);
+    // Another program takes what is left: the log cannot grow, and soon is full.
+    spawnSync('dd', ['if=/dev/zero', `of=${join(directory, 'other')}`, 'bs=1k']);
+    const ids = (await owedIn(store)).map(({ id }) => id);
+    assert.deepEqual(
+      await Promise.all([append(store), codeOf(store.acknowledge('utility', ids.slice(0, 1)))]),
+      [code, 'none'],
+    );
+    let taken = 1;
+    for (; existsSync(reserve) && taken < ids.length; taken += 1) {
+      await store.acknowledge('utility', ids.slice(taken, taken + 1));
+    }
+    assert.ok(!existsSync(reserve), 'its room went to acknowledgements');
+    // An append takes two places of those that they freed, and nothing of the reserve's room.
+    let appended = await fill(store);
+    assert.ok(appended <= taken, `${appended} for ${taken}`);
+    await store.close();
+
+    writeFileSync(reserve, 'cut short');
+    store = await openStore({ directory });
+    assert.ok(!existsSync(reserve));
+    await store.acknowledge('utility', ids.slice(taken, taken + 10));
+    appended = await fill(store);
+    assert.ok(appended > 0 && appended <= 10, `${appended} for 10 after a restart`);
+    await store.acknowledge('utility', ids);
+    assert.ok((await fill(store)) > 20);
+    widen();
+    assert.equal(await append(store), 'none');
+    assert.ok(existsSync(reserve), 'it is taken again');
+  } finally {
+    await store.close();
+    leave();
+  }
+});
+
+const append = (store: Store): Promise<string> =>
+  codeOf(store.append(observation(0, 'meter', ['utility'], 50_000)));
+
+/** Appends until that is refused; answers how often it was not. */
+async function fill(store: Store): Promise<number> {
+  let appended = 0;
+  while ((await append(store)) === 'none') appended += 1;
+  return appended;
+}
+
+test('the end of the thread is told, and no call is left waiting', async (context) => {
+  const threadFile = new URL('../support/mortal-thread.ts', import.meta.url);
+  const store = await openStore({ directory: folder(context), threadFile });
+  const asked = codeOf(store.counts());
+  assert.equal((await store.died).code, 'store-died');
+  // The answer may have left before the thread ended.
+  assert.ok(['none', 'store-died'].includes(await asked));
+  assert.equal(await codeOf(store.append(observation(0, 'meter', []))), 'store-died');
+});
+
+test('a retention that keeps nothing is a mistake of the caller', async (context) => {
+  for (const retention of [
+    { ageMs: 0, bytes: 1 },
+    { ageMs: 1, bytes: -(2 ** 31) },
+  ]) {
+    await assert.rejects(openStore({ directory: folder(context), retention }), {
+      code: 'ERR_ASSERTION',
+    });
   }
 });
 

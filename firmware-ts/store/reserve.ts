@@ -1,0 +1,68 @@
+import { closeSync, fsyncSync, openSync, rmSync, statSync, statfsSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * Room for what SQLite must write before an acknowledgement on a full disk: its log holds a
+ * thousand pages and one batch (6 MiB at most), all of which may have to grow the database first.
+ */
+export const RESERVE_BYTES = 8 << 20;
+/** Room beside the reserve before it is taken: a log that is written next would need it again. */
+const MARGIN_BYTES = 4 << 20;
+const BLOCK_BYTES = 1 << 20;
+/** Commits before the next try, where the file system promised room that it does not have. */
+const FAILED_TRY_COMMITS = 256;
+
+/** A file that only takes up room, given back when the disk is full. */
+export class Reserve {
+  readonly #file: string;
+  #present: boolean;
+  #skip = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#present = statSync(file, { throwIfNoEntry: false })?.size === RESERVE_BYTES;
+    if (!this.#present) this.release(); // one that was cut short takes room and gives none
+    this.restore();
+  }
+
+  get present(): boolean {
+    return this.#present;
+  }
+
+  /** Takes the room if the disk has plenty; answers whether the reserve is there. */
+  restore(): boolean {
+    if (this.#present) return true;
+    this.#skip -= 1;
+    if (this.#skip >= 0 || !this.#fits()) return false;
+    this.#present = this.#fill();
+    if (!this.#present) this.#skip = FAILED_TRY_COMMITS; // a quota, of which statfs knows nothing
+    return this.#present;
+  }
+
+  release(): void {
+    rmSync(this.#file, { force: true });
+    this.#present = false;
+  }
+
+  #fits(): boolean {
+    const { bavail, bsize } = statfsSync(dirname(this.#file));
+    return bavail * bsize >= RESERVE_BYTES + MARGIN_BYTES;
+  }
+
+  /** Not a hole and not zeros: some file systems store neither. */
+  #fill(): boolean {
+    const handle = openSync(this.#file, 'w', 0o600);
+    let left = RESERVE_BYTES;
+    try {
+      const block = Buffer.alloc(BLOCK_BYTES, 'reserve\n');
+      while (left > 0) left -= writeSync(handle, block);
+      fsyncSync(handle);
+    } catch {
+      left = RESERVE_BYTES; // whatever the reason: without the reserve the database does not grow
+    } finally {
+      closeSync(handle);
+    }
+    if (left > 0) this.release();
+    return left <= 0;
+  }
+}
