@@ -5,7 +5,7 @@ import type { Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
-import { Acknowledger } from './acknowledger.ts';
+import { UNDURABLE_MAX, type Acknowledger } from './acknowledger.ts';
 import { SendQueue, type Pack, type Refused } from './send-queue.ts';
 import type { Session } from './session.ts';
 import type { Tallying } from './tally.ts';
@@ -31,6 +31,8 @@ export interface DeliveryParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** Lives longer than the session: what was delivered in an earlier one is not sent again. */
+  readonly acknowledger: Acknowledger;
   readonly tally: Tallying;
   /** Largest packet to make of several entries, where the broker takes larger ones. */
   readonly packBytesMax: number;
@@ -40,7 +42,6 @@ export interface DeliveryParts {
 export class Delivery {
   readonly #parts: DeliveryParts;
   readonly #queue = new SendQueue();
-  readonly #acknowledger: Acknowledger;
   readonly #backoffs = new Map<string, Backoff>();
   readonly #timers = new Set<() => void>();
   readonly #window: number;
@@ -60,7 +61,6 @@ export class Delivery {
     this.#window = Math.min(WINDOW, session.receiveMaximum);
     const bytesMax = Math.min(parts.packBytesMax, session.packetBytesMax);
     this.#packBytesMax = bytesMax - 2 * gateway.length; // in the topic and in the base name
-    this.#acknowledger = new Acknowledger(store, backend, (error) => this.#fail(error));
     this.#unsubscribe = store.onDue(backend, () => {
       this.#more = true;
       this.#pump();
@@ -78,22 +78,33 @@ export class Delivery {
     this.#stopping = true;
     this.#pump();
     await this.#drained.promise;
-    await this.#acknowledger.idle();
+    await this.#parts.acknowledger.idle();
   }
 
-  /** The session is over; settles when nothing of this delivery is under way in the store. */
-  async end(): Promise<void> {
+  /** Whether nothing waits for an answer, of the broker or of the store. */
+  get quiet(): boolean {
+    return this.#queue.inFlight === 0 && this.#parts.acknowledger.waiting === 0;
+  }
+
+  /** The store has taken acknowledgements: more may be sent. */
+  resume(): void {
+    this.#pump();
+  }
+
+  /** The session is over. */
+  end(): void {
     this.#over = true;
     this.#unsubscribe();
     this.#cancelTimeout?.();
     for (const cancel of this.#timers) cancel();
     this.#drained.resolve(undefined);
-    await this.#acknowledger.idle();
   }
 
   #pump(): void {
     if (this.#over) return;
+    const { acknowledger } = this.#parts;
     while (!this.#stopping && this.#queue.inFlight < this.#window) {
+      if (acknowledger.waiting >= UNDURABLE_MAX) break;
       const pack = this.#queue.next(this.#packBytesMax);
       if (pack === undefined) break;
       this.#send(pack);
@@ -108,14 +119,14 @@ export class Delivery {
   /** One page of the outbox; `#pump` asks for the next when this one has been sent. */
   async #read(): Promise<void> {
     this.#more = false;
-    const { store, backend } = this.#parts;
+    const { store, backend, acknowledger } = this.#parts;
     const afterId = this.#afterId;
     try {
       const entries = await store.due(backend, afterId, PAGE_ENTRIES);
       this.#more ||= entries.length > 0;
       // A stream that resumed meanwhile has moved the mark back.
       if (this.#afterId === afterId) this.#afterId = entries.at(-1)?.id ?? afterId;
-      this.#queue.add(entries);
+      this.#queue.add(entries.filter(({ id }) => !acknowledger.holds(id)));
     } catch (error) {
       this.#fail(error);
     }
@@ -160,7 +171,7 @@ export class Delivery {
     if (entries.length > 0) {
       const { second, nanosecond } = this.#parts.clock.wall();
       this.#parts.tally.acknowledged(entries, second * 1000 + nanosecond / 1e6);
-      this.#acknowledger.add(entries.map(({ id }) => id));
+      this.#parts.acknowledger.add(entries.map(({ id }) => id));
     }
     const refused = this.#queue.refusals.get(pack.stream);
     if (refused?.id === pack.entries[0].id) this.#resume(pack.stream, refused.id);

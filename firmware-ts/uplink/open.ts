@@ -1,6 +1,7 @@
 import { failureOf, OperatingError, type Failure } from '#bytes/failure.ts';
 import { loadCredentials } from '#identity/credentials.ts';
 import { Backoff } from '#link/backoff.ts';
+import { Acknowledger } from './acknowledger.ts';
 import { Delivery } from './delivery.ts';
 import { mqttDialer } from './mqtt-session.ts';
 import { presencesOf, type Presences } from './presence.ts';
@@ -18,6 +19,11 @@ const PACK_BYTES_MAX = 32 * 1024;
 const PACK_BYTES_LEAST = 1024;
 /** The broker owes an answer to the birth; one that is silent for so long is gone. */
 const GREETING_WAIT_MS = 30_000;
+/**
+ * A session that owes nothing for so long was a success. One that does is when the store has taken
+ * an acknowledgement: a broker that takes and a disk that does not is no reason to come at once.
+ */
+const HELD_MS = 60_000;
 /** The goodbye and the broker's closing of the connection, each. */
 const GOODBYE_WAIT_MS = 2000;
 
@@ -37,6 +43,7 @@ class Running implements Uplink {
   readonly #presences: Presences;
   readonly #dial: Dial;
   readonly #backoff: Backoff;
+  readonly #acknowledger: Acknowledger;
   readonly #tally = new Tallying();
   readonly #listeners = new Set<(status: UplinkStatus) => void>();
   readonly #stopping = new AbortController();
@@ -58,6 +65,9 @@ class Running implements Uplink {
     this.#presences = presencesOf(this.#topics.state, options.software);
     this.#dial = ports.dial ?? mqttDialer();
     this.#backoff = new Backoff(ports.entropy);
+    const { backend } = options;
+    const durable = (): void => this.#durable();
+    this.#acknowledger = new Acknowledger({ ...ports, backend, durable });
     this.#running = this.#run();
   }
 
@@ -87,6 +97,7 @@ class Running implements Uplink {
       const failure = await this.#live();
       if (!this.#stopped()) await this.#wait(failure);
     }
+    await this.#acknowledger.end();
     this.#become({ kind: 'stopped' });
   }
 
@@ -110,19 +121,30 @@ class Running implements Uplink {
     }
     await this.#greet(session);
     const { backend, gateway } = this.#options;
-    const [topics, tally] = [this.#topics, this.#tally];
-    const parts = { ...this.#ports, session, backend, gateway, topics, tally };
+    const [topics, tally, acknowledger] = [this.#topics, this.#tally, this.#acknowledger];
+    const parts = { ...this.#ports, session, backend, gateway, topics, tally, acknowledger };
     this.#delivery = new Delivery({ ...parts, packBytesMax: this.#packBytesMax });
     this.#become({ kind: 'online', protocol: session.protocol });
+    const cancelHeld = this.#ports.clock.after(HELD_MS, () => this.#held());
     await this.#orStop(session.lost);
+    cancelHeld();
     if (this.#stopped()) await this.#leave(session, this.#delivery);
     const failure = await session.lost;
-    await this.#delivery.end();
+    this.#delivery.end();
     this.#delivery = undefined;
     if (failure.code === 'packet-too-large') {
       this.#packBytesMax = Math.max(PACK_BYTES_LEAST, this.#packBytesMax / 2);
     }
     return failure;
+  }
+
+  #held(): void {
+    if (this.#delivery?.quiet === true) this.#backoff.reset();
+  }
+
+  #durable(): void {
+    this.#backoff.reset();
+    this.#delivery?.resume();
   }
 
   #stopped(): boolean {
@@ -175,8 +197,7 @@ class Running implements Uplink {
   #published(session: Session, message: Message): Promise<void> {
     return new Promise((resolve) => {
       session.publish(message, (refusal) => {
-        if (refusal === undefined) this.#backoff.reset();
-        else this.#tally.refused(refusal);
+        if (refusal !== undefined) this.#tally.refused(refusal);
         resolve();
       });
     });

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { OperatingError } from '#bytes/failure.ts';
+import { VirtualClock } from '#sim/virtual-clock.ts';
+import type { Store } from '#store/store.ts';
+import { UNDURABLE_MAX } from '#uplink/acknowledger.ts';
+import { owe } from '../support/outbox.ts';
+import { welcome5 } from '../support/scripted-broker.ts';
+import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
+
+/** `store` on a disk that refuses acknowledgements while `broken` says so. */
+function refusing(store: Store, broken: () => boolean): Store {
+  const full = new OperatingError('disk-full', 'no room');
+  const { opening, died } = store;
+  return {
+    opening,
+    died,
+    append: (append) => store.append(append),
+    due: (...page) => store.due(...page),
+    acknowledge: (backend, ids) =>
+      broken() ? Promise.reject(full) : store.acknowledge(backend, ids),
+    onDue: (backend, wake) => store.onDue(backend, wake),
+    onSetAside: (report) => store.onSetAside(report),
+    observations: (...page) => store.observations(...page),
+    counts: () => store.counts(),
+    close: () => store.close(),
+  };
+}
+
+test('what the store cannot note as delivered is noted later, never repeated', async (context) => {
+  let hangUp = false;
+  const { store, broker, arrivals, until } = await scene(context, () => (hangUp ? 'hang-up' : 0));
+  const clock = new VirtualClock();
+  let broken = true;
+  let refusals = 0;
+  const disk = refusing(store, () => {
+    refusals += Number(broken);
+    return broken;
+  });
+  await owe(store, 'p1', 0, 10);
+  const uplink = open(context, disk, { url: urlOf(broker) }, clock);
+  await until(() => sequencesIn(arrivals, 'p1').length === 10);
+  await uplink.reached(() => refusals === 1);
+  assert.equal(uplink.status().state.kind, 'online', 'the session is not to blame');
+  clock.advance(1000);
+  await uplink.reached(() => refusals === 2);
+
+  // Neither does another session repeat them.
+  hangUp = true;
+  await owe(store, 'p1', 10, 1);
+  await uplink.reached(({ state }) => state.kind === 'waiting');
+  hangUp = false;
+  const before = arrivals.length;
+  broken = false;
+  clock.advance(60_000);
+  await until(() => arrivals.length > before);
+  await uplink.stop();
+  assert.deepEqual(sequencesIn(arrivals.slice(before), 'p1'), [10]);
+  assert.equal((await store.counts()).backends['utility']?.queuedEntries, 0);
+});
+
+test('nothing new is sent while too much waits for the store', async (context) => {
+  const { store, broker, arrivals, until } = await scene(
+    context,
+    () => 0,
+    () => welcome5(0x21, 0, 1), // one at a time: what is in flight goes on top of the limit
+  );
+  const clock = new VirtualClock();
+  let broken = true;
+  const count = UNDURABLE_MAX + 2048;
+  await owe(store, 'p1', 0, count);
+  const uplink = open(
+    context,
+    refusing(store, () => broken),
+    { url: urlOf(broker) },
+    clock,
+  );
+  await until(() => sequencesIn(arrivals, 'p1').length >= UNDURABLE_MAX);
+  // A few times through the loop: another one would come right behind.
+  for (let turn = 0; turn < 5; turn += 1) await store.due('utility', 0, 100);
+  assert.ok(sequencesIn(arrivals, 'p1').length < UNDURABLE_MAX + 1024);
+  broken = false;
+  clock.advance(60_000);
+  await until(() => sequencesIn(arrivals, 'p1').length === count);
+  await uplink.stop();
+  assert.deepEqual(sequencesIn(arrivals, 'p1'), range(count));
+});
+
+/** An uplink whose broker hangs up on each message until it is told to take them. */
+async function hungUpOn(context: TestContext) {
+  const taking = { messages: false };
+  const { store, broker } = await scene(context, () => (taking.messages ? 0 : 'hang-up'));
+  const clock = new VirtualClock();
+  await owe(store, 'p1', 0, 1);
+  const uplink = open(context, store, { url: urlOf(broker) }, clock);
+  /** Loses a session; answers by how many doublings the wait is longer than a first one. */
+  const lost = async (): Promise<number> => {
+    const { state } = await uplink.reached((status) => status.state.kind === 'waiting');
+    assert.ok(state.kind === 'waiting');
+    return Math.floor(Math.log2(state.retryMs / 500));
+  };
+  const again = async (): Promise<void> => {
+    clock.advance(60_000);
+    await uplink.reached((status) => status.state.kind === 'online');
+  };
+  return { store, clock, uplink, taking, lost, again };
+}
+
+/** Settles when nothing is owed any more. */
+async function noneOwed(store: Store): Promise<void> {
+  while ((await store.due('utility', 0, 1)).length > 0);
+}
+
+test('a birth makes no success of a session, a durable acknowledgement does', async (context) => {
+  const { store, uplink, taking, lost, again } = await hungUpOn(context);
+  const waits = [await lost()];
+  await again();
+  waits.push(await lost());
+  await again();
+  waits.push(await lost());
+  taking.messages = true;
+  await again();
+  await noneOwed(store);
+  taking.messages = false;
+  await owe(store, 'p1', 1, 1);
+  waits.push(await lost());
+  await uplink.stop();
+  assert.deepEqual(waits, [0, 1, 2, 0]);
+});
+
+for (const [quietMs, doublings] of [
+  [59_999, 2],
+  [60_000, 0],
+] as const) {
+  test(`${quietMs} quiet ms make the next failure one after ${doublings}`, async (context) => {
+    const { store, clock, lost, again } = await hungUpOn(context);
+    await lost();
+    await again();
+    assert.equal(await lost(), 1);
+    const [owed] = await store.due('utility', 0, 1);
+    await store.acknowledge('utility', [owed?.id ?? 0]);
+    await again();
+    clock.advance(quietMs);
+    await owe(store, 'p1', 1, 1);
+    assert.equal(await lost(), doublings);
+  });
+}
