@@ -4,9 +4,9 @@
  * is composed in gateway/.
  */
 import { parseArgs } from 'node:util';
-import { failureOf } from '#bytes/failure.ts';
+import { type Failure, failureOf } from '#bytes/failure.ts';
 import { type Loaded, loadConfiguration } from '#config/load.ts';
-import { startGateway } from '#gateway/gateway.ts';
+import { type Gateway, startGateway } from '#gateway/gateway.ts';
 import { VERSION } from '#gateway/version.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
@@ -62,13 +62,13 @@ async function run(file: string): Promise<number> {
       entropy: machineEntropy,
       log,
     });
-    log('info', 'gateway.stopping', { signal: await stopping });
+    const end = await Promise.race([stopping, gateway.failed]);
+    if (typeof end === 'object') return await giveUp(gateway, end);
+    log('info', 'gateway.stopping', { signal: end });
     await gateway.stop();
     return EXIT.ok;
   } catch (error) {
-    const { code, message, hint } = failureOf(error);
-    log('error', 'gateway.failed', { code, message, hint });
-    return EXIT.unavailable;
+    return unavailable(failureOf(error));
   }
 }
 
@@ -81,6 +81,18 @@ function loadedFrom(file: string): Loaded | undefined {
     log('error', 'configuration.failed', { file, code, message });
     return undefined;
   }
+}
+
+/** An init system starts normd again. That it cannot stop well follows from the failure. */
+async function giveUp(gateway: Gateway, failure: Failure): Promise<number> {
+  const status = unavailable(failure);
+  await Promise.allSettled([gateway.stop()]);
+  return status;
+}
+
+function unavailable({ code, message, hint }: Failure): number {
+  log('error', 'gateway.failed', { code, message, hint });
+  return EXIT.unavailable;
 }
 
 function stopSignal(): Promise<NodeJS.Signals> {

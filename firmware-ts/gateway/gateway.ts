@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '#acquisition/device.ts';
 import { failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
 import type { Configuration } from '#config/schema.ts';
 import { startControl } from '#control/server.ts';
 import type { ControlServer } from '#control/server.ts';
@@ -22,6 +23,8 @@ const BYTES_PER_MEGABYTE = 1_048_576;
 
 export interface Gateway {
   status(): Promise<GatewayStatus>;
+  /** Settles when it cannot go on: nothing can be kept any more. It is still to be stopped. */
+  readonly failed: Promise<Failure>;
   /** Stops taking, delivers what it can in a bounded time, keeps the rest, closes everything. */
   stop(): Promise<void>;
 }
@@ -75,6 +78,7 @@ export async function startGateway(
   log('info', 'gateway.started', { gateway: configuration.gateway, sources: parts.devices.length });
   return {
     status,
+    failed: store.died,
     async stop() {
       await stopParts(parts);
       log('info', 'gateway.stopped', { gateway: configuration.gateway });

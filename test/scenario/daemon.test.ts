@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { askStatus } from '#control/client.ts';
 
 const MAIN = join(import.meta.dirname, '../../firmware-ts/main.ts');
+const MORTAL_THREAD = join(import.meta.dirname, '../support/mortal-thread.ts');
 let folder: string;
 
 before(async () => {
@@ -21,9 +22,13 @@ interface Ended {
 }
 
 /** Runs normd to its end; `ready` is called once when it says that it has started. */
-function run(file: string, ready?: (stop: () => void) => void): Promise<Ended> {
+function run(
+  file: string,
+  ready?: (stop: () => void) => void,
+  options: readonly string[] = [],
+): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [MAIN, '--config', file]);
+    const child = spawn(process.execPath, [...options, MAIN, '--config', file]);
     let output = '';
     let told = false;
     for (const stream of [child.stdout, child.stderr]) {
@@ -103,4 +108,16 @@ test('a second normd on the same state leaves the first alone', async () => {
     });
   });
   assert.equal(first.status, 0, first.output);
+});
+
+test('without its store normd ends, says so, and asks to be started again', async () => {
+  const file = await configured('bereft', 'policy: []');
+  const { status, output } = await run(
+    file,
+    () => void askStatus(join(folder, 'bereft.sock')).catch(() => undefined),
+    ['--import', MORTAL_THREAD], // asking for the counts is the end of the thread
+  );
+  assert.equal(status, 69);
+  assert.match(output, /gateway\.failed.* code=store-died/);
+  assert.equal(output.match(/gateway\.failed/g)?.length, 1, output);
 });
