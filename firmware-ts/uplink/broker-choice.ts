@@ -1,0 +1,110 @@
+import { Backoff, type BackoffLimits } from '#link/backoff.ts';
+import type { Entropy } from '#system/entropy.ts';
+
+/** Each may take half a minute to show that it is dead, and all are tried within five. */
+export const BROKERS_MAX = 4;
+/** Between two tries of one broker while there is no session. */
+const RETRY: BackoffLimits = { firstMs: 1000, capMs: 60_000 };
+/** Between the loss of a better broker and the return to it; longer each time that it fails. */
+const RETURN: BackoffLimits = { firstMs: 60_000, capMs: 300_000 };
+/** A session that stood for so long clears its broker's past. */
+const WELL_AFTER_MS = 300_000;
+
+export interface WeightedBroker {
+  /** The heaviest that is well is used; which of equal ones is drawn by lot at the start. */
+  readonly weight: number;
+}
+
+export type Choice =
+  | { readonly kind: 'dial'; readonly broker: number }
+  | { readonly kind: 'wait'; readonly untilMs: number };
+
+interface Health {
+  readonly weight: number;
+  readonly lot: number;
+  readonly retry: Backoff;
+  readonly return: Backoff;
+  /** Not to be dialled before, without a session and with one to a worse broker. */
+  retryMs: number;
+  returnMs: number;
+  wellSinceMs: number | undefined;
+}
+
+/**
+ * Which of several brokers to dial. After a loss all are tried in turn, the best first, each
+ * once before any is tried again: however often one fails, another that is well is reached.
+ * Brokers go by their place in the list; times are monotonic milliseconds.
+ */
+export class BrokerChoice {
+  readonly #brokers: readonly Health[];
+  /** By preference. */
+  readonly #order: readonly number[];
+  #untried: Set<number>;
+
+  constructor(brokers: readonly WeightedBroker[], entropy: Pick<Entropy, 'fraction'>) {
+    this.#brokers = brokers.map(({ weight }) => ({
+      weight,
+      lot: entropy.fraction(),
+      retry: new Backoff(entropy, RETRY),
+      return: new Backoff(entropy, RETURN),
+      retryMs: -Infinity,
+      returnMs: -Infinity,
+      wellSinceMs: undefined,
+    }));
+    this.#order = Array.from(this.#brokers.keys()).sort((a, b) => {
+      const [one, other] = [this.#at(a), this.#at(b)];
+      return other.weight - one.weight || one.lot - other.lot;
+    });
+    this.#untried = new Set(this.#order);
+  }
+
+  /** What to do while there is no session. */
+  next(nowMs: number): Choice {
+    const ready = this.#order.filter((broker) => this.#at(broker).retryMs <= nowMs);
+    if (ready.length === 0) {
+      const untilMs = Math.min(...this.#brokers.map(({ retryMs }) => retryMs));
+      return { kind: 'wait', untilMs };
+    }
+    if (!ready.some((broker) => this.#untried.has(broker))) this.#untried = new Set(this.#order);
+    const broker = ready.find((one) => this.#untried.has(one)) ?? 0;
+    this.#untried.delete(broker);
+    return { kind: 'dial', broker };
+  }
+
+  /** While a session with `broker` stands: the better one to dial beside it, and when. */
+  better(broker: number): { readonly broker: number; readonly atMs: number } | undefined {
+    const { weight } = this.#at(broker);
+    const [first, ...others] = this.#order.filter((one) => this.#at(one).weight > weight);
+    if (first === undefined) return undefined;
+    const soonest = others.reduce(
+      (best, one) => (this.#at(one).returnMs < this.#at(best).returnMs ? one : best),
+      first,
+    );
+    return { broker: soonest, atMs: this.#at(soonest).returnMs };
+  }
+
+  /** A session with `broker` has begun. */
+  welcomed(broker: number, nowMs: number): void {
+    const health = this.#at(broker);
+    health.wellSinceMs = nowMs;
+    health.retry.reset();
+    this.#untried = new Set(this.#order);
+  }
+
+  /** `broker` could not be reached, or its session is over. */
+  failed(broker: number, nowMs: number): void {
+    const health = this.#at(broker);
+    const { wellSinceMs } = health;
+    if (wellSinceMs !== undefined && nowMs - wellSinceMs >= WELL_AFTER_MS) health.return.reset();
+    health.wellSinceMs = undefined;
+    health.retryMs = nowMs + health.retry.next();
+    health.returnMs = nowMs + health.return.next();
+    this.#untried.delete(broker);
+  }
+
+  #at(broker: number): Health {
+    const health = this.#brokers[broker];
+    if (health === undefined) throw new RangeError(`no broker ${broker}`);
+    return health;
+  }
+}
