@@ -17,6 +17,8 @@ export interface Session {
   publish(message: Message, done: (refusal?: Failure) => void): void;
   /** Settles when the session is over, with the reason; never rejects. */
   readonly lost: Promise<Failure>;
+  /** Bytes on the wire so far. */
+  readonly traffic: () => Traffic;
   /** Takes leave, so that the broker does not publish the will. */
   close(): Promise<void>;
   /** Ends the connection at once; the broker publishes the will. */
@@ -37,10 +39,25 @@ export interface Dialing {
   readonly clientId: string;
   /** What the broker publishes when it loses us. */
   readonly will: Message;
+  readonly subscription?: Subscription;
   /** Required when `target.secure`. */
   readonly credentials?: TlsCredentials;
   /** Gives up the attempt; a session that has begun is not touched. */
   readonly signal: AbortSignal;
+}
+
+/** The one topic that a session may listen to. */
+export interface Subscription {
+  readonly topic: string;
+  /** A message of at most 64 KiB; the next is read when this returns. */
+  readonly received: (payload: Uint8Array) => void;
+  /** The broker does not allow it; the session goes on without. */
+  readonly refused: (failure: Failure) => void;
+}
+
+export interface Traffic {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
 }
 
 export interface TlsCredentials {

@@ -6,6 +6,8 @@ export interface Arrival {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly retain: boolean;
+  /** The topic as it stands in the packet: nothing where an alias stands for it. */
+  readonly topicSent: string;
 }
 
 /** PUBACK with this reason code; none; or the end of the connection, with DISCONNECT or without. */
@@ -16,6 +18,11 @@ export interface Script {
   readonly welcome?: (level: number, connection: number, body: Uint8Array) => Uint8Array;
   /** Called for each PUBLISH in order of arrival. */
   readonly answer: (arrival: Arrival) => Answer;
+  /** Reason code of the SUBACK, 1 (granted at QoS 1) unless given; `send` publishes at QoS 0. */
+  readonly subscribed?: (
+    topic: string,
+    send: (topic: string, payload: Uint8Array) => void,
+  ) => number;
   /** Called for each packet of a type that the broker does not answer. */
   readonly heard?: (type: number, body: Uint8Array) => void;
 }
@@ -58,6 +65,7 @@ export async function startScriptedBroker(script: Script): Promise<ScriptedBroke
 function serve(socket: Socket, script: Script, connection: number): void {
   let buffer = Buffer.alloc(0);
   let level = 5;
+  const aliases = new Map<number, string>();
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk) => {
@@ -72,7 +80,8 @@ function serve(socket: Socket, script: Script, connection: number): void {
       if (type === 1) {
         level = body[2 + body.readUInt16BE(0)] ?? 0;
         socket.write(script.welcome?.(level, connection, body) ?? welcome5());
-      } else if (type === 3) answer(socket, script, level, flags, body);
+      } else if (type === 3) answer(socket, script, { level, flags, aliases }, body);
+      else if (type === 8) grant(socket, script, level, body);
       else if (type === 12) socket.write(Uint8Array.of(0xd0, 0));
       else if (type === 14) socket.end();
       else script.heard?.(type, body);
@@ -80,19 +89,55 @@ function serve(socket: Socket, script: Script, connection: number): void {
   });
 }
 
-function answer(socket: Socket, script: Script, level: number, flags: number, body: Buffer): void {
+interface Publish {
+  readonly level: number;
+  readonly flags: number;
+  /** Topics by their alias, of this connection (MQTT 5, 3.3.2.3.4). */
+  readonly aliases: Map<number, string>;
+}
+
+const TOPIC_ALIAS = 0x23; // the only property that a gateway sends with a message
+
+function answer(socket: Socket, script: Script, publish: Publish, body: Buffer): void {
+  const { level, flags, aliases } = publish;
   const topicEnd = 2 + body.readUInt16BE(0);
   const [high = 0, low = 0] = [body[topicEnd], body[topicEnd + 1]];
-  const payloadStart = topicEnd + 2 + (level === 5 ? 1 + (body[topicEnd + 2] ?? 0) : 0);
-  const topic = body.subarray(2, topicEnd).toString();
+  const propertiesAt = topicEnd + 3;
+  const payloadStart = level === 5 ? propertiesAt + (body[topicEnd + 2] ?? 0) : topicEnd + 2;
+  const topicSent = body.subarray(2, topicEnd).toString();
+  let topic = topicSent;
+  if (level === 5 && payloadStart > propertiesAt && body[propertiesAt] === TOPIC_ALIAS) {
+    const alias = body.readUInt16BE(propertiesAt + 1);
+    if (topic === '') topic = aliases.get(alias) ?? '';
+    else aliases.set(alias, topic);
+  }
   const payload = Uint8Array.from(body.subarray(payloadStart));
-  const reply = script.answer({ topic, payload, retain: (flags & 1) === 1 });
+  const reply = script.answer({ topic, topicSent, payload, retain: (flags & 1) === 1 });
   if (reply === 'hang-up') socket.destroy();
   else if (typeof reply === 'object') socket.end(Uint8Array.of(0xe0, 2, reply.disconnect, 0));
   else if (reply !== 'silence') {
     const bytes = level === 5 ? [0x40, 3, high, low, reply] : [0x40, 2, high, low];
     socket.write(Uint8Array.from(bytes));
   }
+}
+
+function grant(socket: Socket, script: Script, level: number, body: Buffer): void {
+  const topicAt = level === 5 ? 3 + (body[2] ?? 0) : 2;
+  const topic = body.subarray(topicAt + 2, topicAt + 2 + body.readUInt16BE(topicAt)).toString();
+  const send = (name: string, payload: Uint8Array): void => {
+    const rest = Buffer.concat([
+      Uint8Array.of(name.length >> 8, name.length & 0xff),
+      Buffer.from(name),
+      Uint8Array.from(level === 5 ? [0] : []),
+      payload,
+    ]);
+    socket.write(Uint8Array.of(0x30, (rest.length & 0x7f) | 0x80, rest.length >> 7));
+    socket.write(rest);
+  };
+  const reason = script.subscribed?.(topic, send) ?? 1;
+  const [high = 0, low = 0] = body;
+  const bytes = level === 5 ? [0x90, 4, high, low, 0, reason] : [0x90, 3, high, low, reason];
+  socket.write(Uint8Array.from(bytes));
 }
 
 interface Packet {

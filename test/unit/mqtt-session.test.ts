@@ -2,12 +2,21 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { mqttDialer } from '#uplink/mqtt-session.ts';
 import { PacketWatch } from '#uplink/packet-watch.ts';
-import type { Session } from '#uplink/session.ts';
-import { startScriptedBroker, welcome5, type Script } from '../support/scripted-broker.ts';
+import type { Dialing, Session } from '#uplink/session.ts';
+import {
+  startScriptedBroker,
+  welcome5,
+  type Arrival,
+  type Script,
+} from '../support/scripted-broker.ts';
 
 const REFUSED_311 = Uint8Array.of(0x20, 2, 0, 1); // unacceptable protocol version
 
-async function dialled(context: TestContext, script: Partial<Script>): Promise<Session> {
+async function dialled(
+  context: TestContext,
+  script: Partial<Script>,
+  dialing: Partial<Dialing> = {},
+): Promise<Session> {
   const broker = await startScriptedBroker({ answer: () => 0, ...script });
   context.after(() => broker.stop());
   const session = await mqttDialer()({
@@ -15,6 +24,7 @@ async function dialled(context: TestContext, script: Partial<Script>): Promise<S
     clientId: 'gw-1',
     will: { topic: 'will', payload: '' },
     signal: new AbortController().signal,
+    ...dialing,
   });
   context.after(() => session.abort({ code: 'stopped', message: 'the test is over' }));
   return session;
@@ -58,6 +68,163 @@ test('an MQTT 5 broker is told how much may come', async (context) => {
   });
   assert.ok(told.includes('210008'), 'Receive Maximum 8');
   assert.ok(told.includes('2700010000'), 'Maximum Packet Size 65 536');
+});
+
+function published(session: Session, topic: string, payload: string): Promise<string> {
+  return new Promise((resolve) => {
+    session.publish({ topic, payload, retain: true }, (refusal) => {
+      resolve(refusal?.code ?? 'taken');
+    });
+  });
+}
+
+test('a topic is named once, then by its alias, where the broker takes one', async (context) => {
+  for (const [properties, named] of [
+    [
+      [0x22, 0, 2],
+      ['a/long/topic', '', 'another', '', 'a third', 'a/long/topic'],
+    ],
+    [[], ['a/long/topic', 'a/long/topic', 'another', 'another', 'a third', 'a/long/topic']],
+  ] as const) {
+    const arrivals: Arrival[] = [];
+    const session = await dialled(context, {
+      welcome: () => welcome5(...properties),
+      answer: (arrival) => {
+        arrivals.push(arrival);
+        return 0;
+      },
+    });
+    const [long, other] = ['a/long/topic', 'another'];
+    for (const topic of [long, long, other, other, 'a third', long]) {
+      assert.equal(await published(session, topic, 'x'), 'taken');
+    }
+    assert.deepEqual(
+      arrivals.map(({ topicSent }) => topicSent),
+      named,
+    );
+    assert.deepEqual(
+      arrivals.map(({ topic }) => topic),
+      [long, long, other, other, 'a third', long],
+    );
+  }
+});
+
+test('the will waits ten seconds, and the session lives long enough for it', async (context) => {
+  let connect = '';
+  await dialled(context, {
+    welcome: (_level, _connection, body) => {
+      connect = Buffer.from(body).toString('hex');
+      return welcome5();
+    },
+  });
+  assert.ok(connect.includes('1100' + '00003c'), 'Session Expiry Interval 60 s');
+  assert.ok(connect.includes('1800' + '00000a'), 'Will Delay Interval 10 s');
+  const flags = Number.parseInt(connect.slice(14, 16), 16);
+  assert.equal(flags & 2, 0, 'no Clean Start, which would publish the will of the session before');
+});
+
+test('a gateway leaves no session behind on a broker of MQTT 3.1.1', async (context) => {
+  let flags = 0;
+  await dialled(context, {
+    welcome: (level, _connection, body) => {
+      flags = body[7] ?? 0;
+      return level === 5 ? REFUSED_311 : Uint8Array.of(0x20, 2, 0, 0);
+    },
+  });
+  assert.equal(flags & 2, 2, 'Clean Session');
+});
+
+test('a broker that keeps no messages still gets presence and readings', async (context) => {
+  for (const welcome of [
+    // It refuses a will that is to be retained (0x9A) …
+    (_level: number, connection: number): Uint8Array =>
+      connection === 0 ? Uint8Array.of(0x20, 3, 0, 0x9a, 0) : welcome5(),
+    // … or says beforehand that it retains nothing (MQTT 5, 3.2.2.3.5).
+    () => welcome5(0x25, 0),
+  ]) {
+    const retained: boolean[] = [];
+    const session = await dialled(
+      context,
+      {
+        welcome,
+        answer: ({ retain }) => {
+          retained.push(retain);
+          return 0;
+        },
+      },
+      { will: { topic: 'will', payload: '', retain: true } },
+    );
+    assert.equal(await published(session, 'st', '{}'), 'taken');
+    assert.deepEqual(retained, [false]);
+  }
+});
+
+for (const level of [5, 4]) {
+  test(`level ${level}: a session hears the one topic that it asked for`, async (context) => {
+    const heard: string[] = [];
+    const last = Promise.withResolvers<undefined>();
+    await dialled(
+      context,
+      {
+        welcome: (asked) => {
+          if (asked !== level) return REFUSED_311;
+          return level === 5 ? welcome5() : Uint8Array.of(0x20, 2, 0, 0);
+        },
+        subscribed: (topic, send) => {
+          assert.equal(topic, 'rc');
+          send('other', Buffer.from('not asked for'));
+          for (const text of ['one', 'two', 'three']) send('rc', Buffer.from(text));
+          return 1;
+        },
+      },
+      {
+        subscription: {
+          topic: 'rc',
+          refused: (failure) => last.reject(new Error(failure.message)),
+          received: (payload) => {
+            heard.push(Buffer.from(payload).toString());
+            if (heard.length === 3) last.resolve(undefined);
+          },
+        },
+      },
+    );
+    await last.promise;
+    assert.deepEqual(heard, ['one', 'two', 'three']);
+  });
+
+  test(`level ${level}: a subscription that is refused ends no session`, async (context) => {
+    const refused = Promise.withResolvers<string>();
+    const session = await dialled(
+      context,
+      {
+        welcome: (asked) => {
+          if (asked !== level) return REFUSED_311;
+          return level === 5 ? welcome5() : Uint8Array.of(0x20, 2, 0, 0);
+        },
+        subscribed: () => (level === 5 ? 0x87 : 0x80),
+      },
+      {
+        subscription: {
+          topic: 'rc',
+          refused: ({ code }) => refused.resolve(code),
+          received: () => undefined,
+        },
+      },
+    );
+    assert.equal(await refused.promise, level === 5 ? 'not-authorised' : 'broker-error');
+    assert.equal(await published(session, 'up', 'x'), 'taken');
+  });
+}
+
+test('bytes on the wire are counted both ways, also after the end', async (context) => {
+  const session = await dialled(context, {});
+  const { bytesRead, bytesWritten } = session.traffic();
+  assert.equal(bytesRead, 5, 'the CONNACK');
+  assert.equal(await published(session, 'up', 'x'.repeat(1000)), 'taken');
+  assert.equal(session.traffic().bytesWritten - bytesWritten, 1010);
+  assert.equal(session.traffic().bytesRead, 10);
+  session.abort({ code: 'stopped', message: '' });
+  assert.equal(session.traffic().bytesRead, 10);
 });
 
 test('packets are followed through any division of the stream', () => {

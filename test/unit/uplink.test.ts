@@ -18,7 +18,7 @@ test('a broker of MQTT 3.1.1 only gets everything in order', async (context) => 
   const arrivals: Arrival[] = [];
   const done = Promise.withResolvers<undefined>();
   broker.onPublish((topic, payload) => {
-    arrivals.push({ topic, payload, retain: false });
+    arrivals.push({ topic, topicSent: topic, payload, retain: false });
     if (sequencesIn(arrivals, 'p1').length === 300) done.resolve(undefined);
   });
   const store = await temporaryStore(context);
