@@ -4,16 +4,23 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
-const mark = join(root, 'node_modules', '.normd-lock');
+const modules = join(root, 'node_modules');
+const mark = join(modules, '.normd-lock');
 const lock = createHash('sha256')
   .update(readFileSync(join(root, 'package-lock.json')))
   .digest('hex');
 
-if (!existsSync(mark) || readFileSync(mark, 'utf8') !== lock) {
+const ready = existsSync(mark) && readFileSync(mark, 'utf8') === lock;
+// npm would empty the folder that a link leads to, under whoever else works with it.
+const borrowed = lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+
+if (!ready && borrowed) {
+  console.error('node_modules is a link to packages of another lock file; they are left alone.');
+} else if (!ready) {
   console.error('Setting up: installing the packages of package-lock.json …');
   // No install scripts: the native add-ons bring prebuilt binaries inside their packages.
   const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
