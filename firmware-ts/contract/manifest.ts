@@ -1,0 +1,152 @@
+import { OperatingError } from '#bytes/failure.ts';
+import { bytesFromUtf8 } from '#bytes/text.ts';
+import { NAME } from '#reading/senml-names.ts';
+import { type JsonFields, readJson } from './json-fields.ts';
+
+/**
+ * What a gateway says it owes no more (`nd/1/{gateway}/mf`). From one manifest to the next a
+ * receiver proves that nothing is missing; what a manifest does not name, it does not change.
+ */
+export interface Manifest {
+  readonly version: 1;
+  readonly gateway: string;
+  /** RFC 3339, of the gateway's clock. */
+  readonly at: string;
+  /** Counts up by one from manifest to manifest. */
+  readonly number: number;
+  /** Of a stream with several epochs there are several. */
+  readonly streams: readonly StreamState[];
+  /** Older gaps that did not fit; earlier manifests named them. */
+  readonly gapsOmitted?: number;
+}
+
+export interface StreamState {
+  readonly stream: string;
+  readonly class: PriorityClass;
+  readonly epoch: number;
+  /** The last number up to which each one is delivered or named in a gap; -1 if there is none. */
+  readonly through: number;
+  /** The chain at `through` (`chain.ts`), in lower-case hex. */
+  readonly chain: string;
+  /** The number that the next observation will have. */
+  readonly next: number;
+  /** In order, apart from one another; they may lie beyond `through`. */
+  readonly gaps: readonly Gap[];
+}
+
+/** Observations `from … through` will never come. */
+export interface Gap {
+  readonly from: number;
+  readonly through: number;
+  readonly reason: GapReason;
+  /** RFC 3339: when it was named. */
+  readonly at: string;
+}
+
+/** Urgent first. */
+export const PRIORITY_CLASSES = ['command', 'alarm', 'measurement', 'bulk'] as const;
+export type PriorityClass = (typeof PRIORITY_CLASSES)[number];
+
+export const GAP_REASONS = [
+  'disk-full',
+  'age', // it had waited longer than the back-end's outbox keeps it
+  'bytes', // the back-end's outbox was full
+  'quarantined', // the broker refuses it for what it is
+  'discarded', // a person discarded it from quarantine
+  'store-damaged',
+] as const;
+export type GapReason = (typeof GAP_REASONS)[number];
+
+/** As large as a pack may be. */
+export const MANIFEST_BYTES_MAX = 1 << 20;
+/** A house has tens of sources, each with a stream a class and a few epochs. */
+export const MANIFEST_STREAMS_MAX = 4096;
+/** A stream that has more gaps than this is broken in a way that a list does not mend. */
+export const MANIFEST_GAPS_MAX = 256;
+
+/**
+ * As JSON of at most `bytesMax`: the same keys in the same order whoever made the object. If it
+ * would be longer, each stream keeps only its latest gaps, and `gapsOmitted` counts the others.
+ * Errors: `too-large` if it is too long without any.
+ */
+export function encodeManifest(manifest: Manifest, bytesMax = MANIFEST_BYTES_MAX): string {
+  for (let most = MANIFEST_GAPS_MAX; ; most = most >>> 1) {
+    const text = written(manifest, most);
+    if (bytesFromUtf8(text).length <= bytesMax) return text;
+    if (most === 0) throw new OperatingError('too-large', `over ${bytesMax} bytes`);
+  }
+}
+
+function written(manifest: Manifest, gapsMax: number): string {
+  const { gateway, at, number, streams } = manifest;
+  const surplus = streams.map(({ gaps }) => Math.max(0, gaps.length - gapsMax));
+  const gapsOmitted = surplus.reduce((sum, each) => sum + each, manifest.gapsOmitted ?? 0);
+  const states = streams.map(
+    ({ stream, class: priority, epoch, through, chain, next, gaps }, at) => {
+      const kept = gaps.slice(surplus[at]).map(gapOf);
+      return { stream, class: priority, epoch, through, chain, next, gaps: kept };
+    },
+  );
+  const omitted = gapsOmitted === 0 ? {} : { gapsOmitted };
+  return JSON.stringify({ version: 1, gateway, at, number, streams: states, ...omitted });
+}
+
+function gapOf({ from, through, reason, at }: Gap): Gap {
+  return { from, through, reason, at };
+}
+
+const NAMED = new RegExp(NAME);
+const CHAIN = /^[0-9a-f]{64}$/;
+/** RFC 3339, 5.6. */
+export const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
+/**
+ * Reads a manifest from hostile bytes. Errors: `too-large`; `bad-manifest` with the field, e.g.
+ * `streams[2].gaps[0].from`.
+ */
+export function decodeManifest(payload: Uint8Array): Manifest {
+  const fields = readJson(payload, 'bad-manifest', MANIFEST_BYTES_MAX);
+  fields.version(1);
+  const streams = fields.objects('streams', MANIFEST_STREAMS_MAX).map(streamFrom);
+  const keys = new Set(streams.map(({ stream, epoch }) => `${stream} ${epoch}`));
+  if (keys.size < streams.length) fields.refuse('streams', 'one stream and epoch twice');
+  return {
+    version: 1,
+    gateway: fields.text('gateway', NAMED),
+    at: fields.text('at', RFC3339),
+    number: fields.integer('number'),
+    streams,
+    ...(fields.has('gapsOmitted') ? { gapsOmitted: fields.integer('gapsOmitted') } : {}),
+  };
+}
+
+function streamFrom(fields: JsonFields): StreamState {
+  const next = fields.integer('next');
+  const through = fields.integer('through', -1);
+  if (through >= next) fields.refuse('through', 'not below next');
+  return {
+    stream: fields.text('stream', NAMED),
+    class: fields.word('class', PRIORITY_CLASSES),
+    epoch: fields.integer('epoch'),
+    through,
+    chain: fields.text('chain', CHAIN),
+    next,
+    gaps: gapsFrom(fields, next),
+  };
+}
+
+function gapsFrom(fields: JsonFields, next: number): readonly Gap[] {
+  let least = 0;
+  return fields.objects('gaps', MANIFEST_GAPS_MAX).map((gap) => {
+    const from = gap.integer('from', least);
+    const through = gap.integer('through', from);
+    if (through >= next) gap.refuse('through', 'not below next');
+    least = through + 1;
+    return {
+      from,
+      through,
+      reason: gap.word('reason', GAP_REASONS),
+      at: gap.text('at', RFC3339),
+    };
+  });
+}

@@ -1,0 +1,70 @@
+import { NAME } from '#reading/senml-names.ts';
+import { type JsonFields, isInteger, readJson } from './json-fields.ts';
+
+/**
+ * What a back-end says it has (`nd/1/{gateway}/rc`): proof beyond the broker's acknowledgement. The
+ * gateway then lets go of all up to `through` but the holes, and sends the holes again.
+ */
+export interface Receipt {
+  readonly version: 1;
+  readonly streams: readonly ReceivedStream[];
+}
+
+export interface ReceivedStream {
+  readonly stream: string;
+  readonly epoch: number;
+  /** The highest number that the back-end has for good; -1 if it has none. */
+  readonly through: number;
+  /** What is missing below `through`: first and last number of each hole, in order. */
+  readonly holes: readonly (readonly [number, number])[];
+}
+
+/** The back-end is another trust domain: what it sends is parsed in the gateway's memory. */
+export const RECEIPT_BYTES_MAX = 1 << 18;
+export const RECEIPT_STREAMS_MAX = 4096;
+/** More than this is told in the next receipt, after these have been filled. */
+export const RECEIPT_HOLES_MAX = 256;
+
+/** As JSON. Of more holes than a receipt takes the first stay, and `through` ends before the rest. */
+export function encodeReceipt({ streams }: Receipt): string {
+  return JSON.stringify({ version: 1, streams: streams.map(shortened) });
+}
+
+function shortened({ stream, epoch, through, holes }: ReceivedStream): ReceivedStream {
+  const [end] = holes[RECEIPT_HOLES_MAX] ?? [through + 1];
+  return { stream, epoch, through: end - 1, holes: holes.slice(0, RECEIPT_HOLES_MAX) };
+}
+
+const NAMED = new RegExp(NAME);
+
+/** Reads a receipt from hostile bytes. Errors: `too-large`; `bad-receipt` with the field. */
+export function decodeReceipt(payload: Uint8Array): Receipt {
+  const fields = readJson(payload, 'bad-receipt', RECEIPT_BYTES_MAX);
+  fields.version(1);
+  const streams = fields.objects('streams', RECEIPT_STREAMS_MAX).map(streamFrom);
+  const keys = new Set(streams.map(({ stream, epoch }) => `${stream} ${epoch}`));
+  if (keys.size < streams.length) fields.refuse('streams', 'one stream and epoch twice');
+  return { version: 1, streams };
+}
+
+function streamFrom(fields: JsonFields): ReceivedStream {
+  const through = fields.integer('through', -1);
+  return {
+    stream: fields.text('stream', NAMED),
+    epoch: fields.integer('epoch'),
+    through,
+    holes: holesFrom(fields, through),
+  };
+}
+
+/** In order, apart from one another, and below `through`, which the back-end says it has. */
+function holesFrom(fields: JsonFields, through: number): readonly (readonly [number, number])[] {
+  let least = 0;
+  return fields.list('holes', RECEIPT_HOLES_MAX).map((hole, index) => {
+    const [from, last, ...more] = Array.isArray(hole) ? (hole as readonly unknown[]) : [];
+    const inside = isInteger(from, least) && isInteger(last, from) && last < through;
+    if (!inside || more.length > 0) fields.refuse(`holes[${index}]`, 'no hole, or out of order');
+    least = last + 1;
+    return [from, last];
+  });
+}
