@@ -23,7 +23,7 @@ export interface ChainVerdict {
 const KEPT_BYTES_MAX = 8 << 20;
 /** What a map entry and an array cost beside their content. */
 const ENTRY_BYTES = 128;
-/** Manifests that wait for their observations; of more, the oldest give way to those after them. */
+/** Manifests that wait for their observations; beyond, the oldest is left to the one after it. */
 const POINTS_MAX = 256;
 
 interface Point {

@@ -25,7 +25,7 @@ export const RECEIPT_STREAMS_MAX = 4096;
 /** More than this is told in the next receipt, after these have been filled. */
 export const RECEIPT_HOLES_MAX = 256;
 
-/** As JSON. Of more holes than a receipt takes the first stay, and `through` ends before the rest. */
+/** As JSON. Of too many holes the first are told, and `through` ends before the rest. */
 export function encodeReceipt({ streams }: Receipt): string {
   return JSON.stringify({ version: 1, streams: streams.map(shortened) });
 }

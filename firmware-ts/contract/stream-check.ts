@@ -6,7 +6,7 @@ import type { Gap, Manifest, PriorityClass, StreamState } from './manifest.ts';
 import { type Range, Ranges, countOf } from './ranges.ts';
 import type { ReceivedStream } from './receipt.ts';
 
-/** `up` carries everything in order; `lv` carries copies of what is new while there is a backlog. */
+/** `up` carries everything in order, `lv` copies of what is new while there is a backlog. */
 export type Lane = 'up' | 'lv';
 
 /** Worst first; only the last is good. */
@@ -33,7 +33,7 @@ export interface StreamReport {
   readonly repeats: number;
   /** Observations that came on the live lane before the ordered one brought them, if it did. */
   readonly live: number;
-  /** Packs on `up` that brought something new after something later; a hole that is filled is one. */
+  /** Packs on `up` that brought something new after something later; one that fills a hole is. */
   readonly outOfOrder: number;
   /** Numbers that came with two contents. */
   readonly conflicts: number;

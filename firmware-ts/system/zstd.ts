@@ -2,7 +2,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Compression } from '#contract/envelope.ts';
 
-/** On packs of some hundred bytes a fifth smaller than the default of 3; beyond it gains nothing. */
+/** A fifth smaller than level 3 on packs of some hundred bytes; higher ones gain no more. */
 const LEVEL = 9;
 
 const PARAMS = {
