@@ -32,7 +32,7 @@ interface Point {
 }
 
 /**
- * Judges the intervals between the manifests of one stream and epoch, in bounded memory. Forms are kept until the
+/** Manifests that wait for their observations; beyond, the oldest is left to the one after it. */
  * manifest that covers them has told which numbers of theirs count as gaps; when memory is full
  * the oldest are hashed without waiting, and what comes late may then be beyond proof.
  */
