@@ -106,6 +106,14 @@ for (const vector of PUSHED.filter(whole)) {
   });
 }
 
+test('local time minus its deviation is the instant, and summer time changes nothing in it', () => {
+  const vector = PUSHED.find(({ id }) => id === 'own-apdu-flat-list-summer-time');
+  assert.ok(vector);
+  const { time } = observationFromCosem('meter', onlyMessage(vector), ARRIVAL);
+  const second = Date.parse('2026-07-14T06:15:00Z') / 1000;
+  assert.deepEqual([time.second, time.localOffsetMin, time.trust], [second, 120, 'trusted']);
+});
+
 test('a push object list names the values that follow it (Energomera)', SKIP, () => {
   const vector = PUSHED.find(({ id }) => id === 'raw_energomera');
   assert.ok(vector);
