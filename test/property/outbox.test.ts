@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { openStore } from '#store/open.ts';
 import type { DueEntry, Store } from '#store/store.ts';
+import { runsOf } from '../support/fuzz.ts';
 
 const BACKENDS = ['utility', 'grid'];
 
@@ -173,6 +174,6 @@ test('the outbox of a back-end is an array, whatever is appended or acknowledged
         rmSync(directory, { recursive: true });
       }
     }),
-    { numRuns: 25 },
+    { numRuns: runsOf(25) },
   );
 });

@@ -20,6 +20,7 @@ import {
   problemsIn,
   withLine,
 } from '../support/configuration.ts';
+import { runsOf } from '../support/fuzz.ts';
 
 const EXAMPLE = join(import.meta.dirname, '../../firmware-ts/config/example.yaml');
 
@@ -185,7 +186,7 @@ test('the schema for editors and the loader agree about any change to the exampl
       const refused = problems.filter((problem) => !isBeyondSchema(problem));
       assert.equal(refused.length === 0, Value.Check(schema, changed), JSON.stringify(problems));
     }),
-    { numRuns: 400 },
+    { numRuns: runsOf(400) },
   );
 });
 

@@ -11,6 +11,7 @@ import type { CipherKeys } from '#protocol/dlms/security.ts';
 import type { DecodedLine } from '../../firmware-ts/cli/decode/line.ts';
 import { decodeStreams } from '../../firmware-ts/cli/decode/run.ts';
 import { isHexText, streamsOf } from '../../firmware-ts/cli/decode/streams.ts';
+import { runsOf } from '../support/fuzz.ts';
 import {
   CAPTURES,
   c37118Bytes,
@@ -271,7 +272,7 @@ test('damaged and random bytes give lines in order and in bounds, or are not rec
         }
       },
     ),
-    { numRuns: 500 },
+    { numRuns: runsOf(500) },
   );
 });
 
