@@ -1,4 +1,4 @@
-/** Labels of SenML in CBOR (RFC 8428, 6, Table 4), and their names in JSON. */
+/** Labels of SenML in CBOR (RFC 8428, 6), and their names in JSON. */
 export const LABEL = {
   bver: -1,
   bn: -2,
