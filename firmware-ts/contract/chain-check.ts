@@ -32,9 +32,9 @@ interface Point {
 }
 
 /**
-/** Manifests that wait for their observations; beyond, the oldest is left to the one after it. */
- * manifest that covers them has told which numbers of theirs count as gaps; when memory is full
- * the oldest are hashed without waiting, and what comes late may then be beyond proof.
+ * Judges the intervals between the manifests of one stream and epoch, in bounded memory. Forms are
+ * kept until the manifest that covers them has told which numbers of theirs count as gaps; when
+ * memory is full the oldest are hashed without waiting, and what comes late may be beyond proof.
  */
 export class ChainCheck {
   readonly #sha256: Sha256;
