@@ -1,3 +1,4 @@
+import { failureCodes } from './failure-codes.ts';
 import { functionSizes } from './function-sizes.ts';
 import { licences } from './licences.ts';
 import { perFile } from './rule.ts';
@@ -109,6 +110,7 @@ const sources = perFile('vectors have sources', /^test\/vectors\/.*\.(json|md)$/
 export const RULES: readonly HouseRule[] = [
   sizes,
   functionSizes,
+  failureCodes,
   promises,
   narrowed,
   swallowed,

@@ -77,8 +77,6 @@ const EXIT_OF_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['file-too-long', EXIT.usage],
   ['missing-file', EXIT.unreadable],
   ['unreadable-file', EXIT.unreadable],
-  ['no-such-file', EXIT.unreadable],
-  ['not-readable', EXIT.unreadable],
   ['too-large', EXIT.unreadable],
   ['empty-input', EXIT.unreadable],
   ['not-recognised', EXIT.unreadable],

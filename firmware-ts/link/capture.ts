@@ -23,7 +23,7 @@ const RAW_CHUNK_BYTES = 1024;
  * The chunks of a capture file in order: pcap and pcapng (TCP put in sequence), a JSON vector with
  * `hex` or with `frames` of `{t, dir, hex}` (`t` in milliseconds, `dir` is `rx` for what the device
  * sent), or else the raw bytes. With `port` only what was sent from that TCP or UDP port.
- * Errors: `no-such-file`, `not-readable`, `too-large`, `empty-capture`, `bad-capture`, `bad-hex`
+ * Errors: `missing-file`, `unreadable-file`, `too-large`, `empty-capture`, `bad-capture`, `bad-hex`
  * and those of `readPcap`.
  */
 export async function readCapture(file: string, port?: number): Promise<readonly CapturedChunk[]> {
@@ -58,11 +58,11 @@ function unreadable(path: string, cause: unknown): OperatingError {
   const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
   const says = cause instanceof Error ? cause.message : String(cause);
   return missing
-    ? new OperatingError('no-such-file', `${path} does not exist`, {
+    ? new OperatingError('missing-file', `${path} does not exist`, {
         cause,
         hint: 'check the path',
       })
-    : new OperatingError('not-readable', says, { cause, hint: 'check its permissions' });
+    : new OperatingError('unreadable-file', says, { cause, hint: 'check its permissions' });
 }
 
 function pcapChunks(bytes: Uint8Array, port: number | undefined): CapturedChunk[] {

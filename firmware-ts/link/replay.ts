@@ -111,4 +111,4 @@ class Playback implements Endpoint {
   }
 }
 
-const STOPPED: Failure = { code: 'closed', message: 'the replay was stopped' };
+const STOPPED: Failure = { code: 'stopped', message: 'the replay was stopped' };

@@ -56,7 +56,8 @@ export function endSocket(socket: Socket, clock: Clock): void {
 
 /** Calls `ended` once, when the connection is gone, with the reason as far as it is known. */
 export function whenClosed(socket: Socket, peer: string, ended: (failure: Failure) => void): void {
-  let failure: Failure = { code: 'closed-by-peer', message: `${peer} has closed the connection` };
+  const message = `${peer} has closed the connection`;
+  let failure: Failure = { code: 'connection-closed', message };
   socket.once('error', (error) => {
     failure = socketFailure(error, peer);
   });
@@ -76,8 +77,8 @@ const KNOWN: Readonly<Record<string, readonly [code: string, says: string, hint:
   EHOSTUNREACH: ['unreachable', 'no way to this host', 'check address, cable and route'],
   ENETUNREACH: ['unreachable', 'no way to this network', 'check cable, address and route'],
   EHOSTDOWN: ['unreachable', 'this host is down', 'check that the device has power'],
-  ENOTFOUND: ['unknown-host', 'no such name', 'check the spelling, or give the IP address'],
-  EAI_AGAIN: ['unknown-host', 'the name server does not answer', 'give the IP address'],
+  ENOTFOUND: ['name-not-resolved', 'no such name', 'check the spelling, or give the IP address'],
+  EAI_AGAIN: ['name-not-resolved', 'the name server does not answer', 'give the IP address'],
   EADDRINUSE: ['address-in-use', 'another program holds this port', 'see `ss -lntup`'],
   EADDRNOTAVAIL: [
     'no-such-address',

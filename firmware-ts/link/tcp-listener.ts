@@ -73,7 +73,7 @@ class Listener implements Endpoint {
   }
 
   #close(): void {
-    this.#server.close(() => this.#events.ended({ code: 'closed', message: this.#place }));
+    this.#server.close(() => this.#events.ended({ code: 'stopped', message: this.#place }));
     for (const stream of this.#streams.keys()) stream.end();
   }
 

@@ -107,8 +107,8 @@ test('turn on is repeated while no DATA comes; silence in the stream stalls it',
   client.receive(CFG, 0);
   assert.deepEqual(shown(client.expire(2000)), [ON]);
   assert.deepEqual(shown(client.expire(4000)), [ON]);
-  assert.deepEqual(shown(client.expire(6000)), ['stalled:no-data']);
-  assert.deepEqual(shown(streaming().expire(2200)), ['stalled:no-data']);
+  assert.deepEqual(shown(client.expire(6000)), ['stalled:silent']);
+  assert.deepEqual(shown(streaming().expire(2200)), ['stalled:silent']);
 });
 
 test('a stream of one frame in ten seconds is not taken for silent', () => {
@@ -162,7 +162,7 @@ test('a false head that claims 64 KiB holds up a stream no longer than its silen
   assert.deepEqual(shown(client.receive(falseHead, 300)), []);
   for (let at = 320; at < 2200; at += 400) assert.deepEqual(shown(client.receive(data(), at)), []);
   const found = shown(client.expire(2200));
-  assert.deepEqual(found, ['discarded:unfinished-frame', 'data', 'data', 'data', 'data', 'data']);
+  assert.deepEqual(found, ['discarded:truncated', 'data', 'data', 'data', 'data', 'data']);
   assert.equal(client.deadline, 4200);
 });
 

@@ -151,8 +151,8 @@ test('decode: damaged bytes are status 1, unknown ones or none 4', async () => {
   assert.deepEqual([ok, error.code], [false, 'bad-crc']);
   for (const [argument, code] of [
     ['00', 'not-recognised'],
-    [join(folder, 'none'), 'no-such-file'],
-    [folder, 'not-readable'],
+    [join(folder, 'none'), 'missing-file'],
+    [folder, 'unreadable-file'],
     ['-', 'empty-input'],
     ['012', 'bad-hex'],
     [file('empty.json', '{}'), 'bad-vector'],

@@ -5,6 +5,7 @@ import { RULES } from '../../ci/rules/table.ts';
 
 const ARCHITECTURE = 'firmware-ts/ARCHITECTURE.md';
 const LOCK: HouseFile = { path: 'package-lock.json', text: '{"packages":{}}' };
+const FAILURES = 'firmware-ts/FAILURES.md';
 const HOUSE: readonly HouseFile[] = [
   LOCK,
   { path: ARCHITECTURE, text: '| `bytes/` | cursor |' },
@@ -19,6 +20,7 @@ function broken(...planted: readonly HouseFile[]): readonly string[] {
 }
 
 const source = (text: string): HouseFile => ({ path: 'firmware-ts/bytes/hex.ts', text });
+const gives = (code: string): HouseFile => source(`throw new OperatingError('${code}', 'no');\n`);
 const mark = 'TO' + 'DO';
 const pem = ['-----BEGIN PRIVATE', 'KEY-----\n'].join(' ') + 'A'.repeat(64);
 const longFunction = `export function f() {\n${'g();\n'.repeat(45)}}\n`;
@@ -37,6 +39,10 @@ for (const [fault, rule, file] of [
   ['a charter without room', 'charters', { path: ARCHITECTURE, text: '| `bytes/` |\n| `no/` |' }],
   ['a broken link', 'links', { path: 'README.md', text: '[x](nowhere.md)' }],
   ['a record out of count', 'decisions', { path: 'firmware-ts/decisions/0002-x.md', text: '' }],
+  ['a failure code that no table explains', 'failure codes', gives('bad-luck')],
+  ['a code given by a helper', 'failure codes', source("f('bad-luck'); function f(code) {}")],
+  ['a code in a choice', 'failure codes', source("const x = { code: y ? 'bad-luck' : z };")],
+  ['a code that nothing gives', 'failure codes', { path: FAILURES, text: '| `bad-luck` | | |' }],
   ['a vector without source', 'vectors have sources', { path: 'test/vectors/a.json', text: '{}' }],
   [
     'a package under the GPL',
@@ -48,6 +54,17 @@ for (const [fault, rule, file] of [
     assert.ok(broken(file).some((line) => line.startsWith(`${rule}: `)));
   });
 }
+
+test('failure codes are listed once and in order', () => {
+  const codes = "const a = { code: 'bad-hex' }, b = { code: 'noise' };";
+  const tableOf = (...rows: readonly string[]): HouseFile => ({
+    path: FAILURES,
+    text: rows.map((code) => `| \`${code}\` | what | next |`).join('\n'),
+  });
+  assert.deepEqual(broken(source(codes), tableOf('bad-hex', 'noise')), []);
+  assert.equal(broken(source(codes), tableOf('noise', 'bad-hex')).length, 1);
+  assert.equal(broken(source(codes), tableOf('bad-hex', 'bad-hex', 'noise')).length, 1);
+});
 
 test('a link to a file, a folder or the web is no broken link', () => {
   const text = '[a](firmware-ts/bytes/hex.ts) [b](firmware-ts/) [c](https://example.org) [d](#x)';

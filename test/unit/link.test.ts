@@ -97,7 +97,7 @@ test('a client finds a late server, and after a loss waits as at first', async (
   socket.write('hello');
   await owner.until(() => owner.received().length === 5);
   socket.destroy();
-  assert.equal((await owner.next('down')).failure?.code, 'closed-by-peer');
+  assert.equal((await owner.next('down')).failure?.code, 'connection-closed');
   const again = await owner.next('waiting');
   assert.ok(again.retryMs < 1000, 'the counter was reset by the success');
   clock.advance(again.retryMs);
@@ -117,8 +117,8 @@ test('a client that gets no answer to its connect gives up and tries again', asy
 
 test('errors of the operating system become words that name the peer and the next step', () => {
   for (const [errno, code] of [
-    ['ENOTFOUND', 'unknown-host'],
-    ['EAI_AGAIN', 'unknown-host'],
+    ['ENOTFOUND', 'name-not-resolved'],
+    ['EAI_AGAIN', 'name-not-resolved'],
     ['EHOSTUNREACH', 'unreachable'],
     ['ECONNRESET', 'connection-reset'],
     ['EADDRNOTAVAIL', 'no-such-address'],
@@ -204,7 +204,7 @@ test('a listener serves peers apart, up to its limit and again below it', async 
   assert.equal((await owner.next('refused')).failure.code, 'too-many-peers');
   await once(third, 'close');
   sockets[0]?.end();
-  assert.equal((await owner.next('down')).failure?.code, 'closed-by-peer');
+  assert.equal((await owner.next('down')).failure?.code, 'connection-closed');
   const fourth = connect(port, '127.0.0.1');
   await owner.next('up');
   const ends = [sockets[1], fourth].map(async (socket) => socket && textFrom(socket));
@@ -347,7 +347,7 @@ test('a replay can be stopped in the middle', async (t) => {
 test('a capture that is missing or not understood is reported and tried again', async (t) => {
   const path = await folder(t);
   const cases = [
-    ['missing.pcap', undefined, 'no-such-file'],
+    ['missing.pcap', undefined, 'missing-file'],
     ['broken.json', '{"frames": [', 'bad-capture'],
     ['other.json', '{"name": "normd"}', 'bad-capture'],
     ['frames.json', '{"frames": [{"t": "soon", "hex": ""}]}', 'bad-capture'],

@@ -8,7 +8,7 @@ const INPUT_MEBIBYTES_MAX = 64;
 
 /**
  * The streams of a file, of hex digits, or of standard input for `-`; of 64 MiB at most.
- * Errors: `no-such-file`, `not-readable`, `too-large`, `empty-input`, and those of `streamsOf`.
+ * Errors: `missing-file`, `unreadable-file`, `too-large`, `empty-input`, and those of `streamsOf`.
  */
 export async function readInput(
   argument: string,
@@ -29,7 +29,7 @@ async function bytesOf(
   if (argument === '-') return gathered(standardInput);
   if (await isThere(argument)) return fileBytes(argument);
   if (isHexText(argument)) return fromHex(bareDigits(argument));
-  throw new OperatingError('no-such-file', `${argument} is neither a file nor hex digits`, {
+  throw new OperatingError('missing-file', `${argument} is neither a file nor hex digits`, {
     hint: 'check the path; in hex, white space, : and - may stand between bytes',
   });
 }
@@ -51,7 +51,7 @@ async function fileBytes(path: string): Promise<Uint8Array> {
   } catch (cause) {
     if (cause instanceof OperatingError) throw cause;
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new OperatingError('not-readable', message, {
+    throw new OperatingError('unreadable-file', message, {
       cause,
       hint: 'it must be a file that you may read',
     });

@@ -56,7 +56,7 @@ interface Out {
  * A PDC's side of C37.118.2-2011 over a stream: asks for CFG-2, turns DATA on, reads it. The next
  * command goes out only after the reply to the one before or its time-out, because fragile devices
  * lose the second of two.
- * Stalls: `no-configuration`, `no-data`. Discards: the framer's and decoders' codes,
+ * Stalls: `no-configuration`, `silent`. Discards: the framer's and decoders' codes,
  * `wrong-idcode`.
  */
 export class C37118Client implements Connection<C37118Message> {
@@ -261,7 +261,7 @@ const NO_CONFIGURATION: Failure = {
 };
 
 const NO_DATA: Failure = {
-  code: 'no-data',
+  code: 'silent',
   message: 'the PMU sends no DATA',
   hint: 'check that the PMU accepts "turn on transmission" from this address',
 };

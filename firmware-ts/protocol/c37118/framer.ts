@@ -129,4 +129,4 @@ export class C37118Framer {
 }
 
 const NOISE: Failure = { code: 'noise', message: 'bytes outside of any frame' };
-const GIVEN_UP: Failure = { code: 'unfinished-frame', message: 'a frame began and never ended' };
+const GIVEN_UP: Failure = { code: 'truncated', message: 'a frame began and never ended' };
