@@ -6,6 +6,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -35,6 +36,7 @@ const LOG_BYTES_KEPT = 4 << 20;
 
 /** What SQLite puts beside the file; they belong together. */
 const SUFFIXES = ['', '-wal', '-shm', '-journal'] as const;
+const LOG_SUFFIXES = ['-wal', '-journal'] as const;
 
 export interface OpenLedger {
   readonly ledger: Ledger;
@@ -78,18 +80,14 @@ export function setAside(file: string, failure: OperatingError): SetAside {
 }
 
 function tryOpen(file: string, setting: ThreadSetting): Ledger {
-  const unclean = sizeOf(`${file}-wal`) > 0;
+  const unclean = LOG_SUFFIXES.some((suffix) => sizeOf(file + suffix) > 0);
   const fresh = sizeOf(file) === 0;
   if (unclean && fresh) throw new OperatingError('store-damaged', 'the log has lost its database');
-  if (fresh) makeFile(file);
+  if (fresh) makeFile(file, setting);
   else assertOurs(file);
-  const { addonFile } = setting;
-  const database = new Sqlite(file, {
-    timeout: LOCK_WAIT_MS,
-    ...(addonFile === undefined ? {} : { nativeBinding: addonFile }),
-  });
+  if (unclean) syncLog(file);
+  const database = openFile(file, setting);
   try {
-    if (fresh) database.pragma(`application_id = ${APPLICATION_ID}`);
     configure(database);
     if (unclean && sizeOf(file) <= CHECK_BYTES_MAX) assertSound(database);
     migrate(database, setting.newEpoch);
@@ -99,6 +97,13 @@ function tryOpen(file: string, setting: ThreadSetting): Ledger {
     database.close();
     throw error;
   }
+}
+
+function openFile(file: string, { addonFile }: ThreadSetting): Database {
+  return new Sqlite(file, {
+    timeout: LOCK_WAIT_MS,
+    ...(addonFile === undefined ? {} : { nativeBinding: addonFile }),
+  });
 }
 
 function configure(database: Database): void {
@@ -145,12 +150,32 @@ function assertSound(database: Database): void {
 
 function makeDirectory(directory: string): void {
   const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
-  if (first !== undefined) syncDirectory(dirname(first));
+  if (first !== undefined) sync(dirname(first));
 }
 
-function makeFile(file: string): void {
-  closeSync(openSync(file, 'a', 0o600)); // SQLite gives its log the mode of the file
-  syncDirectory(dirname(file));
+/** The file gets its name when it is marked and durable: a power cut leaves no half of one. */
+function makeFile(file: string, setting: ThreadSetting): void {
+  const begun = `${file}.new`;
+  rmSync(begun, { force: true });
+  closeSync(openSync(begun, 'a', 0o600)); // SQLite gives its log the mode of the file
+  const database = openFile(begun, setting);
+  try {
+    database.pragma('journal_mode = MEMORY');
+    database.pragma('synchronous = FULL');
+    database.pragma(`application_id = ${APPLICATION_ID}`);
+  } finally {
+    database.close();
+  }
+  renameSync(begun, file);
+  sync(dirname(file));
+}
+
+/**
+ * What a killed process wrote and did not sync can be read, and would be sent under its numbers;
+ * a power cut must not take it back then, or the numbers would be given a second time.
+ */
+function syncLog(file: string): void {
+  for (const suffix of LOG_SUFFIXES) if (sizeOf(file + suffix) > 0) sync(file + suffix);
 }
 
 function moveAside(file: string): string {
@@ -161,13 +186,13 @@ function moveAside(file: string): string {
   for (const suffix of SUFFIXES) {
     if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
   }
-  syncDirectory(dirname(file));
+  sync(dirname(file));
   return aside;
 }
 
-/** Makes names of a directory durable: fsync of a file does not (fsync(2)). */
-function syncDirectory(directory: string): void {
-  const handle = openSync(directory, 'r');
+/** Of a directory: makes its names durable, which the fsync of a file does not (fsync(2)). */
+function sync(file: string): void {
+  const handle = openSync(file, 'r');
   try {
     fsyncSync(handle);
   } finally {
