@@ -11,6 +11,12 @@ const PARTS = [
   { file: '/usr/bin/tshark', package: 'tshark', for: 'an independent reading of PMU frames' },
   { file: '/usr/bin/socat', package: 'socat', for: 'serial lines on pseudo-terminals' },
   { file: '/usr/bin/openssl', package: 'openssl', for: 'foreign certificates' },
+  { file: '/usr/bin/gcc', package: 'gcc', for: 'the recorder of disk writes in test/crash' },
+  {
+    file: '/usr/include/stdio.h',
+    package: 'libc6-dev',
+    for: 'the recorder of disk writes in test/crash',
+  },
   {
     file: '/usr/bin/qemu-aarch64-static',
     package: 'qemu-user-static',

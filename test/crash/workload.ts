@@ -1,0 +1,104 @@
+/**
+ * One life of a store, to be recorded: `workload.ts DIRECTORY FIRST APPENDS END [DAMAGE]` appends
+ * numbered observations from FIRST on while another task delivers and acknowledges, and writes the
+ * facts of obligations.ts to standard output, synchronously. END is `close` or `kill`. With DAMAGE
+ * (`header`, `page`, `later`) the file is spoilt before it is opened, or while it is open.
+ */
+import { closeSync, fsyncSync, openSync, statSync, writeSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { argv } from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { openStore } from '#store/open.ts';
+import type { Store } from '#store/store.ts';
+import { failureOf } from '#bytes/failure.ts';
+import { BACKENDS, numbered, numbersIn } from './content.ts';
+
+/** Every fifth round is a burst that shares transactions; the others wait for each fsync. */
+const ROUND_APPENDS = 4;
+const BURST_APPENDS = 40;
+const BURST_EVERY = 5;
+const PAGE = 30;
+
+const [directory = '', first = '0', count = '100', end = 'close', damage = ''] = argv.slice(2);
+
+const say = (fact: string): void => void writeSync(1, `${fact}\n`);
+
+if (damage === 'header' || damage === 'page') spoil(join(directory, 'store.db'));
+const store = await openStore({ directory });
+const aside = store.opening.setAside?.file;
+if (aside !== undefined) say(`aside ${basename(aside)}`);
+if (damage === 'later') spoil(store.opening.file);
+const last = Number(first) + Number(count);
+let appending = true;
+if (damage === 'later') await meetDamage();
+const deliveries = Promise.all(BACKENDS.map((backend) => deliver(store, backend)));
+await appendAll(store, Number(first), last);
+appending = false;
+await deliveries;
+if (end === 'kill') process.kill(process.pid, 'SIGKILL');
+await store.close();
+
+async function appendAll(to: Store, from: number, before: number): Promise<void> {
+  for (let next = from, round = 1; next < before; round += 1) {
+    const size = round % BURST_EVERY === 0 ? BURST_APPENDS : ROUND_APPENDS;
+    const numbers = Array.from({ length: Math.min(size, before - next) }, (_, k) => next + k);
+    await Promise.all(numbers.map((number) => append(to, number)));
+    next += numbers.length;
+  }
+}
+
+async function append(to: Store, number: number): Promise<void> {
+  say(`append ${number}`);
+  await to.append(numbered(number));
+  say(`appended ${number}`);
+}
+
+/** As an uplink would: what is due is seen, delivered, and acknowledged later, not always all. */
+async function deliver(from: Store, backend: string): Promise<void> {
+  for (let round = 0; round === 0 || appending; round += 1) {
+    const due = await from.due(backend, 0, PAGE);
+    for (const { stream, epoch, sequence, records } of due) {
+      for (const [k, number] of numbersIn(records).entries()) {
+        say(`seen ${backend} ${stream} ${epoch} ${sequence + k} ${number}`);
+      }
+    }
+    const some = due.filter((_, index) => (index + round) % 4 !== 0);
+    for (const { records } of some) {
+      for (const number of numbersIn(records)) say(`acknowledge ${backend} ${number}`);
+    }
+    await from.acknowledge(
+      backend,
+      some.map(({ id }) => id),
+    );
+    for (const { records } of some) {
+      for (const number of numbersIn(records)) say(`acknowledged ${backend} ${number}`);
+    }
+    await pause(15);
+  }
+}
+
+/** Noise over the start of the file, over its schema, or over all but that: as of a dying card. */
+function spoil(file: string): void {
+  say('damaged');
+  const size = statSync(file).size;
+  const [from, to] =
+    damage === 'header' ? [0, 4000] : damage === 'page' ? [100, 4100] : [4096, size];
+  const handle = openSync(file, 'r+');
+  writeSync(handle, Buffer.alloc(to - from, 0xa5), 0, to - from, from);
+  fsyncSync(handle);
+  closeSync(handle);
+}
+
+/** The running store finds the damage on an append, and goes on in a new file. */
+async function meetDamage(): Promise<void> {
+  const { promise: aside, resolve } = Promise.withResolvers<string>();
+  store.onSetAside(({ file }) => resolve(file));
+  const number = last;
+  say(`append ${number}`);
+  const code = await store.append(numbered(number)).then(
+    () => 'kept',
+    (error: unknown) => failureOf(error).code,
+  );
+  if (code !== 'store-damaged') throw new Error(`the damage was not found: ${code}`);
+  say(`aside ${basename(await aside)}`);
+}
