@@ -1,9 +1,10 @@
-import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
-import { askControl } from './client.ts';
+import { refusal, serveOnce } from './http.ts';
+import type { Request, Response } from './http.ts';
 
 /** What a path answers, as a value for JSON; it holds no secret. */
 export type Answers = Readonly<Record<string, () => Promise<unknown>>>;
@@ -20,13 +21,9 @@ export interface ControlServer {
   stop(): Promise<void>;
 }
 
-/** A request is a line and a few headers; nothing here has a body. */
-const HEADER_BYTES_MAX = 4096;
 const CONNECTIONS_MAX = 32;
 const REQUEST_TIMEOUT_MS = 5000;
 
-/** How often Node looks for requests that are late, in parts of what they may take. */
-const CHECKS_PER_TIMEOUT = 5;
 /** What a socket may do is taken from others before it exists, from its group never. */
 const SOCKET_UMASK = 0o007;
 const SOCKET_MODE = 0o660;
@@ -36,54 +33,54 @@ const SOCKET_MODE = 0o660;
  * Errors: `already-running` when another normd answers there, `socket-unusable`.
  */
 export async function startControl(options: ControlOptions): Promise<ControlServer> {
-  const { socket } = options;
-  await mkdir(dirname(socket), { recursive: true, mode: 0o750 });
+  const { socket, answers, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o750 });
   await removeStale(socket);
-  const server = serverOf(options);
+  const peers = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (peer) => {
+    peers.add(peer);
+    peer.once('close', () => peers.delete(peer));
+    void serveOnce(peer, (request) => answer(request, answers), requestTimeoutMs);
+  });
+  server.maxConnections = CONNECTIONS_MAX;
   await listen(server, socket);
-  await chmod(socket, SOCKET_MODE);
+  chmodSync(socket, SOCKET_MODE);
   return {
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const peer of peers) peer.destroy();
       }),
   };
 }
 
-function serverOf({ answers, requestTimeoutMs = REQUEST_TIMEOUT_MS }: ControlOptions): Server {
-  const limits = {
-    maxHeaderSize: HEADER_BYTES_MAX,
-    requestTimeout: requestTimeoutMs,
-    headersTimeout: requestTimeoutMs,
-    // Every 30 s unless said, which would be the time-out.
-    connectionsCheckingInterval: requestTimeoutMs / CHECKS_PER_TIMEOUT,
-  };
-  const server = createServer(limits, (request, response) => {
-    answer(request, response, answers).catch(() => response.destroy());
-  });
-  server.maxConnections = CONNECTIONS_MAX;
-  return server;
-}
-
 /** A socket that nobody serves is left from a sudden death; a living one is not touched. */
 async function removeStale(socket: string): Promise<void> {
-  try {
-    await askControl(socket, '/v1/status');
-  } catch (error) {
-    const { code } = failureOf(error);
-    if (code === 'daemon-not-running') return removeSocket(socket);
-    if (code === 'permission-denied') throw error;
+  if (await isServed(socket)) {
+    throw new OperatingError('already-running', `another program serves ${socket}`, {
+      hint: 'Stop it first, or give this one a control socket of its own.',
+    });
   }
-  throw new OperatingError('already-running', `another normd serves ${socket}`, {
-    hint: 'Stop it first, or give this one a control socket of its own.',
-  });
+  // Whatever else is there by mistake of the configuration is not ours to remove.
+  if (lstatSync(socket, { throwIfNoEntry: false })?.isSocket() === true) rmSync(socket);
 }
 
-/** Whatever else is there by mistake of the configuration is not ours to remove. */
-async function removeSocket(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
-  if (found?.isSocket() === true) await rm(path, { force: true });
+/** What an attempt to connect says to a full queue and to a socket of datagrams: it is used. */
+const SERVED: readonly unknown[] = ['EAGAIN', 'EPROTOTYPE'];
+
+/** Errors: `permission-denied`. */
+function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (cause: NodeJS.ErrnoException) => {
+      const denied = cause.code === 'EACCES' || cause.code === 'EPERM';
+      if (denied) reject(new OperatingError('permission-denied', `may not use ${path}`, { cause }));
+      else resolve(SERVED.includes(cause.code));
+    });
+  });
 }
 
 function listen(server: Server, socket: string): Promise<void> {
@@ -99,30 +96,13 @@ function listen(server: Server, socket: string): Promise<void> {
   });
 }
 
-async function answer(
-  { method, url }: IncomingMessage,
-  response: ServerResponse,
-  answers: Answers,
-): Promise<void> {
-  const give = Object.hasOwn(answers, url ?? '') ? answers[url ?? ''] : undefined;
-  if (give === undefined) {
-    reply(response, 404, { error: { code: 'unknown-path', message: 'no such path' } });
-    return;
-  }
-  if (method !== 'GET') {
-    reply(response, 405, { error: { code: 'unknown-method', message: 'only GET is known' } });
-    return;
-  }
+async function answer({ method, path }: Request, answers: Answers): Promise<Response> {
+  const give = Object.hasOwn(answers, path) ? answers[path] : undefined;
+  if (give === undefined) return refusal(404, 'unknown-path', 'no such path');
+  if (method !== 'GET') return refusal(405, 'unknown-method', 'only GET is known');
   try {
-    reply(response, 200, await give());
+    return { status: 200, text: JSON.stringify(await give()) };
   } catch (error) {
-    reply(response, 500, { error: failureOf(error) });
+    return { status: 500, text: JSON.stringify({ error: failureOf(error) }) };
   }
-}
-
-/** Throws what JSON cannot say before anything is sent. */
-function reply(response: ServerResponse, status: number, body: unknown): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  response.end(`${text}\n`);
 }

@@ -87,6 +87,33 @@ test('who connects and asks nothing, or half a question, is sent away', async ()
   await control.stop();
 });
 
+test('what is no request of HTTP is refused with a code, and never asked', async () => {
+  const socket = join(folder, 'rude.sock');
+  const control = await startControl({ socket, answers: hello });
+  for (const [said, expected] of [
+    ['hello\r\n\r\n', 'bad-request'],
+    ['GET /v1/status\r\n\r\n', 'bad-request'],
+    ['GET  HTTP/1.1\r\n\r\n', 'bad-request'],
+    ['GET /v1/status HTTP/1.1\r\nHost: x', 'bad-request'], // and nothing more
+    ['\0'.repeat(100_000), 'request-too-long'],
+    [`GET /v1/status HTTP/1.1\r\nCookie: ${'x'.repeat(4096)}\r\n\r\n`, 'request-too-long'],
+  ] as const) {
+    const answer = await say(socket, [said]);
+    assert.equal((JSON.parse(answer) as { error: { code: string } }).error.code, expected, said);
+  }
+  assert.deepEqual(await askControl(socket, '/v1/status'), { hello: 1 });
+  await control.stop();
+});
+
+test('a request may come in pieces, with a body and from one who says no more', async () => {
+  const socket = join(folder, 'pieces.sock');
+  const control = await startControl({ socket, answers: hello });
+  const request = 'GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n';
+  assert.deepEqual(JSON.parse(await say(socket, request.split(''))), { hello: 1 });
+  assert.deepEqual(JSON.parse(await say(socket, [request, request, 'x'])), { hello: 1 });
+  await control.stop();
+});
+
 test('an answer that breaks off is no answer, one that stops is late', async () => {
   const socket = join(folder, 'broken.sock');
   const open = new Set<Socket>();
@@ -140,6 +167,17 @@ test('what serves the socket may be another program, and a plain file is no sock
   await assert.rejects(startControl({ socket: file, answers: hello }), code('socket-unusable'));
   assert.equal((await stat(file)).size, 8, 'a file that is no socket is left alone');
 });
+
+/** Says these pieces and ends; the body of what came back before the connection ended. */
+async function say(socket: string, pieces: readonly string[]): Promise<string> {
+  const client = connect({ path: socket, allowHalfOpen: true }).setEncoding('latin1');
+  let answer = '';
+  client.on('data', (text: string) => (answer += text));
+  for (const piece of pieces) await new Promise((resolve) => client.write(piece, resolve));
+  client.end();
+  await once(client, 'close');
+  return answer.slice(answer.indexOf('\r\n\r\n'));
+}
 
 function ask(
   socketPath: string,
