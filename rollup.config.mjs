@@ -3,10 +3,11 @@
  * native add-ons for both architectures. Nothing else is needed but a Node runtime.
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
+import { isBuiltin, stripTypeScriptTypes } from 'node:module';
 import commonjs from '@rollup/plugin-commonjs';
 import json from '@rollup/plugin-json';
 import nodeResolve from '@rollup/plugin-node-resolve';
+import typescript from 'typescript';
 
 const ARCHITECTURES = ['x64', 'arm64'];
 
@@ -54,11 +55,45 @@ const addons = {
  * would bring its library, and memory, into a process that may have none to spare.
  */
 const LEFT_OUT = ['ws', 'socks', 'worker-timers'];
+
 const leftOut = {
   name: 'left-out',
   resolveId: (id) => (LEFT_OUT.includes(id) ? `\0left-out:${id}` : null),
   load: (id) => (id.startsWith('\0left-out:') ? 'export default undefined;' : null),
 };
+
+/**
+ * An ES import of a built-in module reads all its properties, and some load more behind a getter:
+ * that of node:crypto brings WebCrypto, that of node:fs the lines and history of a prompt.
+ */
+const builtins = {
+  name: 'builtins',
+  resolveId(id) {
+    const name = id === 'readable-stream' ? 'stream' : id.replace('node:', ''); // its copy
+    return isBuiltin(name) ? `\0builtin:${name}` : null;
+  },
+  load(id) {
+    if (!isOfBuiltin(id)) return null;
+    const name = id.slice('\0builtin:'.length);
+    const code = `export default process.getBuiltinModule('${name}');`;
+    return { code, syntheticNamedExports: true };
+  },
+};
+const isOfBuiltin = (id) => id.startsWith('\0builtin:');
+
+/**
+ * V8 keeps the text of what it runs, with two bytes a character once one is beyond Latin-1. Those
+ * outside comments stand in literals, where an escape means the same.
+ */
+const compact = {
+  name: 'compact',
+  renderChunk(code) {
+    const compilerOptions = { target: 'esnext', module: 'esnext', removeComments: true };
+    const { outputText } = typescript.transpileModule(code, { compilerOptions });
+    return { code: outputText.replace(/[^\0-\xff]/g, escaped), map: null };
+  },
+};
+const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 const stripTypes = {
   name: 'strip-types',
@@ -83,10 +118,15 @@ export default {
   plugins: [
     addons,
     leftOut,
+    builtins,
     stripTypes,
     nodeResolve({ exportConditions: ['node'], preferBuiltins: true }),
-    commonjs({ ignoreDynamicRequires: true }),
+    commonjs({
+      ignoreDynamicRequires: true,
+      defaultIsModuleExports: (id) => isOfBuiltin(id) || 'auto',
+    }),
     json(),
+    compact,
   ],
   onwarn(warning, warn) {
     // Cycles inside packages are their own affair; ours are refused by the room rules.
