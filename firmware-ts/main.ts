@@ -11,6 +11,7 @@ import { VERSION } from '#gateway/version.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { lineLog } from '#system/log.ts';
+import { releaseMemory } from '#system/memory.ts';
 
 /** sysexits.h, so that an init system can tell a mistake from a fault. */
 const EXIT = { ok: 0, usage: 64, unavailable: 69, software: 70, configuration: 78 } as const;
@@ -62,6 +63,7 @@ async function run(file: string): Promise<number> {
       entropy: machineEntropy,
       log,
     });
+    releaseMemory();
     const end = await Promise.race([stopping, gateway.failed]);
     if (typeof end === 'object') return await giveUp(gateway, end);
     log('info', 'gateway.stopping', { signal: end });

@@ -1,6 +1,7 @@
 /** The store's thread: runs what `open.ts` asks for, one call after another, until `close`. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { failureOf } from '#bytes/failure.ts';
+import { releaseMemory } from '#system/memory.ts';
 import { Books } from './books.ts';
 import { diskFailure, isUnusableFile } from './disk-failure.ts';
 import type { Reply, Request, ThreadSetting } from './messages.ts';
@@ -18,6 +19,7 @@ function serve(port: MessagePort, setting: ThreadSetting): void {
     return;
   }
   reply({ kind: 'opened', opening: books.opening });
+  releaseMemory();
   port.on('message', (request: Request) => {
     try {
       reply({ kind: 'answer', id: request.id, answer: books.answer(request) });
