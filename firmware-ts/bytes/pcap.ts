@@ -1,5 +1,6 @@
 import { OperatingError } from './failure.ts';
-import { type Datagram, LINK_TYPES, datagramOf } from './datagram.ts';
+import type { Datagram } from './datagram.ts';
+import { LINK_TYPES, datagramOf } from './datagram.ts';
 
 /** One TCP segment or UDP datagram of a capture, with the time at which it was caught. */
 export interface PcapPacket extends Datagram {

@@ -1,4 +1,5 @@
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { OperatingError } from '#bytes/failure.ts';
 import { readBounded } from '#system/bounded-file.ts';
 

@@ -1,4 +1,5 @@
 import 'reflect-metadata'; // @peculiar/x509 needs it before anything else
+import type { X509Certificate } from '@peculiar/x509';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -9,7 +10,6 @@ import {
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
-  type X509Certificate,
 } from '@peculiar/x509';
 import { webcrypto } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';

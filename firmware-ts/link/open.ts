@@ -1,10 +1,15 @@
 import type { Link } from './link.ts';
 import type { LinkPorts } from './mending.ts';
-import { type ReplayOptions, replay } from './replay.ts';
-import { type SerialOptions, serial } from './serial.ts';
-import { type TcpClientOptions, tcpClient } from './tcp-client.ts';
-import { type TcpListenerOptions, tcpListener } from './tcp-listener.ts';
-import { type UdpOptions, udp } from './udp.ts';
+import type { ReplayOptions } from './replay.ts';
+import { replay } from './replay.ts';
+import type { SerialOptions } from './serial.ts';
+import { serial } from './serial.ts';
+import type { TcpClientOptions } from './tcp-client.ts';
+import { tcpClient } from './tcp-client.ts';
+import type { TcpListenerOptions } from './tcp-listener.ts';
+import { tcpListener } from './tcp-listener.ts';
+import type { UdpOptions } from './udp.ts';
+import { udp } from './udp.ts';
 
 export type LinkOptions =
   SerialOptions | TcpClientOptions | TcpListenerOptions | UdpOptions | ReplayOptions;

@@ -1,9 +1,13 @@
-import { type Failure, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
-import { type CapturedChunk, readCapture } from './capture.ts';
+import type { CapturedChunk } from './capture.ts';
+import { readCapture } from './capture.ts';
 import type { Link, LinkOwner } from './link.ts';
-import { type Endpoint, type EndpointOwner, type LinkPorts, mendingLink } from './mending.ts';
-import { type RunningStream, beginStream } from './stream.ts';
+import type { Endpoint, EndpointOwner, LinkPorts } from './mending.ts';
+import { mendingLink } from './mending.ts';
+import type { RunningStream } from './stream.ts';
+import { beginStream } from './stream.ts';
 
 export interface ReplayOptions {
   readonly kind: 'replay';

@@ -1,10 +1,12 @@
 import { SerialPort } from 'serialport';
-import { type Failure, OperatingError } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Link } from './link.ts';
 import type { LinkPorts } from './mending.ts';
 import { placed, sendBufferFull } from './socket.ts';
-import { type Carrier, type CarrierOwner, clientLink } from './stream.ts';
+import type { Carrier, CarrierOwner } from './stream.ts';
+import { clientLink } from './stream.ts';
 
 /** Data bits, parity (none, even, odd), stop bits: `8N1`; optical heads speak `7E1`. */
 export type SerialFormat = `${7 | 8}${'N' | 'E' | 'O'}${1 | 2}`;

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 
 /** Loopback unless told otherwise: no port listens towards the network by itself. */

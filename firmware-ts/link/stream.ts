@@ -1,6 +1,7 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { Link, LinkOwner } from './link.ts';
-import { type Endpoint, type EndpointOwner, type LinkPorts, mendingLink } from './mending.ts';
+import type { Endpoint, EndpointOwner, LinkPorts } from './mending.ts';
+import { mendingLink } from './mending.ts';
 
 /** What carries one stream: a connection, a serial port, a peer of a UDP socket. */
 export interface Carrier {

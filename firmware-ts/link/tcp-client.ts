@@ -11,7 +11,8 @@ import {
   tuneSocket,
   whenClosed,
 } from './socket.ts';
-import { type Carrier, type CarrierOwner, clientLink } from './stream.ts';
+import type { Carrier, CarrierOwner } from './stream.ts';
+import { clientLink } from './stream.ts';
 
 export interface TcpClientOptions {
   readonly kind: 'tcp';

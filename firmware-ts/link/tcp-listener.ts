@@ -1,8 +1,10 @@
-import { type Server, type Socket, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Link, LinkOwner } from './link.ts';
-import { type Endpoint, type EndpointOwner, type LinkPorts, mendingLink } from './mending.ts';
+import type { Endpoint, EndpointOwner, LinkPorts } from './mending.ts';
+import { mendingLink } from './mending.ts';
 import {
   LISTEN_ADDRESS,
   bareHost,
@@ -13,7 +15,8 @@ import {
   tuneSocket,
   whenClosed,
 } from './socket.ts';
-import { type RunningStream, beginStream } from './stream.ts';
+import type { RunningStream } from './stream.ts';
+import { beginStream } from './stream.ts';
 
 export interface TcpListenerOptions {
   readonly kind: 'tcp-listen';

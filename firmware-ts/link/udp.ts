@@ -1,8 +1,11 @@
-import { type RemoteInfo, type Socket, createSocket } from 'node:dgram';
+import type { RemoteInfo, Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
 import type { Link, LinkOwner } from './link.ts';
-import { type Endpoint, type EndpointOwner, type LinkPorts, mendingLink } from './mending.ts';
+import type { Endpoint, EndpointOwner, LinkPorts } from './mending.ts';
+import { mendingLink } from './mending.ts';
 import { LISTEN_ADDRESS, bareHost, endpointText, sendBufferFull, socketFailure } from './socket.ts';
-import { type RunningStream, beginStream } from './stream.ts';
+import type { RunningStream } from './stream.ts';
+import { beginStream } from './stream.ts';
 
 export interface UdpOptions {
   readonly kind: 'udp';

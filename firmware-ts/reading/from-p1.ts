@@ -1,12 +1,9 @@
-import {
-  type DataValue,
-  decimalOf,
-  objectOf,
-  textOfValues,
-} from '#protocol/iec62056-21/data-set.ts';
+import type { DataValue } from '#protocol/iec62056-21/data-set.ts';
+import { decimalOf, objectOf, textOfValues } from '#protocol/iec62056-21/data-set.ts';
 import type { Readout } from '#protocol/iec62056-21/readout.ts';
 import type { P1Object, P1Telegram } from '#protocol/p1/telegram.ts';
-import { type P1Time, p1TimeOf } from '#protocol/p1/time.ts';
+import type { P1Time } from '#protocol/p1/time.ts';
+import { p1TimeOf } from '#protocol/p1/time.ts';
 import type { Observation, Reading, TimeMark } from './reading.ts';
 
 export interface P1Zone {

@@ -1,4 +1,5 @@
-import { type FailurePlace, OperatingError } from '#bytes/failure.ts';
+import type { FailurePlace } from '#bytes/failure.ts';
+import { OperatingError } from '#bytes/failure.ts';
 
 /** Beyond any meter's scaler and any float's shortest form; keeps sums and texts small. */
 const EXPONENT_MAX = 400;

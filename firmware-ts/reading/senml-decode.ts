@@ -1,7 +1,9 @@
 import { Reader } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
-import { QUALITIES, type Quality, type RawValue, type Reading, type TimeMark } from './reading.ts';
-import { type CborValue, readArrayLength, readItem } from './senml-cbor.ts';
+import type { Quality, RawValue, Reading, TimeMark } from './reading.ts';
+import { QUALITIES } from './reading.ts';
+import type { CborValue } from './senml-cbor.ts';
+import { readArrayLength, readItem } from './senml-cbor.ts';
 import { Decimal } from './senml-decimal.ts';
 import { LABEL, OWN, RELATIVE_BELOW_SECONDS, VERSION } from './senml-labels.ts';
 import { LEGAL_NAME, objectOfName } from './senml-names.ts';

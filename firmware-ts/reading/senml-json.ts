@@ -1,8 +1,10 @@
 import { Reader } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
-import { type CborValue, readArrayLength, readItem } from './senml-cbor.ts';
+import type { CborValue } from './senml-cbor.ts';
+import { readArrayLength, readItem } from './senml-cbor.ts';
 import { Decimal } from './senml-decimal.ts';
-import { PACK_BYTES_MAX, type Pack, packOf } from './senml-decode.ts';
+import type { Pack } from './senml-decode.ts';
+import { PACK_BYTES_MAX, packOf } from './senml-decode.ts';
 import { LABEL } from './senml-labels.ts';
 
 const NAMES: ReadonlyMap<number | string, string> = new Map(

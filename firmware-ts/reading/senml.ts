@@ -13,7 +13,8 @@ import {
 } from './senml-cbor.ts';
 import { LABEL, OWN, RELATIVE_BELOW_SECONDS, VERSION } from './senml-labels.ts';
 import { nameOfObject } from './senml-names.ts';
-import { type UnitKind, kindOfUnit } from './senml-units.ts';
+import type { UnitKind } from './senml-units.ts';
+import { kindOfUnit } from './senml-units.ts';
 
 /** The records of one observation, one after another, without the array around them. */
 export interface EncodedRecords {

@@ -1,14 +1,8 @@
 import { Reader, Writer } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import { bytesFromUtf8, utf8FromBytes } from '#bytes/text.ts';
-import {
-  type Observation,
-  QUALITIES,
-  type Quality,
-  type RawValue,
-  type Reading,
-  type TimeMark,
-} from './reading.ts';
+import type { Observation, Quality, RawValue, Reading, TimeMark } from './reading.ts';
+import { QUALITIES } from './reading.ts';
 
 /**
  * The form in which an observation lies in the local raw store; it holds all of it, exactly.

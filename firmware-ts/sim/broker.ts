@@ -1,7 +1,8 @@
 import { Aedes } from 'aedes';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { Server, TLSSocket } from 'node:tls';
+import { createServer } from 'node:tls';
 import { readFile } from 'node:fs/promises';
 
 /** Paths of PEM files. */

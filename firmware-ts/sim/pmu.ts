@@ -1,8 +1,11 @@
-import { type Server, type Socket, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { createServer } from 'node:net';
 import type { Configuration, PmuConfiguration } from '#protocol/c37118/configuration.ts';
-import { type DataLayout, dataLayoutOf, newDataFrame, writeData } from '#protocol/c37118/data.ts';
+import type { DataLayout } from '#protocol/c37118/data.ts';
+import { dataLayoutOf, newDataFrame, writeData } from '#protocol/c37118/data.ts';
 import { C37118Server } from '#protocol/c37118/server.ts';
-import { type Clock, machineClock } from '#system/clock.ts';
+import type { Clock } from '#system/clock.ts';
+import { machineClock } from '#system/clock.ts';
 
 export interface PmuSimulatorOptions {
   readonly clock?: Clock;

@@ -1,12 +1,16 @@
-import { type Failure, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
 import type { Connection, ConnectionEvent, Step } from '../connection.ts';
 import { QUIET } from '../connection.ts';
 import { simpleCommand } from './command.ts';
 import { framePeriodSeconds } from './configuration.ts';
-import { type DataFrame, type DataLayout, dataLayoutOf } from './data.ts';
+import type { DataFrame, DataLayout } from './data.ts';
+import { dataLayoutOf } from './data.ts';
 import type { Frame } from './frame.ts';
-import { C37118Framer, type Framed } from './framer.ts';
-import { type C37118Message, decodeMessage } from './message.ts';
+import type { Framed } from './framer.ts';
+import { C37118Framer } from './framer.ts';
+import type { C37118Message } from './message.ts';
+import { decodeMessage } from './message.ts';
 import { STAT } from './words.ts';
 
 export interface C37118ClientOptions {

@@ -1,7 +1,8 @@
 import { bytesFromUtf8, latin1FromBytes, utf8FromBytes } from '#bytes/text.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import { u16 } from './fields.ts';
-import { type Frame, type FrameHead, encodeFrame, openFrame } from './frame.ts';
+import type { Frame, FrameHead } from './frame.ts';
+import { encodeFrame, openFrame } from './frame.ts';
 import { Writer } from '#bytes/cursor.ts';
 
 /** CMD words (C37.118.2-2011, 6.6, Table 15); all others are left to users or reserved. */

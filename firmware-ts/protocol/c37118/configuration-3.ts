@@ -8,7 +8,8 @@ import {
   nominalFrom,
 } from './configuration-common.ts';
 import type { AnalogChannel, PhasorChannel, PmuConfiguration, PmuSite } from './configuration.ts';
-import { type Field, f32, i32, list, nameByLength, octets, structure, u16, u8 } from './fields.ts';
+import type { Field } from './fields.ts';
+import { f32, i32, list, nameByLength, octets, structure, u16, u8 } from './fields.ts';
 import { formatOf, formatWordOf } from './words.ts';
 
 /** What a PMU's block in CFG-3 begins with (C37.118.2-2011, 6.5, Table 10). */

@@ -19,7 +19,8 @@ import type {
 } from './configuration.ts';
 import type { Field } from './fields.ts';
 import { i16, i24, list, name16, structure, u16, u24, u8 } from './fields.ts';
-import { type Frame, encodeFrame, expectEnd, openFrame } from './frame.ts';
+import type { Frame } from './frame.ts';
+import { encodeFrame, expectEnd, openFrame } from './frame.ts';
 import { formatOf, formatWordOf } from './words.ts';
 
 /** TIME_BASE: flags above, reserved (6.4, Table 9). */

@@ -1,8 +1,10 @@
 import { Writer } from '#bytes/cursor.ts';
 import type { PmuConfiguration } from './configuration.ts';
-import { type DataFrame, type DataLayout, newDataFrame } from './data.ts';
+import type { DataFrame, DataLayout } from './data.ts';
+import { newDataFrame } from './data.ts';
 import { f32, i16, list, structure, u16 } from './fields.ts';
-import { type Frame, type FrameHead, encodeFrame, expectEnd, openFrame } from './frame.ts';
+import type { Frame, FrameHead } from './frame.ts';
+import { encodeFrame, expectEnd, openFrame } from './frame.ts';
 
 /** A PMU's part of a DATA frame (C37.118.2-2011, 6.3, Table 6, fields 6–11). */
 const pmuTable = ({ format, phasors, analogs, digitals }: PmuConfiguration) => {

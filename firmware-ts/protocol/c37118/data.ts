@@ -1,7 +1,8 @@
 import { crcCcitt } from '#bytes/crc.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Configuration, PmuConfiguration } from './configuration.ts';
-import { CHK_BYTES, FRAME_BYTES_MAX, type Frame, HEAD_BYTES, SYNC_LEAD } from './frame.ts';
+import type { Frame } from './frame.ts';
+import { CHK_BYTES, FRAME_BYTES_MAX, HEAD_BYTES, SYNC_LEAD } from './frame.ts';
 import type { Format } from './words.ts';
 
 /**

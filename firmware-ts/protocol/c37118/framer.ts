@@ -1,6 +1,8 @@
 import { u16At } from '#bytes/cursor.ts';
-import { type Failure, failureOf } from '#bytes/failure.ts';
-import { FRAME_BYTES_MIN, type Frame, SYNC_LEAD, checkFrame, frameKindOf } from './frame.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
+import type { Frame } from './frame.ts';
+import { FRAME_BYTES_MIN, SYNC_LEAD, checkFrame, frameKindOf } from './frame.ts';
 
 export type Framed =
   | { readonly kind: 'frame'; readonly offset: number; readonly frame: Frame }

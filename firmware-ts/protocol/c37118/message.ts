@@ -1,7 +1,9 @@
-import { type Command, type Header, decodeCommand, decodeHeader } from './command.ts';
+import type { Command, Header } from './command.ts';
+import { decodeCommand, decodeHeader } from './command.ts';
 import { decodeConfiguration } from './configuration-codec.ts';
 import type { Configuration } from './configuration.ts';
-import { type DataFrame, type DataLayout, readData } from './data.ts';
+import type { DataFrame, DataLayout } from './data.ts';
+import { readData } from './data.ts';
 import type { Frame } from './frame.ts';
 import { OperatingError } from '#bytes/failure.ts';
 

@@ -1,6 +1,8 @@
 import type { ConnectionEvent } from '../connection.ts';
-import { type Failure, failureOf } from '#bytes/failure.ts';
-import { COMMANDS, type Command, decodeCommand, encodeHeader } from './command.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
+import type { Command } from './command.ts';
+import { COMMANDS, decodeCommand, encodeHeader } from './command.ts';
 import { encodeConfiguration } from './configuration-codec.ts';
 import type { Configuration } from './configuration.ts';
 import type { FrameHead } from './frame.ts';

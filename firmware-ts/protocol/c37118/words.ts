@@ -1,4 +1,5 @@
-import { type BitTable, bitsOf, wordOf } from './fields.ts';
+import type { BitTable } from './fields.ts';
+import { bitsOf, wordOf } from './fields.ts';
 
 /** STAT, a word for each PMU in a DATA frame (C37.118.2-2011, 6.3, Table 7). */
 export const STAT = {

@@ -1,6 +1,7 @@
 import { OperatingError } from '#bytes/failure.ts';
 import { latin1FromBytes } from '#bytes/text.ts';
-import { type DataSet, dataSetsOf } from './data-set.ts';
+import type { DataSet } from './data-set.ts';
+import { dataSetsOf } from './data-set.ts';
 
 /** Read-out of a meter in modes A to D (IEC 62056-21, 6.3.2 and 6.3.3, with 6.4.1 to 6.4.4). */
 export interface Readout {

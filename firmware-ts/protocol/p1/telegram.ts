@@ -1,9 +1,12 @@
-import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { crc16Arc } from '#bytes/crc.ts';
 import { latin1FromBytes } from '#bytes/text.ts';
-import { type DataSet, type DataValue, dataSetsOf, objectOf } from '../iec62056-21/data-set.ts';
+import type { DataSet, DataValue } from '../iec62056-21/data-set.ts';
+import { dataSetsOf, objectOf } from '../iec62056-21/data-set.ts';
 import { identificationOf } from '../iec62056-21/readout.ts';
-import { type P1Time, p1TimeOf } from './time.ts';
+import type { P1Time } from './time.ts';
+import { p1TimeOf } from './time.ts';
 
 /** One telegram of a P1 port (DSMR 2.2 to 5.0, eMUCS and their relatives). */
 export interface P1Telegram {
