@@ -22,7 +22,10 @@ export interface Step<Message> {
   readonly events: readonly ConnectionEvent<Message>[];
 }
 
-/** Offsets count the bytes received since `start`. */
+/**
+ * Offsets count the bytes received since `start`; that of a failure, too: of the field where it can
+ * be told, or else of the message.
+ */
 export type ConnectionEvent<Message> =
   | {
       readonly kind: 'message';

@@ -130,9 +130,23 @@ export class DlmsPushConnection implements Connection<DlmsPushMessage> {
       return { kind: 'message', offset, length, message };
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
-      return { kind: 'discarded', offset, length, failure: failureOf(error) };
+      return { kind: 'discarded', offset, length, failure: placed(failureOf(error), event) };
     }
   }
+}
+
+/** Bare APDUs and the wrapper end with the APDU; ciphered and checked frames tell their own place. */
+function placed(
+  failure: Failure,
+  { offset, length, frame }: Extract<FramerEvent<FramedApdu>, { kind: 'frame' }>,
+): Failure {
+  const { bytes, integral } = frame;
+  if (integral || isCiphered(bytes[0])) return { ...failure, offset };
+  return { ...failure, offset: offset + length - bytes.length + (failure.offset ?? 0) };
+}
+
+function isCiphered(tag: number | undefined): boolean {
+  return tag === APDU_TAG.generalGloCiphering || tag === APDU_TAG.generalDedCiphering;
 }
 
 const SILENT: Failure = {
@@ -161,7 +175,7 @@ function readPush(
 ): DlmsPushMessage {
   const tag = bytes[0];
   if (tag === undefined) throw new OperatingError('no-apdu', 'a frame without information');
-  if (tag !== APDU_TAG.generalGloCiphering && tag !== APDU_TAG.generalDedCiphering) {
+  if (!isCiphered(tag)) {
     const unverified = isUnverifiedInClear(keys, authentication);
     return { ...messageOf(bytes, decodeDataNotification(bytes, integral)), unverified };
   }

@@ -5,7 +5,7 @@ import { Opener } from '../dlms/opener.ts';
 import type { AuthenticationPolicy, CipherKeys } from '../dlms/security.ts';
 import { isUnverifiedInClear } from '../dlms/security.ts';
 import { type P1Frame, P1Framer, PIECE_BYTES_MAX } from './framer.ts';
-import { type P1Telegram, decodeP1Telegram } from './telegram.ts';
+import { type P1Telegram, decodeP1Telegram, owesCrc } from './telegram.ts';
 
 export interface P1Options {
   /** For meters that cipher their telegrams, as in Luxembourg and Austria. */
@@ -94,7 +94,8 @@ export class P1Connection implements Connection<P1Telegram> {
   #eventOf(frame: P1Frame, at: number): Event {
     if (frame.kind === 'noise') {
       const { offset, length, code } = frame;
-      return { kind: 'discarded', offset, length, failure: { code, message: MESSAGES[code] } };
+      const failure = { code, message: MESSAGES[code], offset };
+      return { kind: 'discarded', offset, length, failure };
     }
     try {
       const message = this.#telegramOf(frame);
@@ -102,7 +103,16 @@ export class P1Connection implements Connection<P1Telegram> {
       return { kind: 'message', offset: frame.offset, length: frame.bytes.length, message };
     } catch (error) {
       const length = this.#framer.reject(frame);
-      return { kind: 'discarded', offset: frame.offset, length, failure: failureOf(error) };
+      const failure = failureOf(error);
+      // Inside a ciphered one there is no place that its sender's bytes would show.
+      const within = frame.kind === 'telegram' ? (failure.offset ?? 0) : 0;
+      const { offset } = frame;
+      return {
+        kind: 'discarded',
+        offset,
+        length,
+        failure: { ...failure, offset: offset + within },
+      };
     }
   }
 
@@ -122,17 +132,18 @@ export class P1Connection implements Connection<P1Telegram> {
   }
 
   /** A damaged telegram is refused; without a CRC only its form can tell. */
-  #judged(telegram: P1Telegram): P1Telegram {
-    const [unread] = telegram.unread;
-    const lost = telegram.check === 'absent' && this.#sendsCrc;
+  #judged(read: P1Telegram): P1Telegram {
+    const [unread] = read.unread;
+    const lost = read.check === 'absent' && (this.#sendsCrc || owesCrc(read));
+    const telegram: P1Telegram = lost ? { ...read, check: 'bad' } : read;
     if (telegram.check === 'good') this.#sendsCrc = true;
-    if ((telegram.check === 'bad' || lost) && this.#options.badCheck !== 'mark') {
+    if (telegram.check === 'bad' && this.#options.badCheck !== 'mark') {
       throw new OperatingError('bad-crc', 'the telegram was damaged on its way', {
         field: 'crc',
         hint: 'if it happens often: shorten the cable, check the level of the data line',
       });
     }
-    if (telegram.check === 'absent' && unread !== undefined) {
+    if (read.check === 'absent' && unread !== undefined) {
       throw new OperatingError(unread.code, unread.message, unread);
     }
     return telegram;

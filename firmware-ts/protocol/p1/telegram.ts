@@ -95,6 +95,20 @@ function linesOf(text: string, from: number): Pick<P1Telegram, 'objects' | 'unre
   return { objects, unread };
 }
 
+/**
+ * Whether a telegram says that it follows a version which ends in a CRC, so that one without it
+ * has lost it: DSMR from 4.0 on (P1 4.0, 5.2) and eMUCS, which has its own object for the version.
+ */
+export function owesCrc({ objects }: Pick<P1Telegram, 'objects'>): boolean {
+  const version = objects.find(({ object }) => object === DSMR_VERSION)?.values[0]?.text;
+  if (version !== undefined) return Number(version) >= DSMR_WITH_CRC;
+  return objects.some(({ object }) => object === EMUCS_VERSION);
+}
+
+const DSMR_VERSION = '1-3:0.2.8*255';
+const DSMR_WITH_CRC = 40;
+const EMUCS_VERSION = '0-0:96.1.4*255';
+
 /** Values on a line of their own belong to the object before: DSMR 3.0 P1, 6.10, gas readings. */
 function addSet(objects: P1Object[], { address, values, offset }: DataSet): void {
   if (address !== '') {
