@@ -8,6 +8,8 @@ export interface Command {
   readonly summary: string;
   readonly arguments: readonly { readonly name: string; readonly description: string }[];
   readonly options: readonly Option[];
+  /** What `--json` prints, where it is no envelope. */
+  readonly jsonLines?: string;
   /** What the help says beyond arguments and options. */
   readonly details?: string;
   /** Brings the verb's own file in only when it runs: help must not wait for codecs. */

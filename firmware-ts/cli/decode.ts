@@ -2,7 +2,7 @@ import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { Invocation, Verb } from './command.ts';
 import { readInput } from './decode/input.ts';
 import { keysFrom } from './decode/keys.ts';
-import { decodeStreams } from './decode/run.ts';
+import { adapterNamed, decodeStreams } from './decode/run.ts';
 import { printDecoded } from './decode/view.ts';
 import type { InputStream } from './decode/streams.ts';
 import { EXIT } from './exit-codes.ts';
@@ -11,6 +11,7 @@ import { jsonLine, reportFailure } from './report.ts';
 /** `normctl decode FILE|HEX|-` */
 export const decode: Verb = async (invocation, terminal) => {
   const as = word(invocation, 'as');
+  if (as !== undefined) adapterNamed(as); // told before anything is read
   const keys = keysFrom(
     { key: word(invocation, 'key'), authKey: word(invocation, 'authKey') },
     process.env,

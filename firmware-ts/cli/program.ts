@@ -94,7 +94,7 @@ function addCommand(program: Program, command: Command, terminal: Terminal, done
     if (option.choices !== undefined) made.choices(option.choices);
     program.addOption(made);
   }
-  program.option('--json', 'print JSON, a versioned envelope, for programs');
+  program.option('--json', command.jsonLines ?? 'print JSON, a versioned envelope, for programs');
   if (command.details !== undefined) program.addHelpText('after', `\n${command.details}`);
   program.action(async () => done(await run(command, program, terminal)));
 }

@@ -10,6 +10,7 @@ import { toHex } from '#bytes/hex.ts';
 import { editorSchema } from '#config/json-schema.ts';
 import { encodeHeader, simpleCommand } from '#protocol/c37118/command.ts';
 import { COMMANDS } from '../../firmware-ts/cli/commands.ts';
+import { ADAPTERS } from '../../firmware-ts/cli/decode/recognise.ts';
 import { EXIT } from '../../firmware-ts/cli/exit-codes.ts';
 import { tableLines } from '../../firmware-ts/cli/table.ts';
 import { ASCII_LINES, endOf, envelope, runNormctl, startNormctl } from '../support/command-line.ts';
@@ -56,12 +57,21 @@ test('a wrong command line is status 2, with the reason on stderr alone', async 
     ['config', 'check', GOOD, 'more'],
     ['decode', 'aa01', '--as', 'morse'],
     ['decode', 'aa01', '--key', '00'],
+    ['decode', join(folder, 'none'), '--as', 'morse'],
   ]) {
     const { status, out, err } = await runNormctl(words);
     assert.deepEqual([status, out], [EXIT.usage, ''], words.join(' '));
     assert.match(err, ASCII_LINES);
     assert.notEqual(err, '', words.join(' '));
   }
+});
+
+test('the help of decode names every protocol and every field of a line', async () => {
+  const { out } = await runNormctl(['decode', '--help']);
+  for (const { name } of ADAPTERS) assert.match(out, new RegExp(`\\b${name}\\b`));
+  const fields =
+    'protocol offset length ok error time quality readings stream raw scaler value unit';
+  for (const field of fields.split(' ')) assert.match(out, new RegExp(`\\b${field}\\b`));
 });
 
 test('config check: a good file is status 0, a bad one 1, none 4', async () => {

@@ -348,9 +348,9 @@ test('a capture that is missing or not understood is reported and tried again', 
   const path = await folder(t);
   const cases = [
     ['missing.pcap', undefined, 'missing-file'],
-    ['broken.json', '{"frames": [', 'bad-capture'],
-    ['other.json', '{"name": "normd"}', 'bad-capture'],
-    ['frames.json', '{"frames": [{"t": "soon", "hex": ""}]}', 'bad-capture'],
+    ['broken.json', '{"frames": [', 'bad-vector'],
+    ['other.json', '{"name": "normd"}', 'bad-vector'],
+    ['frames.json', '{"frames": [{"t": "soon", "hex": ""}]}', 'bad-vector'],
     ['hex.json', '{"hex": "0g"}', 'bad-hex'],
     ['empty.bin', '', 'empty-capture'],
   ] as const;

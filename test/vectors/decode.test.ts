@@ -7,10 +7,10 @@ import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { fromHex, toHex } from '#bytes/hex.ts';
 import { bytesFromLatin1 } from '#bytes/text.ts';
 import { encodeHeader, simpleCommand } from '#protocol/c37118/command.ts';
-import type { CipherKeys } from '#protocol/dlms/security.ts';
 import type { DecodedLine } from '../../firmware-ts/cli/decode/line.ts';
 import { decodeStreams } from '../../firmware-ts/cli/decode/run.ts';
 import { isHexText, streamsOf } from '../../firmware-ts/cli/decode/streams.ts';
+import { codesOf, decoded, keysOf } from '../support/decoding.ts';
 import { runsOf } from '../support/fuzz.ts';
 import {
   CAPTURES,
@@ -19,28 +19,7 @@ import {
   oracleOf,
   type OracleFrame,
 } from '../support/c37118.ts';
-import { VECTORS, meterVectors, withoutVectors, type MeterVector } from '../support/vectors.ts';
-
-interface Options {
-  readonly keys?: CipherKeys;
-  readonly as?: string;
-}
-
-function decoded(bytes: Uint8Array, { keys = {}, as }: Options = {}): readonly DecodedLine[] {
-  return [...decodeStreams(streamsOf(bytes), { keys, ...(as === undefined ? {} : { as }) })];
-}
-
-function keysOf({ keys }: MeterVector): CipherKeys {
-  const { guek, gak } = keys ?? { guek: null, gak: null };
-  return {
-    ...(guek === null ? {} : { encryption: fromHex(guek) }),
-    ...(gak === null ? {} : { authentication: fromHex(gak) }),
-  };
-}
-
-function codesOf(lines: readonly DecodedLine[]): readonly (string | undefined)[] {
-  return lines.map(({ error }) => error?.code);
-}
+import { VECTORS, meterVectors, withoutVectors } from '../support/vectors.ts';
 
 /** `value unit` of an object in a line. */
 function shown({ readings = [] }: DecodedLine, object: string): string | undefined {
@@ -255,15 +234,15 @@ test('damaged and random bytes give lines in order and in bounds, or are not rec
       (bytes, as) => {
         const keys = { encryption: new Uint8Array(16) };
         try {
-          const lines = [
-            ...decodeStreams([{ chunks: [bytes], lost: 0 }], { keys, ...(as && { as }) }),
-          ];
+          const lines = [...decodeStreams([{ chunks: [bytes] }], { keys, ...(as && { as }) })];
           let end = 0;
           for (const { protocol, offset, length, ok, error } of lines) {
             assert.ok(offset >= 0 && offset + length <= bytes.length, toHex(bytes));
             // An APDU in segments begins before the noise between them.
             assert.ok(offset >= end || protocol === 'dlms-push', toHex(bytes));
             assert.equal(ok, error === undefined);
+            const place = error?.offset ?? 0;
+            assert.ok(place >= 0 && place <= bytes.length, `${place}: ${toHex(bytes)}`);
             end = offset + length;
           }
         } catch (error) {

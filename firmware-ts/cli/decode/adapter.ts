@@ -10,7 +10,7 @@ export interface Adapter {
   readonly protocol: string;
   looksLike(bytes: Uint8Array): Likeness;
   /** Lines in the stream's order; hostile bytes give lines, never an exception. */
-  decode(chunks: Iterable<Uint8Array>, context: DecodeContext): Generator<DecodedLine>;
+  decode(chunks: readonly Uint8Array[], context: DecodeContext): Generator<DecodedLine>;
 }
 
 /** `begins`: starts like this; `perhaps`: it may be in there; `no`: it cannot be. */

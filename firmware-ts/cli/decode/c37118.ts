@@ -33,7 +33,7 @@ function* framedLines(found: readonly Framed[], context: DecodeContext): Generat
     if (piece.kind === 'frame') yield frameLine(piece.offset, piece.frame, context);
     else {
       const { offset, length, failure } = piece;
-      yield { protocol: PROTOCOL, offset, length, ok: false, error: failure };
+      yield { protocol: PROTOCOL, offset, length, ok: false, error: { offset, ...failure } };
     }
   }
 }
@@ -48,7 +48,7 @@ function frameLine(offset: number, frame: Frame, context: DecodeContext): Decode
     frame: kind,
     idCode,
     version,
-    ...guarded(() => described(frame, context)),
+    ...guarded(offset, () => described(frame, context)),
   };
 }
 
@@ -105,6 +105,6 @@ function pmuFacts(pmu: PmuConfiguration): Facts {
     nominalFrequency,
     phasors: phasors.map(({ name }) => name),
     analogs: analogs.map(({ name }) => name),
-    digitals: digitals.map(({ names }) => names.join(' ').trim()),
+    digitals: digitals.map(({ names }) => names.map((name) => name.trim())),
   };
 }

@@ -1,11 +1,13 @@
 import { toHex } from '#bytes/hex.ts';
 import { isPushTag } from '#protocol/dlms/apdu-extent.ts';
 import type { Framing } from '#protocol/dlms/deframer.ts';
+import type { CipherKeys } from '#protocol/dlms/security.ts';
 import { DlmsPushConnection, type DlmsPushMessage } from '#protocol/dlms/push.ts';
 import { observationFromCosem } from '#reading/from-cosem.ts';
 import { machineAesGcm } from '#system/cipher.ts';
 import { END_OF_INPUT_MS, type Adapter, type Likeness } from './adapter.ts';
-import { NO_ARRIVAL, linesOf, observed, type Facts } from './line.ts';
+import { reflagged, type Reflagged } from './flagless.ts';
+import { NO_ARRIVAL, linesOf, observed, type DecodedLine, type Facts } from './line.ts';
 
 const PROTOCOL = 'dlms-push';
 
@@ -15,26 +17,39 @@ function dlmsAdapter(
   framing: Framing | 'auto',
   looksLike: (bytes: Uint8Array) => Likeness,
 ): Adapter {
-  const facts = framing === 'auto' ? {} : { framing };
-  const describe = (message: DlmsPushMessage): Facts => ({ ...facts, ...describedPush(message) });
   return {
     name,
     protocol: PROTOCOL,
     looksLike,
     *decode(chunks, { keys }) {
-      const connection = new DlmsPushConnection({
-        framing,
-        keys,
-        authentication: 'if-key',
-        cipher: machineAesGcm,
-      });
-      connection.start(0);
-      for (const chunk of chunks) {
-        yield* linesOf(PROTOCOL, connection.receive(chunk, 0).events, describe);
-      }
-      yield* linesOf(PROTOCOL, connection.expire(END_OF_INPUT_MS).events, describe);
+      const bare = framing === 'hdlc' ? reflagged(chunks) : undefined;
+      const lines = pushLines(bare === undefined ? chunks : [bare.bytes], framing, keys);
+      for (const line of lines) yield bare === undefined ? line : asWritten(line, bare);
     },
   };
+}
+
+function* pushLines(
+  chunks: readonly Uint8Array[],
+  framing: Framing | 'auto',
+  keys: CipherKeys,
+): Generator<DecodedLine> {
+  const facts = framing === 'auto' ? {} : { framing };
+  const describe = (message: DlmsPushMessage): Facts => ({ ...facts, ...describedPush(message) });
+  const options = { framing, keys, authentication: 'if-key', cipher: machineAesGcm } as const;
+  const connection = new DlmsPushConnection(options);
+  connection.start(0);
+  for (const chunk of chunks) {
+    yield* linesOf(PROTOCOL, connection.receive(chunk, 0).events, describe);
+  }
+  yield* linesOf(PROTOCOL, connection.expire(END_OF_INPUT_MS).events, describe);
+}
+
+function asWritten(line: DecodedLine, { written }: Reflagged): DecodedLine {
+  const { offset, length, error } = line;
+  const place = { offset: written(offset), length: written(offset + length) - written(offset) };
+  if (error === undefined) return { ...line, ...place };
+  return { ...line, ...place, error: { ...error, offset: written(error.offset) } };
 }
 
 function describedPush(message: DlmsPushMessage): Facts {
@@ -48,7 +63,8 @@ function describedPush(message: DlmsPushMessage): Facts {
     ...rest,
     readings,
     ...(readings?.length === 0 ? { body: body.type } : {}),
-    ...(defect === undefined ? {} : { error: defect }),
+    // Where it is within the APDU says nothing of where it is in the frames around.
+    ...(defect === undefined ? {} : { error: { ...defect, offset: 0 } }),
   };
 }
 
@@ -66,7 +82,8 @@ export const DLMS_ADAPTERS: readonly Adapter[] = [
   dlmsAdapter('hdlc', 'hdlc', (bytes) => {
     // Frame format type 3 is 1010 in the upper half of its first byte (ISO/IEC 13239, H.4).
     if (bytes[0] === HDLC_FLAG && ((bytes[1] ?? 0) & 0xf0) === 0xa0) return 'begins';
-    return bytes.includes(HDLC_FLAG) ? 'perhaps' : 'no';
+    const possible = bytes.includes(HDLC_FLAG) || reflagged([bytes]) !== undefined;
+    return possible ? 'perhaps' : 'no';
   }),
   dlmsAdapter('mbus', 'mbus', (bytes) => {
     const begins = bytes[0] === MBUS_START && bytes[3] === MBUS_START && bytes[1] === bytes[2];

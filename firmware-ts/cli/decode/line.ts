@@ -12,7 +12,8 @@ export interface DecodedLine {
   readonly offset: number;
   readonly length: number;
   readonly ok: boolean;
-  readonly error?: Failure;
+  /** Its offset counts in the stream, too: of the field where that is known, or of the message. */
+  readonly error?: PlacedFailure;
   /** The device's time in UTC, where it tells one. */
   readonly time?: string;
   readonly quality?: readonly string[];
@@ -65,7 +66,17 @@ function decodedReading(reading: Reading): DecodedReading {
   };
 }
 
-/** What a message tells beyond its place; an `error` makes the line not ok. */
+export type PlacedFailure = Failure & { readonly offset: number };
+
+/** A failure whose offset, if it has any, counts from `base` on. */
+export function placed(failure: Failure, base: number): PlacedFailure {
+  return { ...failure, offset: base + (failure.offset ?? 0) };
+}
+
+/**
+ * What a message tells beyond its place; an `error`, whose offset counts from the message's first
+ * byte, makes the line not ok.
+ */
 export type Facts = Readonly<Record<string, unknown>> & { readonly error?: Failure };
 
 /** The lines of a connection's events. */
@@ -78,18 +89,22 @@ export function* linesOf<Message>(
     if (event.kind === 'stalled') continue; // the end of a capture, not of a conversation
     const { offset, length } = event;
     const place = { protocol, offset, length };
-    if (event.kind === 'discarded') yield { ...place, ok: false, error: event.failure };
-    else yield { ...place, ...guarded(() => describe(event.message)) };
+    if (event.kind === 'message') {
+      yield { ...place, ...guarded(offset, () => describe(event.message)) };
+    } else yield { ...place, ok: false, error: { offset, ...event.failure } };
   }
 }
 
-/** Facts, or the typed error that stood in their way. */
-export function guarded(describe: () => Facts): Facts & { readonly ok: boolean } {
+type Outcome = Readonly<Record<string, unknown>> & Pick<DecodedLine, 'ok' | 'error'>;
+
+/** The facts of the message that begins at `offset`, or the typed error that stood in their way. */
+export function guarded(offset: number, describe: () => Facts): Outcome {
   try {
-    const facts = describe();
-    return { ok: facts.error === undefined, ...facts };
+    const { error, ...facts } = describe();
+    if (error === undefined) return { ok: true, ...facts };
+    return { ok: false, ...facts, error: placed(error, offset) };
   } catch (error) {
     if (!(error instanceof OperatingError)) throw error;
-    return { ok: false, error: failureOf(error) };
+    return { ok: false, error: placed(failureOf(error), offset) };
   }
 }

@@ -17,7 +17,7 @@ export const READOUT_ADAPTER: Adapter = {
     return bytes.includes(SLASH) && !hasCompleteCodes(bytes) ? 'perhaps' : 'no';
   },
   *decode(chunks) {
-    const bytes = Buffer.concat([...chunks]);
+    const bytes = Buffer.concat(chunks);
     for (let start = 0; start < bytes.length;) {
       const end = nextIdentification(bytes, start + 1);
       yield* readoutLines(bytes.subarray(start, end), start);
@@ -43,7 +43,7 @@ function nextIdentification(bytes: Buffer, from: number): number {
 function* readoutLines(piece: Uint8Array, offset: number): Generator<DecodedLine> {
   if (piece.every((byte) => byte === 0 || byte === 0x0a || byte === 0x0d)) return;
   const place = { protocol: PROTOCOL, offset, length: piece.length };
-  yield { ...place, ...guarded(() => describedReadout(piece)) };
+  yield { ...place, ...guarded(offset, () => describedReadout(piece)) };
 }
 
 const BAD_BCC: Failure = {

@@ -1,6 +1,7 @@
 import type { Adapter, DecodeContext } from './adapter.ts';
 import { C37118_ADAPTER } from './c37118.ts';
 import { DLMS_ADAPTERS } from './dlms.ts';
+import type { DecodedLine } from './line.ts';
 import { P1_ADAPTER } from './p1.ts';
 import { READOUT_ADAPTER } from './readout.ts';
 
@@ -44,14 +45,20 @@ function understoodBytes(
 ): number {
   let understood = 0;
   let lines = 0;
-  for (const { ok, length, readings = [] } of adapter.decode(chunks, context)) {
-    // A telegram with a wrong check is still a telegram.
-    if (ok) understood += length;
-    else if (readings.length > 0) understood += length / 2;
+  for (const line of adapter.decode(chunks, context)) {
+    understood += line.length * shareUnderstood(line);
     lines += 1;
     if (lines === TRIAL_LINES_MAX) break;
   }
   return understood;
+}
+
+function shareUnderstood({ ok, readings = [], error }: DecodedLine): number {
+  if (ok) return 1;
+  // A telegram with a wrong check is still a telegram.
+  if (readings.length > 0) return 1 / 2;
+  // Only the authentication key is wrong: what was deciphered is what it was taken for.
+  return error?.code === 'wrong-key' && error.field === 'authentication-key' ? 1 / 4 : 0;
 }
 
 function firstBytes(chunks: readonly Uint8Array[]): readonly Uint8Array[] {

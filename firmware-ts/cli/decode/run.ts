@@ -1,7 +1,7 @@
 import { OperatingError, type Failure } from '#bytes/failure.ts';
 import type { CipherKeys } from '#protocol/dlms/security.ts';
 import type { Adapter, DecodeContext } from './adapter.ts';
-import type { DecodedLine } from './line.ts';
+import { placed, type DecodedLine } from './line.ts';
 import { ADAPTERS, recognise } from './recognise.ts';
 import type { InputStream } from './streams.ts';
 
@@ -39,28 +39,68 @@ function* streamLines(
 ): Generator<DecodedLine> {
   const origin = name === undefined ? {} : { stream: name };
   for (const line of adapter.decode(chunks, context)) yield { ...advised(line), ...origin };
-  if (lost > 0) yield { ...lossLine(adapter.protocol, lost), ...origin };
+  if (lost !== undefined) yield { ...lossLine(adapter.protocol, lost), ...origin };
 }
 
-/** Protocols speak to whoever configures a daemon; here a key is given otherwise. */
+/** Protocols speak to whoever configures a daemon or asks a device; here it is only decoded. */
 function advised(line: DecodedLine): DecodedLine {
-  if (line.error?.code !== 'key-missing') return line;
-  const hint = 'give the key of this meter: --key @FILE, --key HEX, or NORMD_KEY';
-  return { ...line, error: { ...line.error, hint } };
+  const { error } = line;
+  const hint = error === undefined ? undefined : HINTS.get(`${error.code} ${error.field ?? ''}`);
+  return error === undefined || hint === undefined ? line : { ...line, error: { ...error, hint } };
 }
 
-function cutLine(error: Failure, stream: string | undefined): DecodedLine {
-  return { protocol: 'pcap', offset: error.offset ?? 0, length: 0, ok: false, error, stream };
+const HINTS: ReadonlyMap<string, string> = new Map([
+  [
+    'key-missing encryption-key',
+    'give the key of this meter: --key @FILE, --key HEX, or NORMD_KEY',
+  ],
+  ['key-missing broadcast-key', 'it is for many meters at once, and their common key is not known'],
+  ['key-missing dedicated-key', 'its key was agreed upon at the start of the session and is gone'],
+  [
+    'wrong-key encryption-key',
+    'compare what --key gives with the encryption key for this meter number',
+  ],
+  [
+    'wrong-key authentication-key',
+    'the key of --key fits, that of --auth-key does not: correct it, or leave it out',
+  ],
+  [
+    'bad-tag authentication-tag',
+    'the keys have fitted before in this input: the message was damaged or its sender is another',
+  ],
+  [
+    'replayed invocation-counter',
+    'it stands twice in this input, or the capture is not in the order of time',
+  ],
+  [
+    'no-configuration ',
+    'decode it together with the CFG frame of this IDCODE, as one file or capture',
+  ],
+  [
+    'data-does-not-fit FRAMESIZE',
+    'the CFG frame in this input is of another device, or of before it was set up anew',
+  ],
+]);
+
+/** Its offset counts in the file. */
+function cutLine(failure: Failure, stream: string | undefined): DecodedLine {
+  const error = placed(failure, 0);
+  return { protocol: 'pcap', offset: error.offset, length: 0, ok: false, error, stream };
 }
 
-function lossLine(protocol: string, lost: number): DecodedLine {
-  const message = `${lost} bytes of this stream are not in the capture`;
-  return { protocol, offset: 0, length: 0, ok: false, error: { code: 'capture-gap', message } };
+function lossLine(
+  protocol: string,
+  { count, offset }: NonNullable<InputStream['lost']>,
+): DecodedLine {
+  const message = `${count} bytes of this stream are not in the capture, the first before byte`;
+  const error = { code: 'capture-gap', message: `${message} ${offset}`, offset };
+  return { protocol, offset, length: 0, ok: false, error };
 }
 
 const NAMES = ADAPTERS.map(({ name }) => name);
 
-function adapterNamed(name: string): Adapter {
+/** Errors: `usage` with all the names. */
+export function adapterNamed(name: string): Adapter {
   const adapter = ADAPTERS.find((candidate) => candidate.name === name);
   if (adapter !== undefined) return adapter;
   throw new OperatingError('usage', `${name} is no protocol that can be decoded`, {

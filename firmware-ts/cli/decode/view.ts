@@ -10,9 +10,8 @@ export function printDecoded(terminal: Terminal, line: DecodedLine): void {
   const { error } = line;
   if (error === undefined) return;
   const { code, message, offset, field, hint } = error;
-  const at = offset === undefined ? '' : `, byte ${offset}`;
   const within = field === undefined ? '' : `, field ${field}`;
-  terminal.out(`  error ${code}: ${message}${at}${within}`);
+  terminal.out(`  error ${code}: ${message}, byte ${offset}${within}`);
   if (hint !== undefined) terminal.out(`  try: ${hint}`);
 }
 

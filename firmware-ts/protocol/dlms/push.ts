@@ -135,7 +135,7 @@ export class DlmsPushConnection implements Connection<DlmsPushMessage> {
   }
 }
 
-/** Bare APDUs and the wrapper end with the APDU; ciphered and checked frames tell their own place. */
+/** Bare APDUs and the wrapper end with the APDU; of others the place is that of the frame. */
 function placed(
   failure: Failure,
   { offset, length, frame }: Extract<FramerEvent<FramedApdu>, { kind: 'frame' }>,
