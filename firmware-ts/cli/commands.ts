@@ -72,6 +72,24 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./status.ts')).status,
   },
   {
+    verb: 'verify',
+    summary: 'prove from what a broker delivered that nothing is missing or altered',
+    arguments: [{ name: 'input', description: 'a file of messages, one a line, or - for stdin' }],
+    options: [
+      {
+        flags: '--since-first-manifest',
+        description: 'take as given what had been delivered before the capture began',
+      },
+    ],
+    details: [
+      "A line is what mosquitto_sub -t 'nd/1/#' -F '%t %x' prints, or JSON:",
+      '{"topic": "nd/1/...", "payload": "hex or base64"}, in any order, also repeated.',
+      'Status 0: each stream is complete, and proven up to its last observation;',
+      '1: one is not, or a message is unreadable; 4: no message of a gateway.',
+    ].join('\n'),
+    load: async () => (await import('./verify.ts')).verify,
+  },
+  {
     verb: 'version',
     summary: 'print the versions of normctl and of its parts',
     arguments: [],

@@ -18,9 +18,9 @@ export interface ChainVerdict {
 
 /**
  * Forms of one stream that wait for the manifest that covers them: ten minutes of a PMU at 50
- * frames a second are seven megabytes.
+ * frames a second are ten megabytes.
  */
-const KEPT_BYTES_MAX = 8 << 20;
+const KEPT_BYTES_MAX = 16 << 20;
 /** What a map entry and an array cost beside their content. */
 const ENTRY_BYTES = 128;
 /** Manifests that wait for their observations; beyond, the oldest is left to the one after it. */

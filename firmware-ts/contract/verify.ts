@@ -67,12 +67,17 @@ export class Verifier {
       this.#read(topic, payload);
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
-      this.fault(topic, failureOf(error));
+      this.#fault(topic, failureOf(error));
     }
   }
 
   /** Counts something that is not even a message, e.g. a line that cannot be read. */
-  fault(topic: string, failure: Failure): void {
+  fault(failure: Failure): void {
+    this.#taken += 1;
+    this.#fault('', failure);
+  }
+
+  #fault(topic: string, failure: Failure): void {
     this.#faultCount += 1;
     if (this.#faults.length >= FAULTS_MAX) return;
     this.#faults.push({ topic, place: this.#taken, ...failure });

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fromHex, toHex } from '#bytes/hex.ts';
+import { ChainCheck } from '#contract/chain-check.ts';
+import { advanceAll, chainStart } from '#contract/chain.ts';
+import { type Gap, type Manifest, encodeManifest } from '#contract/manifest.ts';
+import { type Range, Ranges } from '#contract/ranges.ts';
+import { decodeReceipt, encodeReceipt } from '#contract/receipt.ts';
+import { formsOfRecords } from '#contract/records.ts';
+import type { StreamReport } from '#contract/stream-check.ts';
+import type { Verifier } from '#contract/verify.ts';
+import type { Observation } from '#reading/reading.ts';
+import { jsonOfPack } from '#reading/senml-json.ts';
+import { encodeRecords } from '#reading/senml.ts';
+import { EXIT } from '../../firmware-ts/cli/exit-codes.ts';
+import { envelope, runNormctl } from '../support/command-line.ts';
+import { STREAM, type Sent, packOf, sha256, verified } from '../support/contract.ts';
+
+const AT = '2026-11-21T12:00:00Z';
+
+const OBSERVATIONS = Array.from({ length: 10 }, (_, at): Observation => ({
+  source: 'meter1',
+  time: { second: 1_795_262_400 + at, nanosecond: 0, clock: 'device', trust: 'trusted' },
+  quality: [],
+  readings: [{ object: '1-0:1.8.0*255', raw: 1000 + at, scaler: 0, unit: 'Wh' }],
+}));
+
+const pack = (...numbers: readonly number[]): Sent => packOf(OBSERVATIONS, numbers);
+const live = (...numbers: readonly number[]): Sent => {
+  return { ...pack(...numbers), topic: 'nd/1/gw-1/lv/meter1' };
+};
+
+/** The manifest after `through`, of which `gaps` will never come. */
+function manifest(through: number, gaps: readonly Range[] = []): Sent {
+  const named = new Ranges();
+  for (const [from, last] of gaps) named.add(from, last);
+  let chain = chainStart();
+  for (const [at, observation] of OBSERVATIONS.slice(0, through + 1).entries()) {
+    if (named.has(at)) continue;
+    chain = advanceAll(sha256, chain, at, formsOfRecords(encodeRecords(observation).records));
+  }
+  return manifestWith(through, chain, gaps);
+}
+
+function manifestWith(through: number, chain: Uint8Array, gaps: readonly Range[] = []): Sent {
+  const { gateway, stream, epoch } = STREAM;
+  const list = gaps.map(([from, last]): Gap => ({ from, through: last, reason: 'age', at: AT }));
+  const state = { stream, class: 'measurement', epoch, through, chain: toHex(chain) } as const;
+  const streams = [{ ...state, next: through + 1, gaps: list }];
+  const whole: Manifest = { version: 1, gateway, at: AT, number: through + 1, streams };
+  const payload = Buffer.from(encodeManifest(whole));
+  return { topic: `nd/1/${gateway}/mf`, payload, numbers: [] };
+}
+
+/** The last byte is a digit of the last value. */
+function altered(message: Sent): Sent {
+  const payload = message.payload.slice();
+  payload[payload.length - 1] = (payload.at(-1) ?? 0) ^ 1;
+  return { ...message, payload };
+}
+
+function only(verifier: Verifier): StreamReport {
+  const { streams } = verifier.report();
+  assert.equal(streams.length, 1);
+  return streams[0] ?? assert.fail();
+}
+
+test('what was altered is located between the two manifests around it', () => {
+  const messages = [
+    pack(0, 1),
+    manifest(1),
+    altered(pack(2, 3)),
+    manifest(3),
+    pack(4, 5),
+    manifest(5),
+  ];
+  const { verdict, broken, proven } = only(verified(messages));
+  assert.deepEqual(
+    [verdict, broken, proven],
+    [
+      'altered',
+      [[2, 3]],
+      [
+        [0, 1],
+        [4, 5],
+      ],
+    ],
+  );
+});
+
+test('a live copy that is not what comes in order is found, whichever is the altered one', () => {
+  for (const messages of [
+    [altered(live(1)), pack(0), pack(1), manifest(1)],
+    [live(1), pack(0), altered(pack(1)), manifest(1)],
+    [pack(0, 1), altered(live(1)), manifest(1)],
+  ]) {
+    const { verdict, conflicts } = only(verified(messages));
+    assert.deepEqual([verdict, conflicts], ['altered', 1]);
+  }
+});
+
+test('each state of a stream has its verdict', () => {
+  const cases: readonly (readonly [readonly Sent[], StreamReport['verdict']])[] = [
+    [[pack(0, 1)], 'no-manifest'],
+    [[manifest(-1)], 'complete'],
+    [[pack(0), manifest(1)], 'missing'],
+    [[pack(0), manifest(1, [[1, 1]])], 'complete'],
+    [[pack(0, 1), manifest(1), pack(2)], 'open'],
+    [[pack(0, 1), manifest(1), pack(2), manifest(2)], 'complete'],
+    [[manifestWith(-1, sha256(chainStart()))], 'altered'],
+    [[pack(0), manifest(0), manifestWith(0, chainStart())], 'altered'],
+  ];
+  for (const [messages, verdict] of cases) assert.equal(only(verified(messages)).verdict, verdict);
+});
+
+test('readings in JSON are counted, but nothing proves their bytes', () => {
+  const json = { ...pack(0, 1), payload: Buffer.from(jsonOfPack(pack(0, 1).payload)) };
+  const { verdict, observations, stopped } = only(verified([json, manifest(1)]));
+  assert.deepEqual(
+    [verdict, observations, stopped],
+    ['unchecked', 2, { at: 0, reason: 'not-kept' }],
+  );
+  assert.equal(
+    only(verified([json, manifest(1), pack(0, 1)])).verdict,
+    'complete',
+    'till CBOR comes',
+  );
+});
+
+test('who begins to listen later may take the first manifest as given', () => {
+  const messages = [manifest(3), pack(4), pack(5), manifest(5)];
+  assert.equal(only(verified(messages)).verdict, 'missing');
+  const later = only(verified(messages, { since: 'first-manifest' }));
+  assert.deepEqual([later.verdict, later.proven], ['complete', [[4, 5]]]);
+  const lost = only(verified([manifest(3), pack(5), manifest(5)], { since: 'first-manifest' }));
+  assert.deepEqual(lost.holes, [[4, 4]]);
+});
+
+test('a gap of any length costs nothing', () => {
+  const far = Number.MAX_SAFE_INTEGER - 2;
+  const form = formsOfRecords(encodeRecords(OBSERVATIONS[0] ?? assert.fail()).records);
+  const chain = advanceAll(sha256, chainStart(), 0, form);
+  const { verdict, holes } = only(verified([pack(0), manifestWith(far, chain, [[1, far]])]));
+  assert.deepEqual([verdict, holes], ['complete', []]);
+});
+
+test('gateways, streams and epochs are apart, and a payload belongs on its topic', () => {
+  const elsewhere = { ...pack(0), topic: 'nd/1/gw-2/up/meter1' };
+  const report = verified([pack(0), manifest(0), elsewhere]).report();
+  assert.equal(report.streams.length, 1);
+  assert.deepEqual(
+    [report.complete, report.faultCount, report.faults[0]?.code, report.faults[0]?.place],
+    [false, 1, 'wrong-topic', 3],
+  );
+});
+
+test('a receipt tells what has come, and what is missing below it', () => {
+  const verifier = verified([pack(0), pack(3), pack(5), manifest(5, [[1, 1]])]);
+  const receipt = verifier.receipt(STREAM.gateway);
+  const { stream, epoch } = STREAM;
+  const holes = [
+    [2, 2],
+    [4, 4],
+  ];
+  assert.deepEqual(receipt.streams, [{ stream, epoch, through: 5, holes }]);
+  assert.deepEqual(decodeReceipt(Buffer.from(encodeReceipt(receipt))), receipt);
+  assert.deepEqual(verifier.receipt('gw').streams, [], 'another gateway, whose name begins alike');
+});
+
+const BIG = Array.from({ length: 24 }, (_, at) => new Uint8Array(1 << 20).fill(at + 1));
+
+function checkOf(): ChainCheck {
+  return new ChainCheck(sha256, () => true);
+}
+
+test('more than memory takes is hashed before its manifest comes, and proven all the same', () => {
+  const check = checkOf();
+  for (const [at, form] of BIG.entries()) {
+    check.take(at, form);
+    check.settle();
+  }
+  check.point(23, advanceAll(sha256, chainStart(), 0, BIG));
+  check.settle();
+  assert.deepEqual(check.verdict().proven.list, [[0, 23]]);
+});
+
+test('a gap named over what had to be hashed leaves it unchecked, and what follows is proven', () => {
+  const check = checkOf();
+  for (const [at, form] of BIG.entries()) {
+    check.take(at, form);
+    check.settle();
+  }
+  check.gap(1, 1);
+  const chain = advanceAll(sha256, chainStart(), 0, BIG.with(1, new Uint8Array()));
+  check.point(23, chain);
+  check.take(24, Uint8Array.of(1));
+  check.point(24, advanceAll(sha256, chain, 24, [Uint8Array.of(1)]));
+  check.settle();
+  const { proven, broken, unchecked } = check.verdict();
+  assert.deepEqual([proven.list, broken.list, unchecked.list], [[[24, 24]], [], [[0, 23]]]);
+});
+
+test('what waits for a missing observation is let go when memory is full, the newest first', () => {
+  const check = checkOf();
+  const feed = (): void => {
+    for (const [at, form] of BIG.entries()) {
+      if (at > 0) check.take(at, form);
+      check.settle();
+    }
+  };
+  feed();
+  check.take(0, BIG[0] ?? assert.fail());
+  check.point(23, advanceAll(sha256, chainStart(), 0, BIG));
+  check.settle();
+  assert.equal(check.verdict().stopped?.reason, 'not-kept');
+  feed(); // the ordered lane brings again what came live
+  assert.deepEqual(check.verdict().proven.list, [[0, 23]]);
+});
+
+const CAPTURE = join(import.meta.dirname, '../vectors/contract/capture.txt');
+const LINES = readFileSync(CAPTURE, 'utf8').trim().split('\n');
+
+test('normctl verify: a complete capture is status 0, in either form of its lines', async () => {
+  const file = await runNormctl(['verify', CAPTURE]);
+  assert.deepEqual([file.status, file.err], [EXIT.ok, '']);
+  assert.match(file.out, /gw-0001\/meter epoch 1795262400: complete/);
+  for (const encoding of ['hex', 'base64'] as const) {
+    const json = LINES.map((line) => {
+      const [topic = '', hex = ''] = line.split(' ');
+      return JSON.stringify({ topic, payload: Buffer.from(fromHex(hex)).toString(encoding) });
+    });
+    const { status, out } = await runNormctl(['verify', '-', '--json'], {
+      input: `${json.join('\r\n')}\n\n`,
+    });
+    assert.equal(status, EXIT.ok);
+    const { ok, data } = envelope(out);
+    assert.ok(ok);
+    const { streams } = data as { streams: readonly StreamReport[] };
+    assert.deepEqual(streams[0]?.proven, [[0, 6]]);
+  }
+});
+
+test('normctl verify: without one line it names what is missing, with status 1', async () => {
+  const input = LINES.filter((_, at) => at !== 0).join('\n');
+  const plain = await runNormctl(['verify', '-'], { input });
+  assert.equal(plain.status, EXIT.notGood);
+  assert.match(plain.out, /^ {2}missing: 0$/m);
+  const { status, out } = await runNormctl(['verify', '-', '--json'], { input });
+  assert.equal(status, EXIT.notGood);
+  const { ok, problems } = envelope(out);
+  assert.deepEqual([ok, problems?.map(({ code }) => code)], [false, ['missing']]);
+});
+
+test('normctl verify: lines that are no messages are told by their place', async () => {
+  const bad = ['nonsense', '{', '{"topic":1}', '{"topic":"x","payload":"%"}', 'nd/1/g/up/s zz'];
+  const input = [...LINES, ...bad, 'a'.repeat(3 << 20)].join('\n');
+  const { status, out } = await runNormctl(['verify', '-', '--json'], { input });
+  assert.equal(status, EXIT.notGood);
+  const problems = envelope(out).problems as readonly { code: string; place: number }[];
+  assert.deepEqual(
+    problems.map(({ code, place }) => [code, place]),
+    ['bad-line', 'bad-line', 'bad-line', 'bad-line', 'bad-hex', 'bad-line'].map((code, at) => [
+      code,
+      LINES.length + 1 + at,
+    ]),
+  );
+});
+
+test('normctl verify: what holds no message, or cannot be read, is status 4', async () => {
+  for (const words of [
+    ['verify', '-'],
+    ['verify', join(CAPTURE, 'nothing')],
+    ['verify', import.meta.dirname],
+  ]) {
+    const { status, out, err } = await runNormctl(words, { input: 'nd/1/g/st 7b7d\n' });
+    assert.deepEqual([status, out], [EXIT.unreadable, ''], words.join(' '));
+    assert.match(err, /^error (not-recognised|not-readable|no-such-file): /);
+  }
+});
