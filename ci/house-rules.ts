@@ -12,7 +12,7 @@ const files: HouseFile[] = execFileSync('git', ['ls-files', '-co', '--exclude-st
   encoding: 'utf8',
 })
   .split('\0')
-  .filter((path) => /\.(ts|mjs|cjs|json|md|yaml|sh)$|^ci\/run$/.test(path))
+  .filter((path) => /\.(ts|mjs|cjs|json|md|yaml|sh|cddl)$|^ci\/run$/.test(path))
   .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
 
 const findings = RULES.flatMap(({ name, check }) =>

@@ -173,8 +173,8 @@ function typed(type: Type): Entry {
   return { least: 1, most: 1, type };
 }
 
-const TOKEN =
-  /;[^\n]*|\s+|("[^"]*"|=>|\/\/|\.\.|\.regexp\b|#6\.4|-?\d+|[A-Za-z][A-Za-z0-9-]*|[=:,?*+/(){}[\]])/gy;
+const WORD = /"[^"]*"|=>|\/\/|\.\.|\.regexp\b|#6\.4|-?\d+|[A-Za-z][A-Za-z0-9-]*|[=:,?*+/(){}[\]]/;
+const TOKEN = new RegExp(`;[^\\n]*|\\s+|(${WORD.source})`, 'gy');
 
 function tokensOf(text: string): readonly string[] {
   const tokens: string[] = [];

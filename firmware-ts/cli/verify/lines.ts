@@ -7,7 +7,7 @@ const LINE_CHARACTERS_MAX = 2 * (1 << 20) + 1024;
 /**
  * The lines of a file, or of standard input for `-`, one at a time: captures are larger than
  * memory. A line that is too long for any message is given as `undefined`.
- * Errors: `no-such-file`, `not-readable`.
+ * Errors: `missing-file`, `unreadable-file`.
  */
 export async function* linesOf(
   argument: string,
@@ -29,9 +29,12 @@ async function opened(path: string) {
   } catch (cause) {
     const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new OperatingError(missing ? 'no-such-file' : 'not-readable', message, { cause, path });
+    throw new OperatingError(missing ? 'missing-file' : 'unreadable-file', message, {
+      cause,
+      path,
+    });
   }
-  throw new OperatingError('not-readable', 'it is a folder', { path });
+  throw new OperatingError('unreadable-file', 'it is a folder', { path });
 }
 
 async function* split(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string | undefined> {
