@@ -271,11 +271,12 @@ test('normctl verify: lines that are no messages are told by their place', async
 test('normctl verify: what holds no message, or cannot be read, is status 4', async () => {
   for (const words of [
     ['verify', '-'],
+    ['verify', join(CAPTURE, '../nothing.txt')],
     ['verify', join(CAPTURE, 'nothing')],
     ['verify', import.meta.dirname],
   ]) {
     const { status, out, err } = await runNormctl(words, { input: 'nd/1/g/st 7b7d\n' });
     assert.deepEqual([status, out], [EXIT.unreadable, ''], words.join(' '));
-    assert.match(err, /^error (not-recognised|unreadable-file): /);
+    assert.match(err, /^error (not-recognised|missing-file|unreadable-file): /);
   }
 });
