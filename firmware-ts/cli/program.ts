@@ -72,7 +72,10 @@ function configured(program: Program, terminal: Terminal): Program {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
       outputError: (text) => {
-        const message = text.replace(/^error: /, '').trim();
+        const message = text
+          .replace(/^error: /, '')
+          .trim()
+          .replaceAll('\n', ' ');
         const hint = 'normctl --help, or normctl help VERB';
         printTrouble(terminal, { code: 'usage', message, hint });
       },

@@ -169,12 +169,19 @@ function readText(file: string): string | Problem {
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     const hint = 'check the path and its permissions';
-    return { code: 'unreadable-file', ...place, message: `cannot read it (${reason})`, hint };
+    const message = UNREADABLE.get(reason) ?? `cannot read it (${reason})`;
+    return { code: 'unreadable-file', ...place, message, hint };
   }
   if (length <= FILE_BYTES_MAX) return buffer.toString('utf8', 0, length);
   const hint = 'a configuration is a text of a few kilobytes; is this the right file?';
   return { code: 'too-large', ...place, message: `longer than ${FILE_BYTES_MAX} bytes`, hint };
 }
+
+const UNREADABLE: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EISDIR', 'it is a folder'],
+  ['EACCES', 'this user may not read it'],
+]);
 
 function readUpTo(file: string, buffer: Buffer): number {
   const handle = openSync(file, 'r');

@@ -51,6 +51,7 @@ test('help of the program and of every verb fits the terminal and goes to stdout
 test('a wrong command line is status 2, with the reason on stderr alone', async () => {
   for (const words of [
     ['nonsense'],
+    ['cofnig'],
     ['decode'],
     ['decode', 'aa', '--nonsense'],
     ['config'],
@@ -63,6 +64,7 @@ test('a wrong command line is status 2, with the reason on stderr alone', async 
     assert.deepEqual([status, out], [EXIT.usage, ''], words.join(' '));
     assert.match(err, ASCII_LINES);
     assert.notEqual(err, '', words.join(' '));
+    assert.ok(!err.includes('\\u{'), 'no line end is shown as an escape');
   }
 });
 

@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
 import { OperatingError } from '#bytes/failure.ts';
 import { fromHex } from '#bytes/hex.ts';
+import { quoted } from '#config/quoted.ts';
 import { bareDigits, isHexText, streamsOf, type InputStream } from './streams.ts';
 
 /** It is held in memory: an hour of a PMU at 50 frames/s is 20 MB. */
@@ -29,7 +30,7 @@ async function bytesOf(
   if (argument === '-') return gathered(standardInput);
   if (await isThere(argument)) return fileBytes(argument);
   if (isHexText(argument)) return fromHex(bareDigits(argument));
-  throw new OperatingError('missing-file', `${argument} is neither a file nor hex digits`, {
+  throw new OperatingError('missing-file', `${quoted(argument)} is neither a file nor hex digits`, {
     hint: 'check the path; in hex, white space, : and - may stand between bytes',
   });
 }
