@@ -41,7 +41,6 @@ export default tseslint.config(
     files: [
       'firmware-ts/{acquisition,bytes,gateway,identity,link,protocol,reading,sim,system}/**/*.ts',
     ],
-    ignores: ['firmware-ts/link/capture.ts', 'firmware-ts/protocol/p1/connection.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
-import { OPENING_BRACE, type CapturedPiece, piecesOf } from '#bytes/capture.ts';
+import type { CapturedPiece } from '#bytes/capture.ts';
+import { OPENING_BRACE, piecesOf } from '#bytes/capture.ts';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 
 /** Bytes that a device sent at one moment. */

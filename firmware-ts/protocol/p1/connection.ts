@@ -1,11 +1,14 @@
-import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { AesGcm } from '../aead.ts';
 import type { Connection, ConnectionEvent, Step } from '../connection.ts';
 import { Opener } from '../dlms/opener.ts';
 import type { AuthenticationPolicy, CipherKeys } from '../dlms/security.ts';
 import { isUnverifiedInClear } from '../dlms/security.ts';
-import { type P1Frame, P1Framer, PIECE_BYTES_MAX } from './framer.ts';
-import { type P1Telegram, decodeP1Telegram, owesCrc } from './telegram.ts';
+import type { P1Frame } from './framer.ts';
+import { P1Framer, PIECE_BYTES_MAX } from './framer.ts';
+import type { P1Telegram } from './telegram.ts';
+import { decodeP1Telegram, owesCrc } from './telegram.ts';
 
 export interface P1Options {
   /** For meters that cipher their telegrams, as in Luxembourg and Austria. */
