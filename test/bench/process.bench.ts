@@ -16,6 +16,8 @@ process.once('exit', () => rmSync(dirname(bundle), { recursive: true }));
 interface Idle {
   readonly startMs: number;
   readonly residentMiB: number;
+  /** Of these the anonymous ones; the others are pages of files, most of Node's binary. */
+  readonly ownMiB: number;
 }
 
 /** The bundled daemon with one listening source and a broker that is away. */
@@ -44,10 +46,16 @@ async function idle(settleMs: number): Promise<Idle> {
   child.kill();
   await ended;
   rmSync(folder, { recursive: true });
-  return { startMs, residentMiB: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024 };
+  return { startMs, residentMiB: mebibytes(status, 'VmRSS'), ownMiB: mebibytes(status, 'RssAnon') };
+}
+
+/** A line of /proc/PID/status, which counts in kibibytes. */
+function mebibytes(status: string, name: string): number {
+  return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
 }
 
 export const benches: readonly Bench[] = [
   { name: 'bundle.start', unit: 'ms', run: async () => (await idle(0)).startMs },
   { name: 'bundle.idleRss', unit: 'MiB', run: async () => (await idle(SETTLE_MS)).residentMiB },
+  { name: 'bundle.idleOwn', unit: 'MiB', run: async () => (await idle(SETTLE_MS)).ownMiB },
 ];
