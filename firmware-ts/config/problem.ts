@@ -33,7 +33,8 @@ export type ProblemCode =
   | 'bad-key-file'
   | 'bad-url'
   | 'plaintext-refused'
-  | 'unknown-time-zone';
+  | 'unknown-time-zone'
+  | 'bad-schedule';
 
 /** A problem before its place in the file is counted out in lines and columns. */
 export type Finding = Omit<Problem, 'file' | 'line' | 'column'> & {

@@ -2,6 +2,7 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { failureOf } from '#bytes/failure.ts';
 import { assertOpens } from '#system/bounded-file.ts';
 import { isLoopback } from '#system/loopback.ts';
+import { scheduleOf, type ScheduleOptions } from '#system/schedule.ts';
 import { openTimeZone } from '#system/time-zone.ts';
 import type { Annotation, NameKind } from './annotation.ts';
 import { readKeyFile } from './key-file.ts';
@@ -21,6 +22,8 @@ function judgeMark(mark: Mark, file: string): readonly Finding[] {
   if (path !== undefined) return judgeFile(mark, path, file);
   if (rule === 'source') return judgeSource(mark, mark.value as SourceConfiguration);
   if (rule === 'backend') return judgeBackend(mark, mark.value as BackendConfiguration);
+  if (rule === 'broker-url') return judgeBrokerUrl(mark, String(mark.value));
+  if (rule === 'schedule') return judgeSchedule(mark, mark.value as ScheduleOptions);
   return rule === 'time-zone' ? judgeTimeZone(mark, String(mark.value)) : [];
 }
 
@@ -113,22 +116,35 @@ function judgeTimeZone({ path, at }: Mark, name: string): Finding[] {
   }
 }
 
-function judgeBackend(mark: Mark, { url, identity }: BackendConfiguration): Finding[] {
-  const written = { path: `${mark.path}.url`, at: mark.atKey('url') };
-  const parsed = URL.parse(url);
-  if (parsed === null || parsed.port === '0') {
-    const hint = 'write mqtts://host:port, the port from 1 to 65535, an IPv6 address in brackets';
-    const message = `${quoted(url)} leads nowhere`;
-    return [{ code: 'bad-url', ...written, message, hint }];
-  }
-  const { protocol, hostname } = parsed;
-  if (protocol === 'mqtt:' && !isLoopback(hostname)) {
-    const message = `mqtt:// to ${hostname} would send readings in the clear`;
-    const hint = 'use mqtts:// with an identity';
-    return [{ code: 'plaintext-refused', ...written, message, hint }];
-  }
-  if (protocol !== 'mqtts:' || identity !== undefined) return [];
+function judgeBackend(mark: Mark, backend: BackendConfiguration): Finding[] {
+  const { url, brokers = [], identity } = backend;
+  const targets = [url, ...brokers.map((broker) => broker.url)].map((each) => URL.parse(each));
+  const secure = targets.some((target) => target?.protocol === 'mqtts:');
+  if (!secure || identity !== undefined) return [];
   const hint = 'add identity: { key: FILE, certificate: FILE, trust: FILE }';
   const place = { path: `${mark.path}.identity`, at: mark.at };
   return [{ code: 'missing-key', ...place, message: 'mqtts:// needs an identity', hint }];
+}
+
+function judgeBrokerUrl({ path, at }: Mark, url: string): Finding[] {
+  const parsed = URL.parse(url);
+  if (parsed === null || parsed.port === '0') {
+    const hint = 'write mqtts://host:port, the port from 1 to 65535, an IPv6 address in brackets';
+    return [{ code: 'bad-url', path, at, message: `${quoted(url)} leads nowhere`, hint }];
+  }
+  const { protocol, hostname } = parsed;
+  if (protocol !== 'mqtt:' || isLoopback(hostname)) return [];
+  const message = `mqtt:// to ${hostname} would send readings in the clear`;
+  return [{ code: 'plaintext-refused', path, at, message, hint: 'use mqtts:// with an identity' }];
+}
+
+function judgeSchedule(mark: Mark, options: ScheduleOptions): Finding[] {
+  try {
+    scheduleOf(options);
+    return [];
+  } catch (error) {
+    const { message, hint = 'write another one' } = failureOf(error);
+    const place = { path: `${mark.path}.cron`, at: mark.atKey('cron') };
+    return [{ code: 'bad-schedule', ...place, message, hint }];
+  }
 }

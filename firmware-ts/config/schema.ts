@@ -14,6 +14,7 @@ import type { Annotation } from './annotation.ts';
  */
 const SOURCES_MAX = 256; // loops and sockets of one small gateway
 const BACKENDS_MAX = 16; // each has a session, a queue and a share of the disk
+const BROKERS_MAX = 4; // all are tried within five minutes of a death, each for half a minute
 const PEERS_MAX = 256;
 
 const annotated = (annotation: Annotation): { 'x-normd': Annotation } => ({
@@ -178,15 +179,60 @@ const Identity = Type.Object(
   { key: path('secret'), certificate: path('readable'), trust: path('readable') },
   { ...closed, description: 'PEM files: private key, certificate chain, trust anchors' },
 );
+const brokerUrl = Type.String({
+  pattern:
+    '^mqtts?://[A-Za-z0-9._-]+(:[0-9]{1,5})?/?$|^mqtts?://\\[[0-9A-Fa-f:]+\\](:[0-9]{1,5})?/?$',
+  description: 'mqtts://host:port',
+  ...annotated({ rule: 'broker-url' }),
+});
+const Broker = Type.Object(
+  {
+    url: brokerUrl,
+    weight: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: 1,
+      description: 'the heaviest that is well is used, equal ones share; url itself weighs 100',
+    }),
+  },
+  closed,
+);
+const Connect = Type.Object(
+  {
+    cron: Type.String({
+      minLength: 9,
+      maxLength: 200,
+      description: 'when a window begins: minute, hour, day, month and weekday',
+    }),
+    minutes: Type.Integer({ minimum: 1, maximum: 10_080, description: 'how long it lasts' }),
+    timeZone: Type.String({
+      pattern: '^[A-Za-z0-9_+:/-]{1,64}$',
+      default: 'UTC',
+      description: 'the time zone of cron, such as Europe/Amsterdam',
+    }),
+  },
+  { ...closed, ...annotated({ rule: 'schedule' }), description: 'when a metered link is used' },
+);
 const Backend = Type.Object(
   {
     name: name({ defines: 'backend' }),
-    url: Type.String({
-      pattern:
-        '^mqtts?://[A-Za-z0-9._-]+(:[0-9]{1,5})?/?$|^mqtts?://\\[[0-9A-Fa-f:]+\\](:[0-9]{1,5})?/?$',
-      description: 'mqtts://host:port',
-    }),
+    url: brokerUrl,
+    brokers: Type.Optional(
+      Type.Array(Broker, {
+        minItems: 1,
+        maxItems: BROKERS_MAX - 1,
+        description: 'further brokers of this back-end',
+      }),
+    ),
     identity: Type.Optional(Identity),
+    bytesPerSecond: Type.Optional(
+      Type.Integer({
+        minimum: 10,
+        maximum: 1_000_000_000,
+        description: 'what a metered link may carry in the long run, both ways together',
+      }),
+    ),
+    connect: Type.Optional(Connect),
   },
   { ...closed, ...annotated({ rule: 'backend' }) },
 );

@@ -48,7 +48,11 @@ export interface ReadingStatus {
 export interface BackendStatus {
   readonly name: string;
   readonly state: 'connecting' | 'online' | 'waiting' | 'stopped';
+  /** The broker in use, or being dialled. */
+  readonly broker?: string;
+  /** Why it waits: a failure, or the schedule; and for how long, from the last change of state. */
   readonly failure?: Failure;
+  readonly retryMs?: number;
   /** Of the last lost connection; it stays after the next success. */
   readonly lastFailure?: Failure;
   /** Readings in the outbox now; sent and acknowledged since this start. */
@@ -61,6 +65,19 @@ export interface BackendStatus {
   readonly refusedStreams: Readonly<Record<string, Failure>>;
   /** From reading to acknowledgement, over the newest ones; null before the first. */
   readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
+  /** Messages in flight and how many may be, with a session. */
+  readonly window?: { readonly messages: number; readonly messagesMax: number };
+  readonly traffic: TrafficStatus;
+}
+
+/** Bytes on the wire, TLS included; since this start unless said. */
+export interface TrafficStatus {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Both ways, since midnight UTC or this start. */
+  readonly bytesToday: number;
+  /** Both ways, for each reading that was acknowledged; null before the first. */
+  readonly bytesPerReading: number | null;
 }
 
 export interface StreamStatus {

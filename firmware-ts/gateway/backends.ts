@@ -18,8 +18,8 @@ export function openBackends(
   store: Store,
   { clock, entropy, log }: GatewayPorts,
 ): readonly BackendPart[] {
-  return backends.map(({ name, url, identity }) => {
-    const options = { backend: name, gateway, url, software: VERSION };
+  return backends.map(({ name, identity, ...wish }) => {
+    const options = { ...wish, backend: name, gateway, software: VERSION };
     const ports = { store, clock, entropy, log };
     return {
       name,

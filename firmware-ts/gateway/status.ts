@@ -81,11 +81,13 @@ function readingStatus({ reading, time, quality }: LatestReading): ReadingStatus
 
 function backendStatus({ name, uplink }: BackendPart, counts: StoreCounts): BackendStatus {
   const { state, lastFailure, readingsSent, readingsAcknowledged, ...tally } = uplink.status();
-  const failure = state.kind === 'waiting' ? state.failure : undefined;
+  const { traffic, window } = tally;
+  const bytes = traffic.bytesRead + traffic.bytesWritten;
   return {
     name,
     state: state.kind,
-    ...(failure === undefined ? {} : { failure }),
+    ...('broker' in state ? { broker: state.broker } : {}),
+    ...(state.kind === 'waiting' ? { failure: state.failure, retryMs: state.retryMs } : {}),
     ...(lastFailure === undefined ? {} : { lastFailure }),
     queued: counts.backends[name]?.queuedReadings ?? 0,
     sent: readingsSent,
@@ -93,5 +95,10 @@ function backendStatus({ name, uplink }: BackendPart, counts: StoreCounts): Back
     streams: tally.streams,
     refusedStreams: tally.refusedStreams,
     latencyMs: tally.latencyMs ?? null,
+    ...(window === undefined ? {} : { window }),
+    traffic: {
+      ...traffic,
+      bytesPerReading: readingsAcknowledged === 0 ? null : bytes / readingsAcknowledged,
+    },
   };
 }

@@ -87,8 +87,12 @@ export class BrokerChoice {
   welcomed(broker: number, nowMs: number): void {
     const health = this.#at(broker);
     health.wellSinceMs = nowMs;
-    health.retry.reset();
     this.#untried = new Set(this.#order);
+  }
+
+  /** Something came of the session with `broker`: its next failure is a first one again. */
+  succeeded(broker: number): void {
+    this.#at(broker).retry.reset();
   }
 
   /** `broker` could not be reached, or its session is over. */

@@ -6,13 +6,15 @@ import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
 import { UNDURABLE_MAX, type Acknowledger } from './acknowledger.ts';
+import type { Budget } from './pacing.ts';
 import { SendQueue, type Pack, type Refused } from './send-queue.ts';
+import { SendWindow } from './send-window.ts';
 import type { Session } from './session.ts';
 import type { Tallying } from './tally.ts';
 import type { Topics } from './topics.ts';
+import type { TrafficMeter } from './traffic-meter.ts';
+import type { WindowStatus } from './uplink.ts';
 
-/** Packs in flight: enough for a line of 100 ms at some MB/s, little enough to repeat. */
-const WINDOW = 32;
 /** Fixed header, topic length and packet identifier around topic and payload (MQTT 5, 3.3). */
 const PUBLISH_OVERHEAD_BYTES = 16;
 /** Entries of the outbox in memory. */
@@ -34,6 +36,9 @@ export interface DeliveryParts {
   /** Lives longer than the session: what was delivered in an earlier one is not sent again. */
   readonly acknowledger: Acknowledger;
   readonly tally: Tallying;
+  readonly traffic: TrafficMeter;
+  /** What a metered link may carry; it lives longer than the session, too. */
+  readonly budget: Budget;
   /** Largest packet to make of several entries, where the broker takes larger ones. */
   readonly packBytesMax: number;
 }
@@ -44,7 +49,7 @@ export class Delivery {
   readonly #queue = new SendQueue();
   readonly #backoffs = new Map<string, Backoff>();
   readonly #timers = new Set<() => void>();
-  readonly #window: number;
+  readonly #window: SendWindow;
   readonly #packBytesMax: number;
   readonly #drained = Promise.withResolvers<undefined>();
   readonly #unsubscribe: () => void;
@@ -54,11 +59,15 @@ export class Delivery {
   #stopping = false;
   #over = false;
   #cancelTimeout: (() => void) | undefined;
+  #saving = false;
+  /** Bytes on the wire that the budget knows of. */
+  #charged: number;
 
   constructor(parts: DeliveryParts) {
     const { session, store, backend, gateway } = parts;
     this.#parts = parts;
-    this.#window = Math.min(WINDOW, session.receiveMaximum);
+    this.#window = new SendWindow(session.receiveMaximum);
+    this.#charged = parts.traffic.total;
     const bytesMax = Math.min(parts.packBytesMax, session.packetBytesMax);
     this.#packBytesMax = bytesMax - 2 * gateway.length; // in the topic and in the base name
     this.#unsubscribe = store.onDue(backend, () => {
@@ -71,6 +80,10 @@ export class Delivery {
   /** Streams that the broker refuses, with the failure and the refusals in a row. */
   get refusals(): ReadonlyMap<string, Refused> {
     return this.#queue.refusals;
+  }
+
+  get window(): WindowStatus {
+    return { messagesMax: this.#window.size, messages: this.#window.inFlight };
   }
 
   /** Sends nothing new; settles when the broker has answered everything and it is durable. */
@@ -103,9 +116,9 @@ export class Delivery {
   #pump(): void {
     if (this.#over) return;
     const { acknowledger } = this.#parts;
-    while (!this.#stopping && this.#queue.inFlight < this.#window) {
+    while (!this.#stopping && this.#window.hasPlace(false) && this.#affordable()) {
       if (acknowledger.waiting >= UNDURABLE_MAX) break;
-      const pack = this.#queue.next(this.#packBytesMax);
+      const pack = this.#queue.next(Math.min(this.#packBytesMax, this.#window.packBytesMax));
       if (pack === undefined) break;
       this.#send(pack);
     }
@@ -114,6 +127,27 @@ export class Delivery {
       this.#reading = true;
       void this.#read();
     }
+  }
+
+  /** Whether the budget lets anything go now; if not, sending goes on as soon as it does. */
+  #affordable(): boolean {
+    const { clock, budget } = this.#parts;
+    const waitMs = budget.waitMs(clock.monotonic());
+    if (waitMs > 0 && !this.#saving) {
+      this.#saving = true;
+      this.#after(waitMs, () => {
+        this.#saving = false;
+        this.#pump();
+      });
+    }
+    return waitMs === 0;
+  }
+
+  /** What was sent is charged at once, what TLS and answers add when it shows. */
+  #charge(bytes: number): void {
+    const { clock, budget } = this.#parts;
+    this.#charged += bytes;
+    budget.spend(bytes, clock.monotonic());
   }
 
   /** One page of the outbox; `#pump` asks for the next when this one has been sent. */
@@ -143,8 +177,13 @@ export class Delivery {
         this.#answered(pack, tooLarge(bytes, this.#parts.session.packetBytesMax));
         return;
       }
+      const flying = this.#window.sent(bytes, this.#parts.clock.monotonic());
+      this.#charge(bytes);
       this.#parts.session.publish({ topic, payload }, (refusal) => {
         if (this.#over) return;
+        const overQuota = refusal?.code === 'quota-exceeded';
+        this.#window.answered(flying, this.#parts.clock.monotonic(), overQuota);
+        this.#charge(Math.max(0, this.#parts.traffic.total - this.#charged));
         this.#watch();
         this.#answered(pack, refusal);
         this.#pump();

@@ -8,8 +8,8 @@ import type { Dial, Dialing, Session } from './session.ts';
 
 /** A dead peer is noticed after one and a half times this, seconds (MQTT 5, 3.1.2.10). */
 const KEEP_ALIVE_S = 30;
-/** From the first SYN to the broker's welcome. */
-const CONNECT_TIMEOUT_MS = 30_000;
+/** From the first SYN to the broker's welcome; who dials gives up sooner, by the clock's port. */
+const CONNECT_TIMEOUT_MS = 60_000;
 /** The largest packet taken from a broker, which has only answers for us, most of a few bytes. */
 const INCOMING_BYTES_MAX = 64 * 1024;
 /** Messages that it may have unacknowledged by us: each is worked off before the next is read. */

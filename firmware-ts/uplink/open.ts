@@ -1,83 +1,101 @@
-import { failureOf, OperatingError, type Failure } from '#bytes/failure.ts';
-import { loadCredentials } from '#identity/credentials.ts';
-import { Backoff } from '#link/backoff.ts';
+import { failureOf, type Failure } from '#bytes/failure.ts';
+import { ALWAYS_OPEN, scheduleOf, type Schedule } from '#system/schedule.ts';
 import { Acknowledger } from './acknowledger.ts';
+import { BrokerChoice } from './broker-choice.ts';
+import { brokersOf, type Broker } from './brokers.ts';
 import { Delivery } from './delivery.ts';
-import { mqttDialer } from './mqtt-session.ts';
+import { greet, leave, LEFT, published } from './greeting.ts';
+import { budgetOf, UNLIMITED, type Budget } from './pacing.ts';
 import { presencesOf, type Presences } from './presence.ts';
-import type { Dial, Message, Session, Target, TlsCredentials } from './session.ts';
+import type { Message, Session } from './session.ts';
+import { Stop } from './stop.ts';
 import { Tallying } from './tally.ts';
-import { targetOf } from './target.ts';
 import { topicsOf, type Topics } from './topics.ts';
+import { TrafficMeter } from './traffic-meter.ts';
 import type { Uplink, UplinkOptions, UplinkPorts, UplinkState, UplinkStatus } from './uplink.ts';
 
-/** What is in flight has this long to be acknowledged when the uplink stops. */
-const DRAIN_WAIT_MS = 5000;
-/** A pack is held in memory by every hop, and its loss repeats it whole. */
-const PACK_BYTES_MAX = 32 * 1024;
-/** Below this a broker's limit is about single entries, which are never divided. */
-const PACK_BYTES_LEAST = 1024;
-/** The broker owes an answer to the birth; one that is silent for so long is gone. */
-const GREETING_WAIT_MS = 30_000;
 /**
  * A session that owes nothing for so long was a success. One that does is when the store has taken
  * an acknowledgement: a broker that takes and a disk that does not is no reason to come at once.
  */
 const HELD_MS = 60_000;
-/** The goodbye and the broker's closing of the connection, each. */
-const GOODBYE_WAIT_MS = 2000;
+/** From the first packet to the broker's welcome; half-open ways and portals never give one. */
+const WELCOME_WAIT_MS = 30_000;
+/** A wall clock may step, so that whoever waits for a time of day looks again. */
+const SCHEDULE_LOOK_MS = 60_000;
+/** A pack is held in memory by every hop, and its loss repeats it whole. */
+const PACK_BYTES_MAX = 32 * 1024;
+/** Below this a broker's limit is about single entries, which are never divided. */
+const PACK_BYTES_LEAST = 1024;
 
 /**
  * Opens the uplink of one back-end, which connects, sends and mends itself until it is stopped.
- * Errors, thrown at once: `bad-url`, `plaintext-refused`, `bad-name`, `credentials-missing`.
+ * Errors, thrown at once: `bad-url`, `plaintext-refused`, `bad-name`, `credentials-missing`,
+ * `bad-schedule`.
  */
 export function openUplink(options: UplinkOptions, ports: UplinkPorts): Uplink {
   return new Running(options, ports);
 }
 
+const UNWELCOME: Failure = {
+  code: 'broker-silent',
+  message: `no welcome within ${WELCOME_WAIT_MS / 1000} s`,
+  hint: 'What accepts the connection says nothing: a captive portal, or a broker that hangs.',
+};
+
+/** A session with the broker of this place in the list. */
+interface Serving {
+  readonly place: number;
+  readonly session: Session;
+}
+
 class Running implements Uplink {
   readonly #options: UplinkOptions;
   readonly #ports: UplinkPorts;
-  readonly #target: Target;
+  readonly #brokers: readonly Broker[];
+  readonly #choice: BrokerChoice;
+  readonly #schedule: Schedule;
+  readonly #budget: Budget;
   readonly #topics: Topics;
   readonly #presences: Presences;
-  readonly #dial: Dial;
-  readonly #backoff: Backoff;
   readonly #acknowledger: Acknowledger;
   readonly #tally = new Tallying();
+  readonly #traffic = new TrafficMeter();
   readonly #listeners = new Set<(status: UplinkStatus) => void>();
-  readonly #stopping = new AbortController();
+  readonly #stopping = new Stop();
   readonly #running: Promise<void>;
   #state: UplinkState = { kind: 'connecting' };
   #lastFailure: Failure | undefined;
-  #delivery: Delivery | undefined;
+  #serving: (Serving & { readonly delivery: Delivery }) | undefined;
+  /** With which there is or was a session last. */
+  #lastPlace = 0;
   #packBytesMax = PACK_BYTES_MAX;
 
   constructor(options: UplinkOptions, ports: UplinkPorts) {
+    const { backend, bytesPerSecond, connect } = options;
     this.#options = options;
     this.#ports = ports;
-    this.#target = targetOf(options.url);
-    if (this.#target.secure && options.credentials === undefined) {
-      const hint = 'mqtts:// needs key, certificate and trust anchors.';
-      throw new OperatingError('credentials-missing', 'no credentials for the broker', { hint });
-    }
+    this.#brokers = brokersOf(options, ports);
+    this.#choice = new BrokerChoice(this.#brokers, ports.entropy);
+    this.#schedule = connect === undefined ? ALWAYS_OPEN : scheduleOf(connect);
+    this.#budget = bytesPerSecond === undefined ? UNLIMITED : budgetOf(bytesPerSecond);
     this.#topics = topicsOf(options.gateway);
     this.#presences = presencesOf(this.#topics.state, options.software);
-    this.#dial = ports.dial ?? mqttDialer();
-    this.#backoff = new Backoff(ports.entropy);
-    const { backend } = options;
     const durable = (): void => this.#durable();
     this.#acknowledger = new Acknowledger({ ...ports, backend, durable });
     this.#running = this.#run();
   }
 
   status(): UplinkStatus {
-    const refused = Array.from(this.#delivery?.refusals ?? []);
+    const delivery = this.#serving?.delivery;
+    const refused = Array.from(delivery?.refusals ?? []);
     return {
       ...this.#tally.value,
       state: this.#state,
       ...(this.#lastFailure === undefined ? {} : { lastFailure: this.#lastFailure }),
       refusedStreams: Object.fromEntries(refused.map(([name, { failure }]) => [name, failure])),
+      traffic: this.#traffic.tally(this.#wallMs()),
+      ...(delivery === undefined ? {} : { window: delivery.window }),
     };
   }
 
@@ -87,139 +105,192 @@ class Running implements Uplink {
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    this.#stopping.request();
     await this.#running;
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopped()) {
-      this.#become({ kind: 'connecting' });
-      const failure = await this.#live();
-      if (!this.#stopped()) await this.#wait(failure);
+    while (!this.#stopping.requested) {
+      const opening = this.#schedule.at(this.#wallMs());
+      if (opening.open) await this.#next();
+      else await this.#pause(opening.nextMs);
     }
     await this.#acknowledger.end();
     this.#become({ kind: 'stopped' });
   }
 
-  async #wait(failure: Failure): Promise<void> {
-    const retryMs = this.#backoff.next();
-    this.#lastFailure = failure;
-    this.#become({ kind: 'waiting', failure, retryMs });
-    const over = Promise.withResolvers<undefined>();
-    const cancel = this.#ports.clock.after(retryMs, () => over.resolve(undefined));
-    await this.#orStop(over.promise);
-    cancel();
+  /** One step towards a session, and through it if there is one. */
+  async #next(): Promise<void> {
+    const nowMs = this.#ports.clock.monotonic();
+    const choice = this.#choice.next(nowMs);
+    if (choice.kind === 'wait') {
+      const retryMs = choice.untilMs - nowMs;
+      const failure = this.#lastFailure ?? { code: 'stopped', message: '' };
+      this.#become({ kind: 'waiting', failure, retryMs });
+      await this.#stopping.sleep(this.#ports.clock, retryMs);
+      return;
+    }
+    const { url } = this.#brokerAt(choice.broker);
+    this.#become({ kind: 'connecting', broker: url });
+    let serving = await this.#connect(choice.broker, this.#stopping);
+    while (serving !== undefined) serving = await this.#serve(serving);
   }
 
-  /** One connection, from dialling to its end; answers why it ended. */
-  async #live(): Promise<Failure> {
-    let session: Session;
+  /** Waits for the schedule's next window. */
+  async #pause(nextMs: number): Promise<void> {
+    const retryMs = nextMs - this.#wallMs();
+    const until = new Date(nextMs).toISOString();
+    const message = `the schedule keeps the link closed until ${until}`;
+    const failure = { code: 'outside-schedule', message };
+    const known = this.#state.kind === 'waiting' && this.#state.failure.message === message;
+    if (!known) this.#become({ kind: 'waiting', failure, retryMs });
+    await this.#stopping.sleep(this.#ports.clock, Math.min(retryMs, SCHEDULE_LOOK_MS));
+  }
+
+  /** Dials; a failure is noted, and there is no session. */
+  async #connect(place: number, until: Stop): Promise<Serving | undefined> {
+    const { clock } = this.#ports;
+    const late = new Stop();
+    const cancel = clock.after(WELCOME_WAIT_MS, () => late.request());
+    const signal = AbortSignal.any([until.signal, late.signal]);
     try {
-      session = await this.#connect();
+      const broker = this.#brokerAt(place);
+      const session = await broker.connect({ signal, will: this.#presences.will });
+      return { place, session };
     } catch (error) {
-      return failureOf(error);
+      if (!until.requested) this.#failed(place, late.requested ? UNWELCOME : failureOf(error));
+      return undefined;
+    } finally {
+      cancel();
     }
-    await this.#greet(session);
-    const { backend, gateway } = this.#options;
-    const [topics, tally, acknowledger] = [this.#topics, this.#tally, this.#acknowledger];
-    const parts = { ...this.#ports, session, backend, gateway, topics, tally, acknowledger };
-    this.#delivery = new Delivery({ ...parts, packBytesMax: this.#packBytesMax });
-    this.#become({ kind: 'online', protocol: session.protocol });
-    const cancelHeld = this.#ports.clock.after(HELD_MS, () => this.#held());
-    await this.#orStop(session.lost);
-    cancelHeld();
-    if (this.#stopped()) await this.#leave(session, this.#delivery);
-    const failure = await session.lost;
-    this.#delivery.end();
-    this.#delivery = undefined;
+  }
+
+  /** A session until its end; answers one with a better broker, if that is why it ended. */
+  async #serve(serving: Serving): Promise<Serving | undefined> {
+    const { place, session } = serving;
+    const { clock } = this.#ports;
+    this.#traffic.begin(session);
+    this.#choice.welcomed(place, clock.monotonic());
+    const birth = this.#published(session, this.#presences.birth);
+    await this.#stopping.or(greet(session, clock, birth));
+    const delivery = this.#deliver(session);
+    this.#serving = { place, session, delivery };
+    this.#lastPlace = place;
+    const { url } = this.#brokerAt(place);
+    this.#become({ kind: 'online', protocol: session.protocol, broker: url });
+    const end: { loss?: Failure } = {};
+    void session.lost.then((failure) => (end.loss = failure));
+    const better = await this.#stay(serving);
+    if (end.loss !== undefined) this.#lost(place, end.loss);
+    else await this.#leave(session, delivery);
+    delivery.end();
+    this.#traffic.end(session);
+    this.#serving = undefined;
+    return better;
+  }
+
+  #lost(place: number, failure: Failure): void {
     if (failure.code === 'packet-too-large') {
       this.#packBytesMax = Math.max(PACK_BYTES_LEAST, this.#packBytesMax / 2);
     }
-    return failure;
-  }
-
-  #held(): void {
-    if (this.#delivery?.quiet === true) this.#backoff.reset();
-  }
-
-  #durable(): void {
-    this.#backoff.reset();
-    this.#delivery?.resume();
-  }
-
-  #stopped(): boolean {
-    return this.#stopping.signal.aborted;
-  }
-
-  /** The birth is answered before anything else goes, since it takes a place in flight, too. */
-  async #greet(session: Session): Promise<void> {
-    const { host } = this.#target;
-    const cancel = this.#ports.clock.after(GREETING_WAIT_MS, () =>
-      session.abort({ code: 'broker-silent', message: `${host} did not answer the birth` }),
-    );
-    const answered = this.#published(session, this.#presences.birth);
-    await this.#orStop(Promise.race([answered, session.lost]));
-    cancel();
-  }
-
-  async #connect(): Promise<Session> {
-    const { signal } = this.#stopping;
-    const credentials = this.#target.secure ? this.#credentials() : undefined;
-    return this.#dial({
-      target: this.#target,
-      clientId: this.#options.gateway,
-      will: this.#presences.will,
-      signal,
-      ...(credentials === undefined ? {} : { credentials }),
-    });
-  }
-
-  /** Certificates prove nothing against a clock that was never set: time comes first. */
-  #credentials(): TlsCredentials | undefined {
-    const { second, nanosecond, trust } = this.#ports.clock.wall();
-    if (trust === 'untrusted') {
-      throw new OperatingError('clock-not-trusted', 'the clock has not been set', {
-        hint: 'Set the clock or wait for its synchronisation; until then nothing is sent.',
-      });
-    }
-    const files = this.#options.credentials;
-    return files && loadCredentials(files, second * 1000 + nanosecond / 1e6);
+    this.#failed(place, failure);
   }
 
   async #leave(session: Session, delivery: Delivery): Promise<void> {
-    await this.#within(DRAIN_WAIT_MS, [delivery.drain(), session.lost]);
-    const goodbye = this.#published(session, this.#presences.goodbye);
-    await this.#within(GOODBYE_WAIT_MS, [goodbye, session.lost]);
-    await this.#within(GOODBYE_WAIT_MS, [session.close(), session.lost]);
-    session.abort({ code: 'stopped', message: 'stopped' });
+    const goodbye = (): Promise<void> => this.#published(session, this.#presences.goodbye);
+    await leave(session, this.#ports.clock, delivery.drain(), goodbye);
   }
 
-  #published(session: Session, message: Message): Promise<void> {
-    return new Promise((resolve) => {
-      session.publish(message, (refusal) => {
-        if (refusal !== undefined) this.#tally.refused(refusal);
-        resolve();
-      });
+  #deliver(session: Session): Delivery {
+    const { backend, gateway } = this.#options;
+    return new Delivery({
+      ...this.#ports,
+      session,
+      backend,
+      gateway,
+      topics: this.#topics,
+      tally: this.#tally,
+      acknowledger: this.#acknowledger,
+      traffic: this.#traffic,
+      budget: this.#budget,
+      packBytesMax: this.#packBytesMax,
     });
   }
 
-  /** Waits for the first of `events`, at most `limitMs`. */
-  async #within(limitMs: number, events: readonly Promise<unknown>[]): Promise<void> {
-    const timeout = Promise.withResolvers<undefined>();
-    const cancel = this.#ports.clock.after(limitMs, () => timeout.resolve(undefined));
-    await Promise.race([...events, timeout.promise]);
-    cancel();
+  /** Until the session is lost or to be left; answers one with a better broker. */
+  async #stay({ place, session }: Serving): Promise<Serving | undefined> {
+    const { clock } = this.#ports;
+    const over = new Stop();
+    const cancelHeld = clock.after(HELD_MS, () => this.#held());
+    const found = Promise.withResolvers<Serving>();
+    const search = this.#findBetter(place, over).then((better) => {
+      if (better === undefined) return undefined;
+      found.resolve(better);
+      return better;
+    });
+    await this.#stopping.or(Promise.race([session.lost, found.promise, this.#closing(over)]));
+    cancelHeld();
+    over.request();
+    const better = await search;
+    if (better === undefined || !this.#stopping.requested) return better;
+    better.session.abort(LEFT);
+    return undefined;
   }
 
-  /** Waits for `event` or for `stop`; leaves nothing behind on the signal, which lives long. */
-  async #orStop(event: Promise<unknown>): Promise<void> {
-    const { signal } = this.#stopping;
-    const stop = Promise.withResolvers<undefined>();
-    const wake = (): void => stop.resolve(undefined);
-    signal.addEventListener('abort', wake, { once: true });
-    if (signal.aborted) wake();
-    await Promise.race([event, stop.promise]);
-    signal.removeEventListener('abort', wake);
+  /** Dials the better ones beside the present session, each in its time. */
+  async #findBetter(place: number, over: Stop): Promise<Serving | undefined> {
+    const { clock } = this.#ports;
+    for (;;) {
+      const better = this.#choice.better(place);
+      if (better === undefined) return undefined;
+      await over.sleep(clock, better.atMs - clock.monotonic());
+      if (over.requested) return undefined;
+      const serving = await this.#connect(better.broker, over);
+      if (serving !== undefined) return serving;
+    }
+  }
+
+  /** Settles when the schedule's window is over. */
+  async #closing(over: Stop): Promise<void> {
+    while (!over.requested) {
+      const opening = this.#schedule.at(this.#wallMs());
+      if (!opening.open) return;
+      const leftMs = opening.untilMs - this.#wallMs();
+      await over.sleep(this.#ports.clock, Math.min(leftMs, SCHEDULE_LOOK_MS));
+    }
+  }
+
+  #held(): void {
+    if (this.#serving?.delivery.quiet === true) this.#choice.succeeded(this.#lastPlace);
+  }
+
+  #durable(): void {
+    this.#choice.succeeded(this.#lastPlace);
+    this.#serving?.delivery.resume();
+  }
+
+  #failed(place: number, failure: Failure): void {
+    this.#lastFailure = failure;
+    this.#choice.failed(place, this.#ports.clock.monotonic());
+    const { code, message } = failure;
+    const broker = this.#brokerAt(place).url;
+    const { backend } = this.#options;
+    this.#ports.log('warning', 'uplink.broker-failed', { backend, broker, code, message });
+  }
+
+  #published(session: Session, message: Message): Promise<void> {
+    return published(session, message, (refusal) => this.#tally.refused(refusal));
+  }
+
+  #brokerAt(place: number): Broker {
+    const broker = this.#brokers[place];
+    if (broker === undefined) throw new RangeError(`no broker ${place}`);
+    return broker;
+  }
+
+  #wallMs(): number {
+    const { second, nanosecond } = this.#ports.clock.wall();
+    return second * 1000 + nanosecond / 1e6;
   }
 
   #become(state: UplinkState): void {

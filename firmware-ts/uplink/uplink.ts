@@ -4,8 +4,10 @@ import type { Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
+import type { ScheduleOptions } from '#system/schedule.ts';
 import type { Dial } from './session.ts';
 import type { Tally } from './tally.ts';
+import type { TrafficTally } from './traffic-meter.ts';
 
 /** Where one back-end's outbox goes. */
 export interface UplinkOptions {
@@ -15,6 +17,12 @@ export interface UplinkOptions {
   readonly gateway: string;
   /** `mqtts://HOST:PORT`; `mqtt://` for loopback only. */
   readonly url: string;
+  /** Further brokers: the heaviest that is well is used; that of `url` weighs 100. */
+  readonly brokers?: readonly { readonly url: string; readonly weight: number }[];
+  /** What a metered link may carry in the long run, both ways together. */
+  readonly bytesPerSecond?: number;
+  /** When a metered link may be used; always unless given. */
+  readonly connect?: ScheduleOptions;
   /** Required with `mqtts://`; read anew for each connection. */
   readonly credentials?: CredentialFiles;
   /** Version of this software, for the presence. */
@@ -47,10 +55,19 @@ export interface UplinkStatus extends Tally {
   readonly lastFailure?: Failure;
   /** Streams that the broker refuses at present; they are tried again, the others go on. */
   readonly refusedStreams: Readonly<Record<string, Failure>>;
+  readonly traffic: TrafficTally;
+  /** How much may be and is in flight; absent without a session. */
+  readonly window?: WindowStatus;
+}
+
+export interface WindowStatus {
+  readonly messagesMax: number;
+  readonly messages: number;
 }
 
 export type UplinkState =
-  | { readonly kind: 'connecting' }
-  | { readonly kind: 'online'; readonly protocol: '5' | '3.1.1' }
+  | { readonly kind: 'connecting'; readonly broker?: string }
+  | { readonly kind: 'online'; readonly protocol: '5' | '3.1.1'; readonly broker: string }
+  /** Nothing goes for so long, because of this: a failure, or the schedule. */
   | { readonly kind: 'waiting'; readonly failure: Failure; readonly retryMs: number }
   | { readonly kind: 'stopped' };

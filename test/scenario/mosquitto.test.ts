@@ -129,7 +129,11 @@ test(
     await subscriber.until(() => energiesOf(packs, 'pmu').size === 500);
     assertWhole(packs, 'p1', 300);
     assertWhole(packs, 'pmu', 500);
-    assert.deepEqual(uplink.status().state, { kind: 'online', protocol: '5' });
+    assert.deepEqual(uplink.status().state, {
+      kind: 'online',
+      protocol: '5',
+      broker: mosquitto.url,
+    });
     await uplink.stop();
     await subscriber.until(() => presences.length === 2);
     assert.deepEqual(

@@ -75,6 +75,7 @@ function serve(socket: Socket, script: Script, connection: number): void {
       return;
     }
     for (let packet = split(buffer); packet !== undefined; packet = split(buffer)) {
+      if (!socket.writable) return; // it has hung up
       buffer = buffer.subarray(packet.end);
       const { type, flags, body } = packet;
       if (type === 1) {

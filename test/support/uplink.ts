@@ -20,7 +20,7 @@ export interface Opened extends Uplink {
 export function open(
   context: TestContext,
   store: Store,
-  options: Pick<UplinkOptions, 'url' | 'credentials'>,
+  options: Omit<UplinkOptions, keyof typeof GATEWAY>,
   clock: Clock = machineClock,
 ): Opened {
   const looks = new Set<() => void>();

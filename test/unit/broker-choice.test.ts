@@ -69,8 +69,10 @@ class Life {
     this.dials += 1;
     const well = this.well[broker] === true;
     this.nowMs += well ? 200 : DIAL_MS;
-    if (well) this.choice.welcomed(broker, this.nowMs);
-    else this.choice.failed(broker, this.nowMs);
+    if (well) {
+      this.choice.welcomed(broker, this.nowMs);
+      this.choice.succeeded(broker);
+    } else this.choice.failed(broker, this.nowMs);
     return well;
   }
 }

@@ -45,6 +45,9 @@ const STATUS: GatewayStatus = {
       streams: [{ stream: 'm', sent: 10, acknowledged: 7 }],
       refusedStreams: {},
       latencyMs: { p50: 1.5, p99: 12.25 },
+      broker: 'mqtts://broker.example:8883',
+      window: { messages: 3, messagesMax: 32 },
+      traffic: { bytesRead: 100, bytesWritten: 800, bytesToday: 900, bytesPerReading: 128.6 },
     },
   ],
 };

@@ -154,6 +154,24 @@ const BAD: readonly (readonly [string, number, string, readonly string[]])[] = [
     ],
   ],
   ['a port beyond the last', 7, `${BACKEND}'mqtts://h:99999' }`, ['bad-url 7 backends[0].url']],
+  [
+    'a further broker in the clear',
+    7,
+    `${BACKEND}'mqtt://localhost', brokers: [{ url: 'mqtt://b.example' }] }`,
+    ['plaintext-refused 7 backends[0].brokers[0].url'],
+  ],
+  [
+    'a further broker of TLS without an identity',
+    7,
+    `${BACKEND}'mqtt://localhost', brokers: [{ url: 'mqtts://b.example' }] }`,
+    ['missing-key 7 backends[0].identity'],
+  ],
+  [
+    'a schedule that never comes',
+    7,
+    `${BACKEND}'mqtt://localhost', connect: { cron: '0 0 30 2 *', minutes: 9 } }`,
+    ['bad-schedule 7 backends[0].connect.cron'],
+  ],
   ['port 0', 7, `${BACKEND}'mqtt://localhost:0' }`, ['bad-url 7 backends[0].url']],
   ['an address of too many colons', 7, `${BACKEND}'mqtt://[:::]' }`, ['bad-url 7 backends[0].url']],
   [

@@ -161,6 +161,7 @@ const BEYOND_SCHEMA: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
   'bad-url',
   'not-text',
   'unknown-time-zone',
+  'bad-schedule',
 ]);
 
 test('the schema for editors and the loader agree about any change to the example', () => {

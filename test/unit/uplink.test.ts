@@ -26,7 +26,11 @@ test('a broker of MQTT 3.1.1 only gets everything in order', async (context) => 
   const credentials = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
   const uplink = open(context, store, { url: `mqtts://localhost:${broker.port}`, credentials });
   await done.promise;
-  assert.deepEqual(uplink.status().state, { kind: 'online', protocol: '3.1.1' });
+  assert.deepEqual(uplink.status().state, {
+    kind: 'online',
+    protocol: '3.1.1',
+    broker: `mqtts://localhost:${broker.port}`,
+  });
   await uplink.stop();
   assert.deepEqual(sequencesIn(arrivals, 'p1'), range(300));
   assert.ok(arrivals.length < 20, 'entries that wait travel together');

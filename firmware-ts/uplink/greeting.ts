@@ -1,0 +1,50 @@
+import type { Failure } from '#bytes/failure.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Message, Session } from './session.ts';
+import { within } from './stop.ts';
+
+/** The broker owes an answer to the birth; one that is silent for so long is gone. */
+const GREETING_WAIT_MS = 30_000;
+/** What is in flight has this long to be acknowledged when we leave. */
+const DRAIN_WAIT_MS = 5000;
+/** The goodbye and the broker's closing of the connection, each. */
+const GOODBYE_WAIT_MS = 2000;
+
+/** A session that we ended ourselves. */
+export const LEFT: Failure = { code: 'stopped', message: 'stopped' };
+
+/** Publishes and waits for the answer, which is told to `refused` unless it is good. */
+export function published(
+  session: Session,
+  message: Message,
+  refused: (refusal: Failure) => void,
+): Promise<void> {
+  return new Promise((resolve) => {
+    session.publish(message, (refusal) => {
+      if (refusal !== undefined) refused(refusal);
+      resolve();
+    });
+  });
+}
+
+/** The birth is answered before anything else goes, since it takes a place in flight, too. */
+export async function greet(session: Session, clock: Clock, birth: Promise<void>): Promise<void> {
+  const cancel = clock.after(GREETING_WAIT_MS, () =>
+    session.abort({ code: 'broker-silent', message: 'the broker did not answer the birth' }),
+  );
+  await Promise.race([birth, session.lost]);
+  cancel();
+}
+
+/** Waits for what is in flight, says goodbye and closes, each for a bounded time. */
+export async function leave(
+  session: Session,
+  clock: Clock,
+  drained: Promise<void>,
+  goodbye: () => Promise<void>,
+): Promise<void> {
+  await within(clock, DRAIN_WAIT_MS, [drained, session.lost]);
+  await within(clock, GOODBYE_WAIT_MS, [goodbye(), session.lost]);
+  await within(clock, GOODBYE_WAIT_MS, [session.close(), session.lost]);
+  session.abort(LEFT);
+}

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { VirtualClock } from '#sim/virtual-clock.ts';
+import type { Uplink } from '#uplink/uplink.ts';
+import { owe, temporaryStore } from '../support/outbox.ts';
+import { startScriptedBroker, type Arrival } from '../support/scripted-broker.ts';
+import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
+
+interface Station {
+  readonly port: number;
+  readonly arrivals: Arrival[];
+  /** What its presence topic was told, in order. */
+  readonly states: string[];
+  up: boolean;
+}
+
+/** A broker that is up or down; down, it refuses each client and hangs up on each message. */
+async function station(context: TestContext, changed: () => void): Promise<Station> {
+  const broker = await startScriptedBroker({
+    welcome: () => Uint8Array.of(0x20, 3, 0, state.up ? 0 : 0x88, 0),
+    answer(arrival) {
+      if (!state.up) return 'hang-up';
+      const isState = arrival.topic.endsWith('/st');
+      if (isState) state.states.push(stateIn(arrival));
+      else state.arrivals.push(arrival);
+      changed();
+      return 0;
+    },
+  });
+  context.after(() => broker.stop());
+  const state: Station = { port: broker.port, arrivals: [], states: [], up: true };
+  return state;
+}
+
+function stateIn({ payload }: Arrival): string {
+  return (JSON.parse(Buffer.from(payload).toString()) as { state: string }).state;
+}
+
+/** Waits for something that messages bring about; `changed` is to be called with each. */
+function watcher(): {
+  readonly changed: () => void;
+  readonly until: (enough: () => boolean) => Promise<void>;
+} {
+  const waiting = new Set<() => void>();
+  return {
+    changed: () => waiting.forEach((look) => look()),
+    until: (enough) =>
+      new Promise((resolve) => {
+        const look = (): void => (enough() ? resolve() : undefined);
+        waiting.add(look);
+        look();
+      }),
+  };
+}
+
+interface Life {
+  readonly clock: VirtualClock;
+  readonly uplink: Uplink;
+  /** Nothing comes from the sockets: only time ends a dial. */
+  silent?: boolean;
+}
+
+/**
+ * Turns the clock by `stepMs` again and again until `enough`; no more than `limitMs` in all. While
+ * the sockets have something to say, they get their time, and the clock stands still.
+ */
+async function turned(
+  life: Life,
+  stepMs: number,
+  enough: () => boolean,
+  limitMs = Infinity, // for tests that are about how long it takes; the others end by the runner's
+): Promise<void> {
+  const { clock, uplink } = life;
+  for (let passedMs = 0; !enough();) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const { state, window } = uplink.status();
+    if (state.kind === 'connecting' && life.silent !== true) continue;
+    if ((window?.messages ?? 0) > 0) continue;
+    assert.ok(passedMs <= limitMs, `still not after ${passedMs} ms`);
+    await clock.run(stepMs);
+    passedMs += stepMs;
+  }
+}
+
+test('another broker takes over within five minutes, and hands back later', async (context) => {
+  const { changed, until } = watcher();
+  const [main, spare] = [await station(context, changed), await station(context, changed)];
+  const store = await temporaryStore(context);
+  const clock = new VirtualClock();
+  const brokers = [{ url: urlOf(spare), weight: 1 }];
+  const uplink = open(context, store, { url: urlOf(main), brokers }, clock);
+  const life = { clock, uplink };
+  await owe(store, 'p1', 0, 10);
+  await until(() => sequencesIn(main.arrivals, 'p1').includes(9));
+  assert.equal(spare.arrivals.length, 0);
+
+  main.up = false;
+  await owe(store, 'p1', 10, 10);
+  const online = (broker: Station): boolean => {
+    const { state } = uplink.status();
+    return state.kind === 'online' && state.broker === urlOf(broker);
+  };
+  await turned(life, 1000, () => online(spare), 300_000);
+  await until(() => sequencesIn(spare.arrivals, 'p1').includes(19));
+  const { state, lastFailure } = uplink.status();
+  assert.ok(state.kind === 'online' && state.broker === urlOf(spare));
+  assert.equal(lastFailure?.code, 'connection-closed');
+
+  // It looks for the better one beside the session, and takes leave only when it has found it.
+  await turned(life, 10_000, () => uplink.status().lastFailure?.code !== 'connection-closed');
+  assert.equal(uplink.status().lastFailure?.code, 'broker-unavailable');
+  assert.deepEqual([uplink.status().state.kind, spare.states], ['online', ['online']]);
+  main.up = true;
+  await turned(life, 1000, () => online(main), 300_000);
+  await owe(store, 'p1', 20, 10);
+  await until(() => sequencesIn(main.arrivals, 'p1').includes(29));
+  assert.deepEqual(spare.states, ['online', 'offline']);
+  await uplink.stop();
+  assert.deepEqual(
+    [...new Set([...sequencesIn(main.arrivals, 'p1'), ...sequencesIn(spare.arrivals, 'p1')])].sort(
+      (a, b) => a - b,
+    ),
+    range(30),
+  );
+  assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
+});
+
+test('a metered link is used in its windows only, and says how long it waits', async (context) => {
+  const { changed } = watcher();
+  const broker = await station(context, changed);
+  const store = await temporaryStore(context);
+  const clock = new VirtualClock({ second: Date.parse('2026-11-21T01:00:00Z') / 1000 });
+  await owe(store, 'p1', 0, 5);
+  const connect = { cron: '0 3 * * *', minutes: 10, timeZone: 'UTC' };
+  const uplink = open(context, store, { url: urlOf(broker), connect }, clock);
+  const life = { clock, uplink };
+  const { state } = await uplink.reached((status) => status.state.kind === 'waiting');
+  assert.ok(state.kind === 'waiting');
+  assert.equal(state.failure.code, 'outside-schedule');
+  assert.ok(state.failure.message.includes('2026-11-21T03:00:00'));
+  assert.equal(state.retryMs, 2 * 3_600_000);
+  await clock.run(2 * 3_600_000 - 1000);
+  assert.equal(uplink.status().traffic.bytesWritten, 0, 'not a byte before the window');
+
+  await clock.run(1000);
+  await turned(life, 1, () => uplink.status().readingsAcknowledged === 10);
+  await clock.run(10 * 60_000);
+  await uplink.reached((status) => status.state.kind === 'waiting');
+  assert.deepEqual(broker.states, ['online', 'offline']);
+  assert.equal(uplink.status().lastFailure, undefined, 'the end of a window is no failure');
+
+  await owe(store, 'p1', 5, 5);
+  await turned(life, 300_000, () => sequencesIn(broker.arrivals, 'p1').length === 10);
+  const delayS = clock.wall().second - Date.parse('2026-11-22T03:00:00Z') / 1000;
+  assert.ok(delayS >= 0 && delayS <= 660, `${delayS} s after the window's begin`);
+});
+
+test('a cap on bytes holds over an hour, and is used up by a backlog', async (context) => {
+  const bytesPerSecond = 50;
+  const { store, broker, arrivals } = await scene(context, () => 0);
+  const clock = new VirtualClock();
+  await owe(store, 'p1', 0, 6000);
+  const uplink = open(context, store, { url: urlOf(broker), bytesPerSecond }, clock);
+  await uplink.reached(({ state }) => state.kind === 'online');
+  const life = { clock, uplink };
+  await turned(life, 10_000, () => clock.monotonic() >= 3_600_000);
+  const { bytesWritten, bytesRead, bytesToday } = uplink.status().traffic;
+  assert.equal(bytesToday, bytesWritten + bytesRead);
+  const cap = 3600 * bytesPerSecond;
+  assert.ok(bytesToday < cap + 4096 + 32_768 && bytesToday > 0.8 * cap, `${bytesToday} of ${cap}`);
+  assert.ok(arrivals.length > 0 && sequencesIn(arrivals, 'p1').length < 6000);
+});
+
+/** What stands between a gateway and its broker: the bytes of whoever answers, and its end. */
+const PORTALS: Readonly<
+  Record<string, { readonly codes: readonly string[]; readonly meet: (socket: Socket) => void }>
+> = {
+  'a page of a captive portal': {
+    codes: ['protocol-violation', 'connection-closed', 'broker-flood'],
+    meet: (socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n'),
+  },
+  'an end without a word': {
+    codes: ['connection-closed', 'connection-reset'],
+    meet: (socket) => socket.end(),
+  },
+  'a reset': {
+    codes: ['connection-closed', 'connection-reset'],
+    meet: (socket) => socket.resetAndDestroy(),
+  },
+  silence: { codes: ['broker-silent'], meet: () => undefined },
+  'endless noise': {
+    codes: ['broker-flood', 'protocol-violation'],
+    meet: (socket) => {
+      const noise = Buffer.alloc(65_536, 0xff);
+      const more = (): void => {
+        while (!socket.destroyed && socket.write(noise));
+      };
+      socket.on('drain', more);
+      more();
+    },
+  },
+  'a welcome that never ends': {
+    codes: ['broker-silent', 'broker-flood', 'protocol-violation'],
+    meet: (socket) => socket.write(Uint8Array.of(0x20, 0xff, 0x7f, 0)),
+  },
+  'a message before the welcome': {
+    codes: ['protocol-violation', 'connection-closed'],
+    meet: (socket) => socket.end(Uint8Array.of(0x40, 2, 0, 1)),
+  },
+};
+
+for (const [name, { codes, meet }] of Object.entries(PORTALS)) {
+  test(`${name} instead of a broker is named, survived and got over`, async (context) => {
+    const { store, broker, arrivals, until } = await scene(context, () => 0);
+    let hostile = true;
+    const sockets = new Set<Socket>();
+    const portal = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      if (hostile) meet(socket);
+      else relay(socket, broker.port, sockets);
+    });
+    portal.listen(0, '127.0.0.1');
+    await once(portal, 'listening');
+    context.after(() => {
+      portal.close();
+      for (const socket of sockets) socket.destroy();
+    });
+    const { port } = portal.address() as AddressInfo;
+    const clock = new VirtualClock();
+    await owe(store, 'p1', 0, 3);
+    const uplink = open(context, store, { url: urlOf({ port }) }, clock);
+    const life: Life = { clock, uplink, silent: codes.includes('broker-silent') };
+    let seen = 0;
+    uplink.onState(({ state }) => (seen += Number(state.kind === 'waiting')));
+    await turned(life, 1000, () => seen > 0);
+    const code = uplink.status().lastFailure?.code ?? '';
+    assert.ok(codes.includes(code), code);
+    await turned(life, 1000, () => seen > 2);
+    hostile = life.silent = false;
+    await turned(life, 1000, () => arrivals.length > 0);
+    await until(() => sequencesIn(arrivals, 'p1').length === 3);
+    await uplink.stop();
+    assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
+  });
+}
+
+function relay(socket: Socket, port: number, sockets: Set<Socket>): void {
+  const onward = connect(port, '127.0.0.1');
+  sockets.add(onward);
+  onward.on('error', () => onward.destroy());
+  socket.pipe(onward).pipe(socket);
+}
