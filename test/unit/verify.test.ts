@@ -101,6 +101,13 @@ test('a live copy that is not what comes in order is found, whichever is the alt
   }
 });
 
+test('what comes again, or live first, is no disorder; what fills a hole is', () => {
+  const disorder = (...messages: readonly Sent[]): number => only(verified(messages)).outOfOrder;
+  assert.equal(disorder(pack(0), pack(1), pack(0), pack(1, 2)), 0);
+  assert.equal(disorder(live(2), pack(0), pack(1), pack(2)), 0);
+  assert.equal(disorder(pack(0), pack(2), pack(1), pack(1)), 1);
+});
+
 test('each state of a stream has its verdict', () => {
   const cases: readonly (readonly [readonly Sent[], StreamReport['verdict']])[] = [
     [[pack(0, 1)], 'no-manifest'],
@@ -122,6 +129,9 @@ test('readings in JSON are counted, but nothing proves their bytes', () => {
     [verdict, observations, stopped],
     ['unchecked', 2, { at: 0, reason: 'not-kept' }],
   );
+  const text = jsonOfPack(pack(0, 1).payload).replace('[1800000000,0,2]', '[1800000000,0,3]');
+  const claim = { ...json, payload: Buffer.from(text) };
+  assert.equal(verified([claim]).report().faults[0]?.code, 'bad-count');
   assert.equal(
     only(verified([json, manifest(1), pack(0, 1)])).verdict,
     'complete',
