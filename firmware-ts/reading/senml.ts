@@ -39,8 +39,10 @@ const VERSION_FIELD = Uint8Array.of(0x20, 0x18, VERSION.secondaryUnits); // -1: 
 
 /**
  * The records of one observation in SenML-CBOR (RFC 8428, 6): values exact, the time absolute in
- * `bt`, own times of readings in `t`. A time before mid-1978 cannot be told from a relative one
- * and stems from a clock never set: it is left out, which means "about now" (RFC 8428, 4.5.3).
+ * `bt`, own times of readings in `t`. The first record and no other has a `bt`, by which a receiver
+ * tells where an observation begins (`contract/records.ts`). A time before mid-1978 cannot be told
+ * from a relative one and stems from a clock never set: it is left out, which means "about now"
+ * (RFC 8428, 4.5.3).
  * Errors: `unencodable` for an integer of more than 64 bits.
  */
 export function encodeRecords(observation: Observation): EncodedRecords {
