@@ -79,7 +79,9 @@ test('the forms are the records as another CBOR decoder sees them, less version,
 
 test('an encoded observation has its base time in its first record and in no other', () => {
   fc.assert(
-    fc.property(anyObservation, (observation) => {
+    fc.property(anyObservation, fc.boolean(), (taken, unset) => {
+      const time = { ...taken.time, second: 125 };
+      const observation = unset ? { ...taken, time } : taken;
       const { records, recordCount } = encodeRecords(observation);
       const based = mapsOf(Buffer.concat([Uint8Array.of(0x98, recordCount), records])).map(
         (record) => record.has(-3),
