@@ -89,6 +89,7 @@ export class ReadingPath {
     return this.#policy(observation).map((projection) => ({
       backend: projection.backend,
       stream: projection.stream,
+      class: projection.class,
       readings: projection.observation.readings.length,
       ...encodeRecords(projection.observation),
     }));

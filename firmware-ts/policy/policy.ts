@@ -1,5 +1,6 @@
 import { OperatingError } from '#bytes/failure.ts';
-import type { Observation } from '#reading/reading.ts';
+import type { Observation, Reading } from '#reading/reading.ts';
+import { DELIVERY_CLASSES, type DeliveryClass } from './delivery-class.ts';
 
 /**
  * What may leave the house: `objects` of `sources` may go to the back-end `to`, for `purpose`.
@@ -13,13 +14,16 @@ export interface Rule {
   readonly sources: readonly string[];
   /** OBIS codes or channels, in which `*` stands for any characters: `1-0:1.8.*`. */
   readonly objects: readonly string[];
+  /** How urgent it is; `measurement` unless said. */
+  readonly class?: DeliveryClass;
 }
 
 /** What one back-end gets of one observation. */
 export interface Projection {
   readonly backend: string;
-  /** The source's name (decision 0002: an outgoing stream has one back-end and one source). */
+  /** One back-end, one source (decision 0002) and one class: see `streamOf`. */
   readonly stream: string;
+  readonly class: DeliveryClass;
   readonly observation: Observation;
 }
 
@@ -35,37 +39,66 @@ const DECIDED_MAX = 10_000;
 
 /**
  * A policy of these rules, for these back-ends. Several rules for one back-end add up: a reading
- * goes once. Order and content of the readings stay as they are.
+ * goes once, in the most urgent class that names it. Order and content of the readings stay.
  * Errors: `bad-policy` with the field, e.g. `rules[2].to`.
  */
 export function policyOf(rules: readonly Rule[], backends: readonly string[]): Policy {
   assertRules(rules, backends);
   const recipients = [...new Set(rules.map(({ to }) => to))].map((backend) => {
-    return { backend, allows: decider(rules.filter(({ to }) => to === backend)) };
+    return { backend, classOf: decider(rules.filter(({ to }) => to === backend)) };
   });
   return (observation) =>
-    recipients.flatMap(({ backend, allows }) => {
-      const { source } = observation;
-      const readings = observation.readings.filter(({ object }) => allows(source, object));
-      if (readings.length === 0) return [];
-      return [{ backend, stream: source, observation: { ...observation, readings } }];
-    });
+    recipients.flatMap(({ backend, classOf }) => projections(backend, observation, classOf));
 }
 
-function decider(rules: readonly Rule[]): (source: string, object: string) => boolean {
-  const matchers = rules.map(({ sources, objects }) => ({ sources, objects: objects.map(glob) }));
-  const decided = new Map<string, boolean>();
+/** The outgoing stream of a source in a class; most have but one, which has the source's name. */
+export function streamOf(source: string, of: DeliveryClass): string {
+  return of === 'measurement' ? source : `${source}_${of}`;
+}
+
+type ClassOf = (source: string, object: string) => DeliveryClass | undefined;
+
+function projections(
+  backend: string,
+  observation: Observation,
+  classOf: ClassOf,
+): readonly Projection[] {
+  const { source } = observation;
+  const byClass = new Map<DeliveryClass, Reading[]>();
+  for (const reading of observation.readings) {
+    const of = classOf(source, reading.object);
+    if (of === undefined) continue;
+    const others = byClass.get(of);
+    if (others === undefined) byClass.set(of, [reading]);
+    else others.push(reading);
+  }
+  return [...byClass].map(([of, readings]) => {
+    return {
+      backend,
+      class: of,
+      stream: streamOf(source, of),
+      observation: { ...observation, readings },
+    };
+  });
+}
+
+function decider(rules: readonly Rule[]): ClassOf {
+  const matchers = DELIVERY_CLASSES.flatMap((of) =>
+    rules
+      .filter((rule) => (rule.class ?? 'measurement') === of)
+      .map(({ sources, objects }) => ({ of, sources, objects: objects.map(glob) })),
+  );
+  const decided = new Map<string, DeliveryClass | undefined>();
   return (source, object) => {
     const key = `${source}\n${object}`;
-    const known = decided.get(key);
-    if (known !== undefined) return known;
-    const allowed = matchers.some(
+    if (decided.has(key)) return decided.get(key);
+    const first = matchers.find(
       ({ sources, objects }) =>
         (sources.includes('*') || sources.includes(source)) && objects.some((test) => test(object)),
     );
     if (decided.size >= DECIDED_MAX) decided.clear();
-    decided.set(key, allowed);
-    return allowed;
+    decided.set(key, first?.of);
+    return first?.of;
   };
 }
 

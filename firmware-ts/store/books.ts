@@ -1,11 +1,13 @@
 import { dirname, join } from 'node:path';
-import { OperatingError } from '#bytes/failure.ts';
+import type { OperatingError } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
 import { type OpenLedger, openLedger, setAside } from './database.ts';
 import { diskFailure } from './disk-failure.ts';
-import type { Batch, CallName, Calls, Request, ThreadSetting } from './messages.ts';
+import type { Ledger } from './ledger.ts';
+import type { Batch, CallName, Calls, OwedBy, Request, ThreadSetting } from './messages.ts';
 import { Reserve } from './reserve.ts';
 import { epochAfter } from './schema.ts';
-import type { Opening, SetAside } from './store.ts';
+import type { NamedGap, Opening, SetAside } from './store.ts';
 
 /** The file in use is damaged; nothing is read or written until another one is open. */
 interface Damage {
@@ -15,6 +17,12 @@ interface Damage {
   setAside?: SetAside;
 }
 
+export interface BooksEvents {
+  /** A file was found damaged in use, and another one begun. */
+  replaced(opening: Opening): void;
+  named(gaps: readonly NamedGap[]): void;
+}
+
 /**
  * The ledger through its life: replaced when its file turns out damaged, and kept from growing
  * while the disk has no room for the reserve, so that acknowledgements are taken in any case.
@@ -22,14 +30,14 @@ interface Damage {
 export class Books {
   readonly #setting: ThreadSetting;
   readonly #reserve: Reserve;
-  readonly #replaced: (opening: Opening) => void;
+  readonly #events: BooksEvents;
   #open: OpenLedger;
   #damage: Damage | undefined;
 
   /** Errors as of `openLedger`. */
-  constructor(setting: ThreadSetting, replaced: (opening: Opening) => void) {
+  constructor(setting: ThreadSetting, events: BooksEvents) {
     this.#setting = setting;
-    this.#replaced = replaced;
+    this.#events = events;
     this.#open = openLedger(setting);
     this.#reserve = new Reserve(join(dirname(this.#open.opening.file), 'reserve'));
     this.#open.ledger.mayGrow(this.#reserve.present);
@@ -41,22 +49,18 @@ export class Books {
 
   /** Errors: codes of `Store`; after `store-damaged` call `condemn`. */
   answer(request: Request): Calls[CallName]['answer'] {
-    const closing = request.call === 'close';
+    if (request.call === 'close') {
+      this.#open.ledger.close();
+      return undefined;
+    }
     if (this.#damage !== undefined && request.call === 'commit') this.#mend();
-    if (this.#damage !== undefined && !closing) throw this.#damage.reason;
+    if (this.#damage !== undefined) throw this.#damage.reason;
     const { ledger } = this.#open;
-    switch (request.call) {
-      case 'commit':
-        return this.#commit(request.ask);
-      case 'due':
-        return ledger.due(request.ask);
-      case 'observations':
-        return ledger.observations(request.ask);
-      case 'counts':
-        return ledger.counts();
-      case 'close':
-        ledger.close();
-        return undefined;
+    try {
+      return request.call === 'commit' ? this.#commit(request.ask) : answer(ledger, request);
+    } finally {
+      const gaps = ledger.takeGaps();
+      if (gaps.length > 0) this.#events.named(gaps);
     }
   }
 
@@ -85,24 +89,57 @@ export class Books {
       damage.reason = diskFailure(error);
       return;
     }
-    this.#replaced(this.#open.opening);
+    this.#events.replaced(this.#open.opening);
   }
 
-  #commit(batch: Batch): readonly string[] {
+  #commit(batch: Batch): OwedBy {
     const { ledger } = this.#open;
-    if (batch.appends.length > 0) {
-      if (!this.#reserve.present && this.#reserve.restore()) ledger.mayGrow(true);
-      return ledger.commit(batch);
-    }
+    const appends = batch.kept.length > 0;
+    if (appends) ledger.mayGrow(this.#reserve.restore() && !this.#reserve.scarce);
     try {
       return ledger.commit(batch);
     } catch (error) {
-      const failure = diskFailure(error);
-      if (!(failure instanceof OperatingError) || failure.code !== 'disk-full') throw failure;
+      if (failureOf(diskFailure(error)).code !== 'disk-full') throw error;
     }
+    if (appends) this.#makeRoom(batch);
+    else this.#useReserve();
+    return ledger.commit(batch);
+  }
+
+  /** The reserve stays for the acknowledgements: appends take the place of what is dropped. */
+  #makeRoom(batch: Batch): void {
+    const { ledger } = this.#open;
+    ledger.mayGrow(false);
+    ledger.makeRoom(batch);
+  }
+
+  #useReserve(): void {
+    const { ledger } = this.#open;
     this.#reserve.release();
     ledger.mayGrow(false);
     ledger.truncateLog(); // makes the file as long as its confirmed pages, which were counted
-    return ledger.commit(batch);
+  }
+}
+
+function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'close' }>) {
+  switch (request.call) {
+    case 'due':
+      return ledger.due(request.ask);
+    case 'quarantine':
+      return ledger.quarantine(request.ask);
+    case 'quarantined':
+      return ledger.quarantined(request.ask);
+    case 'resend':
+      return ledger.resend(request.ask);
+    case 'discard':
+      return ledger.discard(request.ask);
+    case 'receive':
+      return ledger.receive(request.ask);
+    case 'standing':
+      return ledger.standing(request.ask);
+    case 'observations':
+      return ledger.observations(request.ask);
+    case 'counts':
+      return ledger.counts();
   }
 }

@@ -1,12 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
 import type { CallName, Calls, Reply, ThreadSetting } from './messages.ts';
-import type { Opening } from './store.ts';
+import type { NamedGap, Opening } from './store.ts';
 
 /** Asks the store's thread and matches its answers; the death of the thread rejects all. */
 export class Caller {
   /** A file was found damaged on use, and another one opened. */
   onSetAside: ((opening: Opening) => void) | undefined;
+  onNamed: ((gaps: readonly NamedGap[]) => void) | undefined;
   readonly #worker: Worker;
   readonly #opened = Promise.withResolvers<Opening>();
   readonly #exited = Promise.withResolvers<undefined>();
@@ -66,6 +67,9 @@ export class Caller {
         break;
       case 'set-aside':
         this.onSetAside?.(reply.opening);
+        break;
+      case 'named':
+        this.onNamed?.(reply.gaps);
         break;
       case 'answer':
         this.#settle(reply.id)?.resolve(reply.answer);

@@ -1,4 +1,5 @@
 import { OperatingError } from '#bytes/failure.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import type { Append } from './store.ts';
 
 /** One telegram, profile page or frame is far smaller; a larger one would hold up all others. */
@@ -18,6 +19,7 @@ export function assertAppend(append: Append): void {
   for (const output of outputs) {
     assertField(NAME.test(output.backend), 'backend');
     assertField(STREAM.test(output.stream), 'stream');
+    assertField(DELIVERY_CLASSES.includes(output.class), 'class');
     assertCount(output.readings, 'readings');
     assertCount(output.recordCount, 'recordCount');
     bytes += output.records.length;

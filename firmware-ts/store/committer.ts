@@ -1,7 +1,7 @@
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import { Group } from './group.ts';
-import type { Acknowledged, Batch } from './messages.ts';
+import type { Acknowledged, Batch, Now, Skipped } from './messages.ts';
 import type { Append } from './store.ts';
 
 /** An append waits at most this long for others to share its fsync; to a broker are 100 ms. */
@@ -10,13 +10,25 @@ export const GROUP_DELAY_MS = 10;
 /** What may wait in memory for a slow disk: minutes of meters, seconds of many PMUs. */
 export const WAITING_BYTES_MAX = 32 << 20;
 
+export interface CommitterParts {
+  readonly clock: Clock;
+  readonly now: () => Now;
+  /** Observations that one entry of the outbox may hold, where not as many as are good. */
+  readonly runCountMax?: number | undefined;
+  readonly commit: (batch: Batch) => Promise<void>;
+}
+
 /**
  * Group commit: gathers appends and acknowledgements into one transaction, and has one at the disk
  * at a time. While an fsync is slow the next group grows, so that the rate does not fall with it.
  */
 export class Committer {
   readonly #clock: Clock;
+  readonly #now: () => Now;
+  readonly #runCountMax: number | undefined;
   readonly #commit: (batch: Batch) => Promise<void>;
+  /** Numbers that refused appends would have taken; the next batch that fits names them. */
+  readonly #skipped = new Map<string, Skipped>();
   /** Those not yet sent, oldest first; the last one takes more until it is full. */
   readonly #groups: Group[] = [];
   #waitingBytes = 0;
@@ -24,8 +36,10 @@ export class Committer {
   #cancelDelay: (() => void) | undefined;
   #overdue = false;
 
-  constructor(clock: Clock, commit: (batch: Batch) => Promise<void>) {
+  constructor({ clock, now, runCountMax, commit }: CommitterParts) {
     this.#clock = clock;
+    this.#runCountMax = runCountMax;
+    this.#now = now;
     this.#commit = commit;
   }
 
@@ -54,7 +68,7 @@ export class Committer {
   #add(put: (group: Group) => Promise<void>): Promise<void> {
     let group = this.#groups.at(-1);
     if (group === undefined || group.full) {
-      group = new Group();
+      group = new Group(this.#runCountMax);
       this.#groups.push(group);
     }
     const before = group.bytes;
@@ -88,21 +102,30 @@ export class Committer {
   }
 
   async #settle(group: Group): Promise<void> {
+    const { owed } = group;
     try {
-      await this.#commit(group.seal());
+      await this.#commit(group.seal(this.#now(), [...this.#skipped.values()]));
+      this.#skipped.clear();
       group.resolve();
     } catch (error) {
       const noRoom = NO_ROOM.includes(failureOf(error).code);
+      for (const skipped of noRoom ? owed : []) this.#skip(skipped);
       if (noRoom && group.mixed) await this.#acknowledgeAlone(group, error);
       else group.reject(error);
     }
+  }
+
+  #skip(skipped: Skipped): void {
+    const name = `${skipped.backend}\n${skipped.stream}`;
+    const before = this.#skipped.get(name)?.count ?? 0;
+    this.#skipped.set(name, { ...skipped, count: before + skipped.count });
   }
 
   /** A disk without room for the appends has some for the acknowledgements, which make more. */
   async #acknowledgeAlone(group: Group, refusal: unknown): Promise<void> {
     group.refuseAppends(refusal);
     try {
-      await this.#commit(group.acknowledgements());
+      await this.#commit(group.acknowledgements(this.#now()));
       group.resolve();
     } catch (error) {
       group.reject(error);

@@ -31,6 +31,9 @@ const LOCK_WAIT_MS = 2_000;
  */
 const CHECK_BYTES_MAX = 64 << 20;
 
+/** Each commit writes every page that it touches whole, twice in the end: small ones wear less. */
+const PAGE_BYTES = 1024;
+
 /** The write-ahead log is cut to this after a checkpoint: a burst does not keep its space. */
 const LOG_BYTES_KEPT = 4 << 20;
 
@@ -73,7 +76,7 @@ function begin(file: string, setting: ThreadSetting, aside: SetAside): OpenLedge
 /** Sets the file aside, which nobody has open any more. */
 export function setAside(file: string, failure: OperatingError): SetAside {
   try {
-    return { file: moveAside(file), failure: failureOf(failure) };
+    return { file: moveAside(file), failure: failureOf(failure), salvagedEntries: 0 };
   } catch (error) {
     throw diskFailure(error);
   }
@@ -92,7 +95,9 @@ function tryOpen(file: string, setting: ThreadSetting): Ledger {
     if (unclean && sizeOf(file) <= CHECK_BYTES_MAX) assertSound(database);
     migrate(database, setting.newEpoch);
     repairNumbers(database);
-    return new Ledger(database, setting.retention);
+    const { retention, outboxes, outboxRetention, now } = setting;
+    const outboxOf = (backend: string) => outboxes[backend] ?? outboxRetention;
+    return new Ledger(database, { shelf: retention, outboxOf }, now);
   } catch (error) {
     database.close();
     throw error;
@@ -162,6 +167,7 @@ function makeFile(file: string, setting: ThreadSetting): void {
   try {
     database.pragma('journal_mode = MEMORY');
     database.pragma('synchronous = FULL');
+    database.pragma(`page_size = ${PAGE_BYTES}`);
     database.pragma(`application_id = ${APPLICATION_ID}`);
   } finally {
     database.close();

@@ -1,46 +1,73 @@
 import { Writer } from '#bytes/cursor.ts';
-import type { Acknowledged, Batch, BatchAppend } from './messages.ts';
-import type { Append } from './store.ts';
+import { writeKept } from './kept-run.ts';
+import type { Acknowledged, Batch, KeptRun, Now, OwedRun, Skipped } from './messages.ts';
+import type { Append, Output } from './store.ts';
 
 /** At this size the fsync is a small part of a transaction; larger ones only delay others. */
 export const BATCH_BYTES_MAX = 1 << 20;
 export const BATCH_APPENDS_MAX = 2_000;
 
+/**
+ * A run is sent, repeated and dropped as a whole: half of what a payload takes, and no more than a
+ * few seconds of a PMU.
+ */
+export const RUN_BYTES_MAX = 16 << 10;
+export const RUN_COUNT_MAX = 256;
+
 /** What an append costs in memory beyond its bytes, roughly, for the bound on what waits. */
 const APPEND_OVERHEAD_BYTES = 256;
 
+type Head<Run> = { -readonly [Key in Exclude<keyof Run, 'length'>]: Run[Key] };
+
+/** A run that grows. */
+interface Growing<Run> {
+  readonly head: Head<Run>;
+  readonly bytes: Writer;
+}
+
 /** What will be committed together, and who waits for it. */
 export class Group {
-  readonly #appends: BatchAppend[] = [];
+  readonly #kept = new Runs<KeptRun>(RUN_COUNT_MAX);
+  readonly #owed: Runs<OwedRun>;
   readonly #acknowledged: Acknowledged[] = [];
-  readonly #bytes = new Writer();
   readonly #appenders: PromiseWithResolvers<undefined>[] = [];
   readonly #acknowledgers: PromiseWithResolvers<undefined>[] = [];
+  #contentBytes = 0;
+
+  constructor(runCountMax = RUN_COUNT_MAX) {
+    this.#owed = new Runs(runCountMax);
+  }
 
   get full(): boolean {
-    return this.#appends.length >= BATCH_APPENDS_MAX || this.#bytes.length >= BATCH_BYTES_MAX;
+    return this.#appenders.length >= BATCH_APPENDS_MAX || this.#contentBytes >= BATCH_BYTES_MAX;
   }
 
   /** Memory it holds, roughly. */
   get bytes(): number {
     return (
-      this.#bytes.length +
+      this.#contentBytes +
       (this.#appenders.length + this.#acknowledgers.length) * APPEND_OVERHEAD_BYTES
     );
   }
 
-  append({ source, readings, takenMs, observation, outputs }: Append): Promise<void> {
-    this.#bytes.bytes(observation);
-    for (const { records } of outputs) this.#bytes.bytes(records);
-    this.#appends.push({
-      source,
-      readings,
-      takenMs,
-      length: observation.length,
-      outputs: outputs.map(({ records, backend, stream, recordCount, readings: leaving }) => {
-        return { backend, stream, recordCount, readings: leaving, length: records.length };
-      }),
+  /** What its appends owe, as numbers that are skipped if they cannot be kept. */
+  get owed(): readonly Skipped[] {
+    return this.#owed.all.map(({ head: { backend, stream, class: of, count } }) => {
+      return { backend, stream, class: of, count };
     });
+  }
+
+  append(append: Append): Promise<void> {
+    const { source, takenMs, readings, observation } = append;
+    const kept = this.#kept.of(source, observation.length, () => {
+      return { source, takenMs, count: 0, readings: 0 };
+    });
+    kept.head.takenMs = takenMs;
+    kept.head.count += 1;
+    kept.head.readings += readings;
+    writeKept(kept.bytes, append);
+    this.#contentBytes += observation.length;
+    for (const output of append.outputs) this.#owe(output, takenMs);
     return waiting(this.#appenders);
   }
 
@@ -50,19 +77,29 @@ export class Group {
   }
 
   /** The batch to send; its buffer is to be transferred, and the group takes nothing more. */
-  seal(): Batch {
-    const { buffer } = this.#bytes.finish();
-    return { appends: this.#appends, acknowledged: this.#acknowledged, bytes: buffer };
+  seal(now: Now, skipped: readonly Skipped[]): Batch {
+    const runs = [...this.#kept.all, ...this.#owed.all].map(({ bytes }) => bytes.finish());
+    const bytes = joined(runs);
+    const acknowledged = this.#acknowledged;
+    return {
+      now,
+      kept: this.#kept.sealed(),
+      owed: this.#owed.sealed(),
+      skipped,
+      acknowledged,
+      bytes,
+    };
   }
 
   /** Whether both appends and acknowledgements are in it. */
   get mixed(): boolean {
-    return this.#appends.length > 0 && this.#acknowledged.length > 0;
+    return this.#appenders.length > 0 && this.#acknowledged.length > 0;
   }
 
   /** The batch without its appends. */
-  acknowledgements(): Batch {
-    return { appends: [], acknowledged: this.#acknowledged, bytes: new ArrayBuffer(0) };
+  acknowledgements(now: Now): Batch {
+    const acknowledged = this.#acknowledged;
+    return { now, kept: [], owed: [], skipped: [], acknowledged, bytes: new ArrayBuffer(0) };
   }
 
   refuseAppends(reason: unknown): void {
@@ -77,6 +114,58 @@ export class Group {
   reject(reason: unknown): void {
     for (const { reject } of [...this.#appenders, ...this.#acknowledgers]) reject(reason);
   }
+
+  #owe({ backend, stream, class: of, records, recordCount, readings }: Output, takenMs: number) {
+    const { head, bytes } = this.#owed.of(`${backend}\n${stream}`, records.length, () => {
+      return { backend, stream, class: of, takenMs, count: 0, recordCount: 0, readings: 0 };
+    });
+    head.count += 1;
+    head.recordCount += recordCount;
+    head.readings += readings;
+    bytes.bytes(records);
+    this.#contentBytes += records.length;
+  }
+}
+
+/** Runs in the order of their beginning; each name has one that still grows. */
+class Runs<Run extends { readonly count: number }> {
+  readonly all: Growing<Run>[] = [];
+  readonly #growing = new Map<string, Growing<Run>>();
+  readonly #countMax: number;
+
+  constructor(countMax: number) {
+    this.#countMax = countMax;
+  }
+
+  /** The run of `name` that takes `length` bytes more. */
+  of(name: string, length: number, begin: () => Head<Run>): Growing<Run> {
+    const known = this.#growing.get(name);
+    if (known !== undefined && this.#hasRoom(known, length)) return known;
+    const run = { head: begin(), bytes: new Writer(Math.max(256, 2 * length)) };
+    this.all.push(run);
+    this.#growing.set(name, run);
+    return run;
+  }
+
+  sealed(): readonly (Head<Run> & { readonly length: number })[] {
+    return this.all.map(({ head, bytes }) => ({ ...head, length: bytes.length }));
+  }
+
+  #hasRoom({ head, bytes }: Growing<Run>, length: number): boolean {
+    // The head of any run has its count (`Run` says so); the mapped type hides it.
+    const { count } = head as { readonly count: number };
+    return count < this.#countMax && bytes.length + length <= RUN_BYTES_MAX;
+  }
+}
+
+function joined(parts: readonly Uint8Array[]): ArrayBuffer {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole.buffer;
 }
 
 function waiting(waiters: PromiseWithResolvers<undefined>[]): Promise<void> {

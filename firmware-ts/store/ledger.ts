@@ -1,31 +1,56 @@
 import type { Database } from 'better-sqlite3';
-import type { Acknowledged, Batch, BatchAppend, BatchOutput, Page } from './messages.ts';
-import { prune } from './prune.ts';
+import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { Batch, Calls, Now, OwedBy, Page } from './messages.ts';
+import { OutboxLedger, laneOf, merged, owedOf } from './outbox.ts';
+import { unpack } from './packing.ts';
 import { RunningNumbers } from './running.ts';
-import { type Statements, prepareStatements } from './statements.ts';
-import type { DueEntry, Kept, Retention, StoreCounts } from './store.ts';
+import { LANES } from './schema.ts';
+import { Shelf } from './shelf.ts';
+import { type FilledEntryRow, type Statements, prepareStatements } from './statements.ts';
+import type { DueEntry, Kept, NamedGap, Owed, Standing } from './store.ts';
+import type { Quarantined, Retention, StoreCounts } from './store.ts';
 
 /** A page's bytes, so that one answer never holds a whole backlog in memory. */
-const PAGE_BYTES_MAX = 4 << 20;
+const PAGE_BYTES_MAX = 1 << 20;
+
+/** Entries in quarantine that are listed; people look at them. */
+const QUARANTINE_ROWS_MAX = 1_000;
 
 /** SQLite's own limit (sqlite.org/limits.html). */
 const PAGE_COUNT_MAX = 0xffff_fffe;
 
+/** What is kept how long. */
+export interface Bounds {
+  readonly shelf: Retention;
+  readonly outboxOf: (backend: string) => Retention;
+}
+
 /** The books: every method is at most one transaction on one open database; for the thread. */
 export class Ledger {
   readonly #database: Database;
-  readonly #retention: Retention;
+  readonly #bounds: Bounds;
   readonly #statements: Statements;
   readonly #stored = new Map<string, number>();
   #numbers: RunningNumbers;
+  #outbox: OutboxLedger;
+  #shelf: Shelf;
+  /** The store's clock stood here when the file was opened (decision 0006). */
+  readonly #openedAtMs: number;
+  #growing = true;
   /** A transaction failed: what `#numbers` says may not be so. */
   #stale = false;
 
-  constructor(database: Database, retention: Retention) {
+  constructor(database: Database, bounds: Bounds, now: Now) {
     this.#database = database;
-    this.#retention = retention;
+    this.#bounds = bounds;
     this.#statements = prepareStatements(database);
     this.#numbers = new RunningNumbers(this.#statements);
+    this.#outbox = new OutboxLedger(this.#statements, this.#numbers);
+    this.#shelf = new Shelf(this.#statements, this.#numbers);
+    const { elapsedMs, wallMs } = this.#numbers;
+    // What passed while nothing ran is known only if the clock was believed before and after.
+    const awayMs = wallMs === undefined ? 0 : (now.wallMs ?? wallMs) - wallMs;
+    this.#openedAtMs = elapsedMs + Math.max(0, awayMs) - now.openMs;
   }
 
   get epoch(): number {
@@ -38,6 +63,8 @@ export class Ledger {
 
   /** From now on the database may grow, or only fill the pages that it has. */
   mayGrow(allowed: boolean): void {
+    if (allowed === this.#growing) return;
+    this.#growing = allowed;
     // SQLite never goes below the present count, and then fails with SQLITE_FULL.
     this.#database.pragma(`max_page_count = ${allowed ? PAGE_COUNT_MAX : 1}`);
   }
@@ -47,39 +74,93 @@ export class Ledger {
     this.#database.pragma('wal_checkpoint(TRUNCATE)');
   }
 
-  /** Appends, numbers, acknowledges and prunes; answers which back-ends are owed more. */
-  commit(batch: Batch): readonly string[] {
-    if (this.#stale) this.#numbers = new RunningNumbers(this.#statements);
-    this.#stale = true;
-    this.#database.transaction(() => this.#write(batch)).immediate();
-    this.#stale = false;
-    for (const { source, readings } of batch.appends) {
+  /** Appends, numbers, acknowledges and prunes; answers what that changed for back-ends. */
+  commit(batch: Batch): OwedBy {
+    const owed = this.#transaction(batch.now, () => this.#write(batch));
+    for (const { source, readings } of batch.kept) {
       this.#stored.set(source, (this.#stored.get(source) ?? 0) + readings);
     }
-    return [...new Set(batch.appends.flatMap(({ outputs }) => outputs.map((to) => to.backend)))];
+    return owed;
   }
 
-  due({ name, afterId, limit }: Page): readonly DueEntry[] {
+  /**
+   * Frees pages for a batch that the disk has no room for: the oldest that is kept at home, then
+   * what is less urgent than the batch. Confirmed entries never give way to their equals.
+   */
+  makeRoom(batch: Batch): void {
+    // A page is freed only when all in it is gone, so that more is dropped than is needed.
+    const needed = 2 * batch.bytes.byteLength + (64 << 10);
+    this.#transaction(batch.now, () => {
+      let freed = this.#shelf.makeRoom(needed);
+      for (const { backend: name, class: of } of backendsOwed(batch)) {
+        if (freed >= needed) break;
+        const backend = this.#numbers.backend(name);
+        const how = { reason: 'disk-full', now: batch.now } as const;
+        freed += this.#outbox.makeRoom(backend, needed - freed, lessUrgentThan(of), how);
+      }
+    });
+  }
+
+  /** Gaps named in transactions since the last call. */
+  takeGaps(): readonly NamedGap[] {
+    return this.#outbox.gaps.take();
+  }
+
+  due({ name, class: of, afterId, limit }: Calls['due']['ask']): readonly DueEntry[] {
     const backend = this.#numbers.backends.get(name);
     if (backend === undefined) return [];
-    const entries = this.#statements.due.iterate(backend.id, afterId, limit);
-    return bounded(entries, ({ records }) => records.length);
+    const rows = this.#statements.due.iterate(laneOf(backend, of), afterId, limit);
+    return bounded(rows, ({ size }) => size).map((row) => this.#dueOf(row));
+  }
+
+  quarantine({ backend, id, failure, now }: Calls['quarantine']['ask']): boolean {
+    return this.#transaction(now, () => this.#outbox.quarantine(backend, id, failure, now));
+  }
+
+  quarantined(name: string): readonly Quarantined[] {
+    const backend = this.#numbers.backends.get(name);
+    if (backend === undefined) return [];
+    const least = backend.id * LANES;
+    const rows = this.#statements.quarantined.all(least, least + LANES, QUARANTINE_ROWS_MAX);
+    return rows.map((row) => {
+      const { bytes, code, message } = row;
+      return { ...this.#headOf(row), bytes, code, message };
+    });
+  }
+
+  resend({ backend, id, now }: Calls['resend']['ask']): OwedBy | undefined {
+    const owed = this.#transaction(now, () => this.#outbox.resend(backend, id));
+    return owed && { [backend]: owed };
+  }
+
+  discard({ backend, id, now }: Calls['discard']['ask']): boolean {
+    return this.#transaction(now, () => this.#outbox.discard(backend, id));
+  }
+
+  receive({ backend, receipts, now }: Calls['receive']['ask']): OwedBy {
+    return { [backend]: this.#transaction(now, () => this.#outbox.receive(backend, receipts)) };
+  }
+
+  standing({ backend, now }: Calls['standing']['ask']): Standing {
+    return this.#transaction(now, () => {
+      this.#outbox.tidy();
+      return this.#outbox.standing(backend);
+    });
   }
 
   observations({ name, afterId, limit }: Page): readonly Kept[] {
     const source = this.#numbers.sources.get(name);
     if (source === undefined) return [];
-    const kept = this.#statements.observations.iterate(source.id, afterId, limit);
+    const kept = this.#shelf.observations(source, afterId, limit);
     return bounded(kept, ({ observation }) => observation.length);
   }
 
   counts(): StoreCounts {
     const sources = [...this.#stored].map(([name, stored]) => [name, { stored }] as const);
-    const backends = this.#statements.backends
-      .all()
-      .map(({ name, queuedEntries, queuedReadings }) => {
-        return [name, { queuedEntries, queuedReadings }] as const;
-      });
+    const backends = [...this.#numbers.backends.values()].map((backend) => {
+      const { name, queuedEntries, queuedReadings, queuedBytes } = backend;
+      return [name, { queuedEntries, queuedReadings, queuedBytes }] as const;
+    });
     return { sources: Object.fromEntries(sources), backends: Object.fromEntries(backends) };
   }
 
@@ -87,67 +168,92 @@ export class Ledger {
     this.#database.close();
   }
 
-  #write(batch: Batch): void {
+  #write(batch: Batch): OwedBy {
+    const storedMs = this.#storeMs(batch.now);
     const bytes = Buffer.from(batch.bytes);
     let offset = 0;
-    for (const append of batch.appends) offset = this.#append(append, bytes, offset);
-    for (const acknowledged of batch.acknowledged) this.#acknowledge(acknowledged);
-    const newest = batch.appends.at(-1);
-    if (newest !== undefined) {
-      prune(this.#statements, this.#numbers, this.#retention, newest.takenMs);
+    for (const run of batch.kept) {
+      this.#shelf.keep(run, bytes.subarray(offset, offset + run.length), storedMs);
+      offset += run.length;
     }
-    this.#numbers.write();
+    const owed: Record<string, Owed> = {};
+    for (const run of batch.owed) {
+      const { backend } = run;
+      const records = bytes.subarray(offset, offset + run.length);
+      const id = this.#outbox.owe(run, records, storedMs);
+      const lane = DELIVERY_CLASSES.indexOf(run.class);
+      owed[backend] = merged(owed[backend] ?? {}, owedOf({ id, lane }));
+      offset += run.length;
+    }
+    for (const skipped of batch.skipped) this.#outbox.skip(skipped, batch.now);
+    for (const acknowledged of batch.acknowledged) this.#outbox.acknowledge(acknowledged);
+    if (batch.kept.length > 0) this.#bound(storedMs, batch.now);
+    return owed;
   }
 
-  #append(append: BatchAppend, bytes: Buffer, start: number): number {
-    const source = this.#numbers.source(append.source);
-    let offset = start + append.length;
-    const { takenMs, readings } = append;
-    const id = this.#numbers.nextObservation;
-    this.#statements.keep.run(id, source.id, takenMs, readings, bytes.subarray(start, offset));
-    this.#numbers.nextObservation = id + 1;
-    source.bytes += append.length;
-    source.changed = true;
-    for (const output of append.outputs) {
-      const end = offset + output.length;
-      this.#owe(takenMs, output, bytes.subarray(offset, end));
-      offset = end;
-    }
-    return offset;
-  }
-
-  #owe(takenMs: number, output: BatchOutput, records: Buffer): void {
-    const backend = this.#numbers.backend(output.backend);
-    const stream = this.#numbers.stream(backend, output.stream);
-    const { readings, recordCount } = output;
-    const [id, sequence] = [this.#numbers.nextEntry, stream.nextSequence];
-    this.#statements.owe.run(
-      id,
-      backend.id,
-      stream.id,
-      sequence,
-      takenMs,
-      readings,
-      recordCount,
-      records,
-    );
-    this.#numbers.nextEntry = id + 1;
-    stream.nextSequence = sequence + 1;
-    stream.changed = true;
-    backend.entries += 1;
-    backend.readings += readings;
-  }
-
-  #acknowledge({ backend: name, ids }: Acknowledged): void {
-    const backend = this.#numbers.backends.get(name);
-    if (backend === undefined) return;
-    for (const id of ids) {
-      const readings = this.#statements.forget.get(id, backend.id);
-      if (readings === undefined) continue;
-      backend.entries -= 1;
-      backend.readings -= readings;
+  #bound(storedMs: number, now: Now): void {
+    this.#shelf.prune(this.#bounds.shelf, storedMs);
+    for (const backend of this.#numbers.backends.values()) {
+      const { ageMs, bytes } = this.#bounds.outboxOf(backend.name);
+      this.#outbox.expire(backend, storedMs - ageMs, now);
+      const excess = backend.queuedBytes - bytes;
+      const how = { reason: 'bytes', now } as const;
+      if (excess > 0) this.#outbox.makeRoom(backend, excess, LEAST_URGENT_FIRST, how);
     }
   }
+
+  #storeMs({ openMs }: Now): number {
+    return Math.max(this.#numbers.elapsedMs, Math.round(this.#openedAtMs + openMs));
+  }
+
+  #transaction<Result>(now: Now, run: () => Result): Result {
+    if (this.#stale) this.#reload();
+    this.#stale = true;
+    const result = this.#database
+      .transaction(() => {
+        const answer = run();
+        this.#numbers.write(this.#storeMs(now), now);
+        return answer;
+      })
+      .immediate();
+    this.#stale = false;
+    return result;
+  }
+
+  #reload(): void {
+    this.#numbers = new RunningNumbers(this.#statements);
+    this.#outbox = new OutboxLedger(this.#statements, this.#numbers);
+    this.#shelf = new Shelf(this.#statements, this.#numbers);
+  }
+
+  #dueOf(row: FilledEntryRow): DueEntry {
+    const { packing, size, records: bytes } = row;
+    return { ...this.#headOf(row), records: unpack({ packing, size, bytes }) };
+  }
+
+  #headOf(row: Omit<FilledEntryRow, 'records'>): Omit<DueEntry, 'records'> {
+    const { id, sequence, count, takenMs, recordCount, readings } = row;
+    const { name: stream = '', epoch = 0 } = this.#numbers.streams.get(row.stream) ?? {};
+    return { id, stream, epoch, sequence, count, takenMs, recordCount, readings };
+  }
+}
+
+const LEAST_URGENT_FIRST = DELIVERY_CLASSES.toReversed();
+
+function lessUrgentThan(of: DeliveryClass): readonly DeliveryClass[] {
+  return LEAST_URGENT_FIRST.slice(0, LEAST_URGENT_FIRST.indexOf(of));
+}
+
+/** Those that a batch owes more, each with its most urgent class. */
+function backendsOwed({ owed }: Batch): readonly { backend: string; class: DeliveryClass }[] {
+  const places = new Map<string, number>();
+  for (const { backend, class: of } of owed) {
+    const place = DELIVERY_CLASSES.indexOf(of);
+    places.set(backend, Math.min(place, places.get(backend) ?? place));
+  }
+  return [...places].map(([backend, place]) => {
+    return { backend, class: DELIVERY_CLASSES[place] ?? 'bulk' };
+  });
 }
 
 /** Rows up to `PAGE_BYTES_MAX` in all, but at least one. */

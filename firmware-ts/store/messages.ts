@@ -1,35 +1,82 @@
 import type { Failure } from '#bytes/failure.ts';
-import type { Append, DueEntry, Kept, Opening, Output, Retention, StoreCounts } from './store.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import type {
+  Standing,
+  DueEntry,
+  Kept,
+  NamedGap,
+  Opening,
+  Output,
+  Owed,
+  Quarantined,
+  Receipt,
+  Retention,
+  StoreCounts,
+} from './store.ts';
 
 /** What the store's thread is started with. */
 export interface ThreadSetting {
   readonly directory: string;
+  /** Of each source at home. */
   readonly retention: Retention;
+  /** Of the outbox of each back-end; `outboxRetention` for those not named. */
+  readonly outboxes: Readonly<Record<string, Retention>>;
+  readonly outboxRetention: Retention;
   /** The epoch to take if one begins. */
   readonly newEpoch: number;
+  readonly now: Now;
   /** better-sqlite3's native add-on, where it does not lie in its package. */
   readonly addonFile?: string;
 }
 
-/** What one transaction does; its byte arrays lie one after another in `bytes`. */
+/** The moment of a call, which the thread has no clock for. */
+export interface Now {
+  /** Milliseconds of the monotonic clock since the store was opened. */
+  readonly openMs: number;
+  /** The wall clock, while it is believed. */
+  readonly wallMs?: number;
+}
+
+/** What one transaction does; the bytes of its runs lie one after another in `bytes`. */
 export interface Batch {
-  readonly appends: readonly BatchAppend[];
+  readonly now: Now;
+  readonly kept: readonly KeptRun[];
+  readonly owed: readonly OwedRun[];
+  readonly skipped: readonly Skipped[];
   readonly acknowledged: readonly Acknowledged[];
-  /** Each append's observation, then the records of its outputs. */
+  /** Those of `kept`, then those of `owed`. */
   readonly bytes: ArrayBuffer;
 }
 
-export type BatchAppend = Omit<Append, 'observation' | 'outputs'> & {
+/** Observations of one source (`kept-run.ts`). */
+export interface KeptRun {
+  readonly source: string;
+  /** Of the last observation. */
+  readonly takenMs: number;
+  readonly count: number;
+  readonly readings: number;
   readonly length: number;
-  readonly outputs: readonly BatchOutput[];
+}
+
+/** Outputs of one stream, records after records. */
+export type OwedRun = Omit<Output, 'records'> & {
+  /** Of the first observation. */
+  readonly takenMs: number;
+  readonly count: number;
+  readonly length: number;
 };
 
-export type BatchOutput = Omit<Output, 'records'> & { readonly length: number };
+/** Outputs that the disk had no room for: they take numbers, which are named as a gap. */
+export type Skipped = Pick<OwedRun, 'backend' | 'stream' | 'class' | 'count'>;
 
 export interface Acknowledged {
   readonly backend: string;
   readonly ids: readonly number[];
+  readonly awaitReceipt: boolean;
 }
+
+/** What back-ends are owed more, by their names. */
+export type OwedBy = Readonly<Record<string, Owed>>;
 
 export interface Page {
   readonly name: string;
@@ -37,11 +84,40 @@ export interface Page {
   readonly limit: number;
 }
 
+/** One entry of a back-end's outbox. */
+export interface EntryAsk {
+  readonly backend: string;
+  readonly id: number;
+  readonly now: Now;
+}
+
 /** What can be asked of the thread, and what it answers. */
 export interface Calls {
-  /** Answers with the back-ends that are owed more than before. */
-  readonly commit: { readonly ask: Batch; readonly answer: readonly string[] };
-  readonly due: { readonly ask: Page; readonly answer: readonly DueEntry[] };
+  /** Answers with what back-ends are owed more than before. */
+  readonly commit: { readonly ask: Batch; readonly answer: OwedBy };
+  readonly due: {
+    readonly ask: Page & { readonly class: DeliveryClass };
+    readonly answer: readonly DueEntry[];
+  };
+  readonly quarantine: {
+    readonly ask: EntryAsk & { readonly failure: Failure };
+    readonly answer: boolean;
+  };
+  readonly quarantined: { readonly ask: string; readonly answer: readonly Quarantined[] };
+  readonly resend: { readonly ask: EntryAsk; readonly answer: OwedBy | undefined };
+  readonly discard: { readonly ask: EntryAsk; readonly answer: boolean };
+  readonly receive: {
+    readonly ask: {
+      readonly backend: string;
+      readonly receipts: readonly Receipt[];
+      readonly now: Now;
+    };
+    readonly answer: OwedBy;
+  };
+  readonly standing: {
+    readonly ask: { readonly backend: string; readonly now: Now };
+    readonly answer: Standing;
+  };
   readonly observations: { readonly ask: Page; readonly answer: readonly Kept[] };
   readonly counts: { readonly ask: undefined; readonly answer: StoreCounts };
   readonly close: { readonly ask: undefined; readonly answer: undefined };
@@ -61,5 +137,6 @@ export type Reply =
   | { readonly kind: 'opened'; readonly opening: Opening }
   | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'set-aside'; readonly opening: Opening }
+  | { readonly kind: 'named'; readonly gaps: readonly NamedGap[] }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: Calls[CallName]['answer'] }
   | { readonly kind: 'failed'; readonly id: number; readonly failure: Failure };

@@ -8,20 +8,23 @@ const NUMBER_MAX = 2 ** 52;
 /** Newest entries that are compared with the numbers of their streams: not the whole backlog. */
 const RECENT_ENTRIES = 1_000;
 
-const RECENT = `SELECT stream, sequence FROM outbox ORDER BY id DESC LIMIT ${RECENT_ENTRIES}`;
+const RECENT = `SELECT stream, sequence + count - 1 AS sequence FROM entry
+  ORDER BY id DESC LIMIT ${RECENT_ENTRIES}`;
+
+const NEXT_OBSERVATION = 'coalesce((SELECT id + count FROM kept ORDER BY id DESC LIMIT 1), 1)';
 const OUTSIDE = `NOT BETWEEN 0 AND ${NUMBER_MAX}`;
 
 /** Each finds a row where numbers are beyond repair: nothing says what they were. */
 const HOPELESS: readonly string[] = [
   `SELECT 1 FROM meta WHERE epoch ${OUTSIDE}`,
-  `SELECT 1 FROM (SELECT max(id) AS id FROM outbox) WHERE id ${OUTSIDE}`,
-  `SELECT 1 FROM (SELECT max(id) AS id FROM observation) WHERE id ${OUTSIDE}`,
+  `SELECT 1 FROM (SELECT max(id) AS id FROM entry) WHERE id ${OUTSIDE}`,
+  `SELECT 1 FROM (SELECT max(id) AS id FROM kept) WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM source WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM backend WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM stream WHERE id ${OUTSIDE} OR epoch ${OUTSIDE}`,
   `SELECT 1 FROM (${RECENT}) WHERE sequence ${OUTSIDE}`,
   `SELECT 1 FROM stream WHERE next_sequence ${OUTSIDE}
-   AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.stream = stream.id)`,
+   AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.stream = stream.id)`,
 ];
 
 /**
@@ -30,24 +33,27 @@ const HOPELESS: readonly string[] = [
  */
 const REPAIRS: readonly string[] = [
   `UPDATE meta SET next_entry =
-     (SELECT max(coalesce(max(id), 0) + 1, epoch * ${ENTRIES_PER_EPOCH}) FROM outbox)
+     (SELECT max(coalesce(max(id), 0) + 1, epoch * ${ENTRIES_PER_EPOCH}) FROM entry)
    WHERE next_entry NOT BETWEEN
-     (SELECT coalesce(max(id), 0) + 1 FROM outbox) AND ${NUMBER_MAX}`,
-  `UPDATE meta SET next_observation = (SELECT coalesce(max(id), 0) + 1 FROM observation)
-   WHERE next_observation NOT BETWEEN
-     (SELECT coalesce(max(id), 0) + 1 FROM observation) AND ${NUMBER_MAX}`,
+     (SELECT coalesce(max(id), 0) + 1 FROM entry) AND ${NUMBER_MAX}`,
+  `UPDATE meta SET next_observation = ${NEXT_OBSERVATION}
+   WHERE next_observation NOT BETWEEN ${NEXT_OBSERVATION} AND ${NUMBER_MAX}`,
   `UPDATE stream SET next_sequence =
-     (SELECT max(sequence) + 1 FROM outbox WHERE outbox.stream = stream.id)
+     (SELECT max(sequence + count) FROM entry WHERE entry.stream = stream.id)
    WHERE next_sequence ${OUTSIDE}`,
   `UPDATE stream SET next_sequence = recent.last + 1
    FROM (SELECT stream, max(sequence) AS last FROM (${RECENT}) GROUP BY stream) AS recent
    WHERE recent.stream = stream.id AND next_sequence <= recent.last`,
   `UPDATE source SET bytes =
-     (SELECT coalesce(sum(length(form)), 0) FROM observation WHERE observation.source = source.id)
+     (SELECT coalesce(sum(length(form)), 0) FROM kept WHERE kept.source = source.id)
    WHERE bytes ${OUTSIDE}`,
-  `UPDATE backend SET (queued_entries, queued_readings) =
-     (SELECT count(*), coalesce(sum(readings), 0) FROM outbox WHERE outbox.backend = backend.id)
-   WHERE queued_entries ${OUTSIDE} OR queued_readings ${OUTSIDE}`,
+  `UPDATE stream SET chain = NULL, through = coalesce(
+     (SELECT min(sequence) FROM entry WHERE entry.stream = stream.id), next_sequence) - 1
+   WHERE through NOT BETWEEN -1 AND next_sequence - 1`,
+  `UPDATE backend SET (queued_entries, queued_readings, queued_bytes) =
+     (SELECT count(*), coalesce(sum(readings), 0), coalesce(sum(length(records)), 0)
+      FROM entry JOIN stream ON stream.id = entry.stream WHERE stream.backend = backend.id)
+   WHERE queued_entries ${OUTSIDE} OR queued_readings ${OUTSIDE} OR queued_bytes ${OUTSIDE}`,
 ];
 
 /**

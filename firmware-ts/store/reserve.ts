@@ -39,14 +39,18 @@ export class Reserve {
     return this.#present;
   }
 
+  /** Whether so little is left beside the reserve that a log could not be emptied any more. */
+  get scarce(): boolean {
+    return freeBytes(this.#file) < MARGIN_BYTES;
+  }
+
   release(): void {
     rmSync(this.#file, { force: true });
     this.#present = false;
   }
 
   #fits(): boolean {
-    const { bavail, bsize } = statfsSync(dirname(this.#file));
-    return bavail * bsize >= RESERVE_BYTES + MARGIN_BYTES;
+    return freeBytes(this.#file) >= RESERVE_BYTES + MARGIN_BYTES;
   }
 
   /** Not a hole and not zeros: some file systems store neither. */
@@ -65,4 +69,9 @@ export class Reserve {
     if (left > 0) this.release();
     return left <= 0;
   }
+}
+
+function freeBytes(file: string): number {
+  const { bavail, bsize } = statfsSync(dirname(file));
+  return bavail * bsize;
 }

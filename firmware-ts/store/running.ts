@@ -1,5 +1,8 @@
 import { OperatingError } from '#bytes/failure.ts';
-import type { Statements } from './statements.ts';
+import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { Now } from './messages.ts';
+import type { Statements, StreamRow } from './statements.ts';
+import type { Gap } from './store.ts';
 
 export interface SourceState {
   readonly id: number;
@@ -7,20 +10,39 @@ export interface SourceState {
   changed: boolean;
 }
 
-/** A back-end, and by how much the current transaction changes what waits for it. */
 export interface BackendState {
   readonly id: number;
+  readonly name: string;
+  /** Those that grow, by name. */
   readonly streams: Map<string, StreamState>;
-  entries: number;
-  readings: number;
-}
-
-export interface StreamState {
-  readonly id: number;
-  readonly epoch: number;
-  nextSequence: number;
+  queuedEntries: number;
+  queuedReadings: number;
+  queuedBytes: number;
   changed: boolean;
 }
+
+/** One outgoing stream in one epoch. */
+export interface StreamState {
+  readonly id: number;
+  readonly backend: BackendState;
+  readonly name: string;
+  readonly class: DeliveryClass;
+  readonly epoch: number;
+  /** Takes appends; the others stem from earlier epochs, and only empty. */
+  readonly growing: boolean;
+  nextSequence: number;
+  /** All numbers up to here are acknowledged or named. */
+  through: number;
+  /** The chain there, or nothing if it cannot be known. */
+  chain: Uint8Array | undefined;
+  /** Gaps beyond `through`, which it will pass over. */
+  readonly gapsAhead: Gap[];
+  gapsOmitted: number;
+  changed: boolean;
+}
+
+/** Of a chain of nothing (decision 0006). */
+const CHAIN_START = new Uint8Array(32);
 
 /**
  * The running numbers as the file has them, read once and written back once a transaction. After
@@ -30,8 +52,12 @@ export class RunningNumbers {
   readonly epoch: number;
   readonly sources = new Map<string, SourceState>();
   readonly backends = new Map<string, BackendState>();
+  readonly streams = new Map<number, StreamState>();
   nextEntry: number;
   nextObservation: number;
+  /** The store's own clock (decision 0006): when the file was last written, and at which time. */
+  elapsedMs: number;
+  wallMs: number | undefined;
   readonly #statements: Statements;
 
   constructor(statements: Statements) {
@@ -42,17 +68,13 @@ export class RunningNumbers {
       epoch: this.epoch,
       nextEntry: this.nextEntry,
       nextObservation: this.nextObservation,
+      elapsedMs: this.elapsedMs,
     } = meta);
+    this.wallMs = meta.wallMs ?? undefined;
     for (const { name, ...source } of statements.sources.all()) {
       this.sources.set(name, { ...source, changed: false });
     }
-    for (const { id, name } of statements.backends.all()) {
-      const streams = new Map<string, StreamState>();
-      for (const { name: stream, ...state } of statements.streams.all(id)) {
-        streams.set(stream, { ...state, changed: false });
-      }
-      this.backends.set(name, { id, streams, entries: 0, readings: 0 });
-    }
+    this.#readOutboxes();
   }
 
   source(name: string): SourceState {
@@ -68,38 +90,116 @@ export class RunningNumbers {
     const known = this.backends.get(name);
     if (known !== undefined) return known;
     const id = Number(this.#statements.addBackend.run(name).lastInsertRowid);
-    const backend = { id, streams: new Map<string, StreamState>(), entries: 0, readings: 0 };
+    const counts = { queuedEntries: 0, queuedReadings: 0, queuedBytes: 0, changed: false };
+    const backend = { id, name, streams: new Map<string, StreamState>(), ...counts };
     this.backends.set(name, backend);
     return backend;
   }
 
-  stream(backend: BackendState, name: string): StreamState {
+  /** The stream that takes what is appended; `of` counts only where it begins. */
+  stream(backend: BackendState, name: string, of: DeliveryClass): StreamState {
     const known = backend.streams.get(name);
     if (known !== undefined) return known;
-    const { epoch } = this;
-    const id = Number(this.#statements.addStream.run(backend.id, name, epoch).lastInsertRowid);
-    const stream = { id, epoch, nextSequence: 0, changed: false };
-    backend.streams.set(name, stream);
+    const begin = { epoch: this.epoch, growing: true, nextSequence: 0, through: -1 };
+    return this.addStream(backend, name, of, { ...begin, chain: CHAIN_START });
+  }
+
+  addStream(
+    backend: BackendState,
+    name: string,
+    of: DeliveryClass,
+    begin: Pick<StreamState, 'epoch' | 'growing' | 'nextSequence' | 'through' | 'chain'>,
+  ): StreamState {
+    const { epoch, growing, nextSequence, through, chain } = begin;
+    const place = DELIVERY_CLASSES.indexOf(of);
+    const row = [backend.id, name, place, epoch, Number(growing), nextSequence, through];
+    const id = Number(this.#statements.addStream.run(...row, chain ?? null).lastInsertRowid);
+    const rest = { gapsAhead: [], gapsOmitted: 0, changed: false };
+    const stream = { id, backend, name, class: of, ...begin, ...rest };
+    this.#remember(stream);
     return stream;
   }
 
+  forgetStream({ id, name, growing, backend }: StreamState): void {
+    this.#statements.forgetStream.run(id);
+    this.#statements.forgetGaps.run(id);
+    this.streams.delete(id);
+    if (growing) backend.streams.delete(name);
+  }
+
   /** Writes what has changed; within the transaction that changed it. */
-  write(): void {
+  write(elapsedMs: number, { wallMs }: Pick<Now, 'wallMs'>): void {
     for (const source of this.sources.values()) {
       if (source.changed) this.#statements.setSource.run(source.bytes, source.id);
       source.changed = false;
     }
     for (const backend of this.backends.values()) {
-      const { id, entries, readings } = backend;
-      if (entries !== 0 || readings !== 0) {
-        this.#statements.addToBackend.run(entries, readings, id);
+      const { id, queuedEntries, queuedReadings, queuedBytes, changed } = backend;
+      if (changed) {
+        this.#statements.setBackend.run(queuedEntries, queuedReadings, queuedBytes, id);
       }
-      backend.entries = backend.readings = 0;
-      for (const stream of backend.streams.values()) {
-        if (stream.changed) this.#statements.setStream.run(stream.nextSequence, stream.id);
-        stream.changed = false;
-      }
+      backend.changed = false;
     }
-    this.#statements.setMeta.run(this.nextEntry, this.nextObservation);
+    for (const stream of this.streams.values()) {
+      const { id, nextSequence, through, chain, gapsOmitted, changed } = stream;
+      if (changed) {
+        this.#statements.setStream.run(nextSequence, through, chain ?? null, gapsOmitted, id);
+      }
+      stream.changed = false;
+    }
+    this.elapsedMs = Math.max(this.elapsedMs, elapsedMs);
+    this.wallMs = wallMs;
+    const { nextEntry, nextObservation } = this;
+    this.#statements.setMeta.run(nextEntry, nextObservation, this.elapsedMs, wallMs ?? null);
   }
+
+  #readOutboxes(): void {
+    const byId = new Map<number, BackendState>();
+    for (const row of this.#statements.backends.all()) {
+      const backend = { ...row, streams: new Map<string, StreamState>(), changed: false };
+      this.backends.set(row.name, backend);
+      byId.set(row.id, backend);
+    }
+    for (const row of this.#statements.streams.all()) {
+      const backend = byId.get(row.backend);
+      if (backend !== undefined) this.#remember(streamOf(row, backend));
+    }
+    for (const { stream, ...row } of this.#statements.gapsAhead.all()) {
+      this.streams.get(stream)?.gapsAhead.push(gapOf(row));
+    }
+  }
+
+  #remember(stream: StreamState): void {
+    this.streams.set(stream.id, stream);
+    if (stream.growing) stream.backend.streams.set(stream.name, stream);
+  }
+}
+
+function streamOf(row: StreamRow, backend: BackendState): StreamState {
+  return {
+    id: row.id,
+    backend,
+    name: row.name,
+    class: DELIVERY_CLASSES[row.class] ?? 'bulk',
+    epoch: row.epoch,
+    growing: row.growing !== 0,
+    nextSequence: row.nextSequence,
+    through: row.through,
+    chain: row.chain ?? undefined,
+    gapsAhead: [],
+    gapsOmitted: row.gapsOmitted,
+    changed: false,
+  };
+}
+
+/** Reasons are written by us alone. */
+export function gapOf(row: {
+  readonly first: number;
+  readonly last: number;
+  readonly reason: string;
+  readonly wallMs: number | null;
+}): Gap {
+  const reason = row.reason as Gap['reason'];
+  const { first, last, wallMs } = row;
+  return { first, last, reason, ...(wallMs === null ? {} : { wallMs }) };
 }

@@ -1,8 +1,19 @@
 import type { Database } from 'better-sqlite3';
 import { OperatingError } from '#bytes/failure.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 
 /** Marks the file as ours in SQLite's header (offset 68): `nrmd`. */
 export const APPLICATION_ID = 0x6e726d64;
+
+/** Lanes of a back-end: one a class, in the order of `DELIVERY_CLASSES`. */
+export const LANES = DELIVERY_CLASSES.length;
+const MEASUREMENT = DELIVERY_CLASSES.indexOf('measurement');
+
+/** What becomes of an entry; the words of column `state`. */
+export const STATE = { due: 0, awaitsReceipt: 1, quarantined: 2 } as const;
+
+/** How bytes lie in a row: as they are, by zstd; one observation without a head (version 1). */
+export const PACKING = { plain: 0, zstd: 1, bare: 2 } as const;
 
 /**
  * Statement n brings a file of version n to version n + 1; the version stands in SQLite's header
@@ -11,8 +22,8 @@ export const APPLICATION_ID = 0x6e726d64;
  * `meta`, `source`, `backend` and `stream` keep the running numbers that must outlive every row
  * they count: a stream's next sequence and the next ids survive the acknowledgement of all.
  */
-const MIGRATIONS: readonly string[] = [
-  `
+const MIGRATIONS: readonly ((newEpoch: number) => string)[] = [
+  () => `
   CREATE TABLE meta (
     epoch INTEGER NOT NULL,
     next_entry INTEGER NOT NULL,
@@ -59,7 +70,103 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX outbox_by_backend ON outbox (backend);
   `,
+  (newEpoch) => [streamsOfVersion2(newEpoch), OUTBOX_OF_VERSION_2, SHELF_OF_VERSION_2].join(''),
 ];
+
+/**
+ * Streams have a class and a chain (decision 0006). Those there end with the epoch, as nobody knows
+ * the chain of what was delivered before.
+ */
+function streamsOfVersion2(newEpoch: number): string {
+  return `
+  UPDATE meta SET epoch = max(epoch + 1, ${newEpoch});
+  ALTER TABLE meta ADD COLUMN elapsed_ms INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE meta ADD COLUMN wall_ms INTEGER;
+  ALTER TABLE backend ADD COLUMN queued_bytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE backend ADD COLUMN standings INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE series (
+    id INTEGER PRIMARY KEY,
+    backend INTEGER NOT NULL REFERENCES backend (id),
+    name TEXT NOT NULL,
+    class INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    growing INTEGER NOT NULL,
+    next_sequence INTEGER NOT NULL,
+    through INTEGER NOT NULL,
+    chain BLOB,
+    gaps_omitted INTEGER NOT NULL,
+    UNIQUE (backend, name, epoch)
+  ) STRICT;
+  INSERT INTO series
+    SELECT id, backend, name, ${MEASUREMENT}, epoch, 0, next_sequence, coalesce(
+      (SELECT min(sequence) FROM outbox WHERE outbox.stream = stream.id), next_sequence) - 1,
+      NULL, 0
+    FROM stream;
+  DROP TABLE stream;
+  ALTER TABLE series RENAME TO stream;
+  `;
+}
+
+/** An entry is a run of observations, and has a class and a state. */
+const OUTBOX_OF_VERSION_2 = `
+  CREATE TABLE entry (
+    id INTEGER PRIMARY KEY,
+    lane INTEGER NOT NULL,
+    stream INTEGER NOT NULL REFERENCES stream (id),
+    sequence INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    taken_ms INTEGER NOT NULL,
+    stored_ms INTEGER NOT NULL,
+    readings INTEGER NOT NULL,
+    record_count INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    packing INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    records BLOB NOT NULL
+  ) STRICT;
+  INSERT INTO entry
+    SELECT id, backend * ${LANES} + ${MEASUREMENT}, stream, sequence, 1, taken_ms, 0, readings,
+      record_count, 0, 0, length(records), records
+    FROM outbox;
+  UPDATE backend SET queued_bytes =
+    (SELECT coalesce(sum(length(records)), 0) FROM outbox WHERE outbox.backend = backend.id);
+  DROP TABLE outbox;
+  CREATE INDEX entry_by_lane ON entry (lane, state);
+
+  CREATE TABLE quarantine (
+    entry INTEGER PRIMARY KEY REFERENCES entry (id),
+    code TEXT NOT NULL,
+    message TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE gap (
+    stream INTEGER NOT NULL REFERENCES stream (id),
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    wall_ms INTEGER,
+    PRIMARY KEY (stream, first)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/** So is a row of what is kept at home. */
+const SHELF_OF_VERSION_2 = `
+  CREATE TABLE kept (
+    id INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL REFERENCES source (id),
+    count INTEGER NOT NULL,
+    readings INTEGER NOT NULL,
+    taken_ms INTEGER NOT NULL,
+    stored_ms INTEGER NOT NULL,
+    packing INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    form BLOB NOT NULL
+  ) STRICT;
+  INSERT INTO kept SELECT id, source, 1, readings, taken_ms, 0, ${PACKING.bare}, length(form), form
+    FROM observation;
+  DROP TABLE observation;
+  CREATE INDEX kept_by_source ON kept (source);
+`;
 
 /**
  * Entries are numbered from here on in a file that begins `epoch`: an acknowledgement that comes
@@ -97,7 +204,7 @@ export function migrate(database: Database, newEpoch: number): void {
   const steps = MIGRATIONS.slice(version);
   if (steps.length === 0) return;
   database.transaction(() => {
-    for (const step of steps) database.exec(step);
+    for (const step of steps) database.exec(step(newEpoch));
     if (version === 0) beginEpoch(database, newEpoch);
     database.pragma(`user_version = ${SCHEMA_VERSION}`);
   })();
@@ -105,6 +212,6 @@ export function migrate(database: Database, newEpoch: number): void {
 
 function beginEpoch(database: Database, epoch: number): void {
   database
-    .prepare('INSERT INTO meta VALUES (?, ?, 1)')
+    .prepare('INSERT INTO meta (epoch, next_entry, next_observation) VALUES (?, ?, 1)')
     .run(epoch, Math.max(1, firstEntryOf(epoch)));
 }

@@ -1,5 +1,4 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { DueEntry, Kept } from './store.ts';
 
 export interface SourceRow {
   readonly id: number;
@@ -12,26 +11,85 @@ export interface BackendRow {
   readonly name: string;
   readonly queuedEntries: number;
   readonly queuedReadings: number;
+  readonly queuedBytes: number;
 }
 
 export interface StreamRow {
   readonly id: number;
+  readonly backend: number;
   readonly name: string;
+  /** Place in `DELIVERY_CLASSES`. */
+  readonly class: number;
   readonly epoch: number;
+  readonly growing: number;
   readonly nextSequence: number;
+  readonly through: number;
+  readonly chain: Uint8Array | null;
+  readonly gapsOmitted: number;
 }
 
 export interface MetaRow {
   readonly epoch: number;
   readonly nextEntry: number;
   readonly nextObservation: number;
+  readonly elapsedMs: number;
+  readonly wallMs: number | null;
 }
 
-/** An old observation that pruning looks at. */
+/** An entry without its records. */
+export interface EntryRow {
+  readonly id: number;
+  readonly lane: number;
+  readonly stream: number;
+  readonly sequence: number;
+  readonly count: number;
+  readonly takenMs: number;
+  readonly storedMs: number;
+  readonly readings: number;
+  readonly recordCount: number;
+  readonly state: number;
+  readonly packing: number;
+  readonly size: number;
+  /** Octets in the file. */
+  readonly bytes: number;
+}
+
+export interface FilledEntryRow extends EntryRow {
+  readonly records: Uint8Array;
+}
+
+export interface QuarantineRow extends EntryRow {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface GapRow {
+  readonly stream: number;
+  readonly first: number;
+  readonly last: number;
+  readonly reason: string;
+  readonly wallMs: number | null;
+}
+
+export interface KeptRow {
+  readonly id: number;
+  readonly takenMs: number;
+  readonly readings: number;
+  readonly packing: number;
+  readonly size: number;
+  readonly form: Uint8Array;
+}
+
+/** A row of the local raw store, without its content. */
 export interface OldRow {
   readonly id: number;
   readonly source: number;
+  readonly count: number;
+  readonly readings: number;
   readonly takenMs: number;
+  readonly storedMs: number;
+  readonly packing: number;
+  readonly size: number;
   readonly bytes: number;
 }
 
@@ -39,72 +97,149 @@ export type Statements = ReturnType<typeof prepareStatements>;
 
 /** Every statement of the store; preparing them also proves that the tables are there. */
 export function prepareStatements(database: Database) {
-  return { ...preparedForWriting(database), ...preparedForReading(database) };
-}
-
-function preparedForWriting(database: Database) {
-  const write = (text: string): Statement => database.prepare(text);
   return {
-    addSource: write('INSERT INTO source (name, bytes) VALUES (?, 0)'),
-    addBackend: write(
-      'INSERT INTO backend (name, queued_entries, queued_readings) VALUES (?, 0, 0)',
-    ),
-    addStream: write(
-      'INSERT INTO stream (backend, name, epoch, next_sequence) VALUES (?, ?, ?, 0)',
-    ),
-    keep: write(
-      'INSERT INTO observation (id, source, taken_ms, readings, form) VALUES (?, ?, ?, ?, ?)',
-    ),
-    owe: write(
-      `INSERT INTO outbox (id, backend, stream, sequence, taken_ms, readings, record_count, records)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    forget: database
-      .prepare<[id: number, backend: number], number>(
-        'DELETE FROM outbox WHERE id = ? AND backend = ? RETURNING readings',
-      )
-      .pluck(),
-    prune: write('DELETE FROM observation WHERE id = ?'),
-    setSource: write('UPDATE source SET bytes = ? WHERE id = ?'),
-    setStream: write('UPDATE stream SET next_sequence = ? WHERE id = ?'),
-    addToBackend: write(
-      `UPDATE backend SET queued_entries = queued_entries + ?, queued_readings = queued_readings + ?
-       WHERE id = ?`,
-    ),
-    setMeta: write('UPDATE meta SET next_entry = ?, next_observation = ?'),
+    ...preparedForNumbers(database),
+    ...preparedForOutbox(database),
+    ...preparedForGaps(database),
+    ...preparedForShelf(database),
   };
 }
 
-function preparedForReading(database: Database) {
+function preparedForNumbers(database: Database) {
+  const write = (text: string): Statement => database.prepare(text);
   return {
     meta: database.prepare<[], MetaRow>(
-      'SELECT epoch, next_entry AS nextEntry, next_observation AS nextObservation FROM meta',
+      `SELECT epoch, next_entry AS nextEntry, next_observation AS nextObservation,
+         elapsed_ms AS elapsedMs, wall_ms AS wallMs FROM meta`,
+    ),
+    setMeta: write(
+      'UPDATE meta SET next_entry = ?, next_observation = ?, elapsed_ms = ?, wall_ms = ?',
     ),
     sources: database.prepare<[], SourceRow>('SELECT id, name, bytes FROM source'),
+    addSource: write('INSERT INTO source (name, bytes) VALUES (?, 0)'),
+    setSource: write('UPDATE source SET bytes = ? WHERE id = ?'),
     backends: database.prepare<[], BackendRow>(
-      `SELECT id, name, queued_entries AS queuedEntries, queued_readings AS queuedReadings
-       FROM backend`,
+      `SELECT id, name, queued_entries AS queuedEntries, queued_readings AS queuedReadings,
+         queued_bytes AS queuedBytes FROM backend`,
     ),
-    streams: database.prepare<[backend: number], StreamRow>(
-      'SELECT id, name, epoch, next_sequence AS nextSequence FROM stream WHERE backend = ?',
+    addBackend: write(
+      'INSERT INTO backend (name, queued_entries, queued_readings) VALUES (?, 0, 0)',
     ),
-    due: database.prepare<[backend: number, afterId: number, limit: number], DueEntry>(
-      `SELECT outbox.id, stream.name AS stream, stream.epoch, sequence, taken_ms AS takenMs,
-         records, record_count AS recordCount, readings
-       FROM outbox JOIN stream ON stream.id = outbox.stream
-       WHERE outbox.backend = ? AND outbox.id > ? ORDER BY outbox.id LIMIT ?`,
+    setBackend: write(
+      `UPDATE backend SET queued_entries = ?, queued_readings = ?, queued_bytes = ? WHERE id = ?`,
     ),
-    observations: database.prepare<[source: number, afterId: number, limit: number], Kept>(
-      `SELECT id, taken_ms AS takenMs, readings, form AS observation
-       FROM observation WHERE source = ? AND id > ? ORDER BY id LIMIT ?`,
+    countStandings: database
+      .prepare<[id: number], number>(
+        'UPDATE backend SET standings = standings + 1 WHERE id = ? RETURNING standings',
+      )
+      .pluck(),
+    streams: database.prepare<[], StreamRow>(
+      `SELECT id, backend, name, class, epoch, growing, next_sequence AS nextSequence, through,
+         chain, gaps_omitted AS gapsOmitted FROM stream ORDER BY id`,
     ),
+    addStream: write(
+      `INSERT INTO stream (backend, name, class, epoch, growing, next_sequence, through, chain,
+         gaps_omitted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+    ),
+    setStream: write(
+      'UPDATE stream SET next_sequence = ?, through = ?, chain = ?, gaps_omitted = ? WHERE id = ?',
+    ),
+    forgetStream: write('DELETE FROM stream WHERE id = ?'),
+  };
+}
+
+const ENTRY = `entry.id, lane, stream, sequence, count, taken_ms AS takenMs, stored_ms AS storedMs,
+  readings, record_count AS recordCount, state, packing, size, length(records) AS bytes`;
+
+function preparedForOutbox(database: Database) {
+  const write = (text: string): Statement => database.prepare(text);
+  return {
+    owe: write(
+      `INSERT INTO entry (id, lane, stream, sequence, count, taken_ms, stored_ms, readings,
+         record_count, state, packing, size, records)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    due: database.prepare<[lane: number, afterId: number, limit: number], FilledEntryRow>(
+      `SELECT ${ENTRY}, records FROM entry
+       WHERE lane = ? AND state = 0 AND id > ? ORDER BY id LIMIT ?`,
+    ),
+    entry: database.prepare<[id: number], FilledEntryRow>(
+      `SELECT ${ENTRY}, records FROM entry WHERE id = ?`,
+    ),
+    forgetEntry: write('DELETE FROM entry WHERE id = ?'),
+    setState: write('UPDATE entry SET state = ? WHERE id = ?'),
+    oldestOf: database.prepare<[lane: number, state: number, limit: number], EntryRow>(
+      `SELECT ${ENTRY} FROM entry WHERE lane = ? AND state = ? ORDER BY id LIMIT ?`,
+    ),
+    awaiting: database.prepare<[lane: number, afterId: number, limit: number], EntryRow>(
+      `SELECT ${ENTRY} FROM entry WHERE lane = ? AND state = 1 AND id > ? ORDER BY id LIMIT ?`,
+    ),
+    quarantine: write('INSERT OR REPLACE INTO quarantine (entry, code, message) VALUES (?, ?, ?)'),
+    quarantined: database.prepare<[least: number, below: number, limit: number], QuarantineRow>(
+      `SELECT ${ENTRY}, code, message FROM quarantine JOIN entry ON entry.id = quarantine.entry
+       WHERE lane >= ? AND lane < ? ORDER BY entry.id LIMIT ?`,
+    ),
+    unquarantine: write('DELETE FROM quarantine WHERE entry = ?'),
+  };
+}
+
+function preparedForGaps(database: Database) {
+  const write = (text: string): Statement => database.prepare(text);
+  return {
+    gaps: database.prepare<[stream: number], GapRow>(
+      `SELECT stream, first, last, reason, wall_ms AS wallMs FROM gap WHERE stream = ?
+       ORDER BY first`,
+    ),
+    gapsAhead: database.prepare<[], GapRow>(
+      `SELECT gap.stream, first, last, reason, wall_ms AS wallMs FROM gap
+       JOIN stream ON stream.id = gap.stream WHERE first > through ORDER BY gap.stream, first`,
+    ),
+    gapBefore: database.prepare<[stream: number, first: number], GapRow>(
+      `SELECT stream, first, last, reason, wall_ms AS wallMs FROM gap
+       WHERE stream = ? AND first < ? ORDER BY first DESC LIMIT 1`,
+    ),
+    addGap: write(
+      `INSERT INTO gap (stream, first, last, reason, wall_ms) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET last = max(last, excluded.last)`,
+    ),
+    growGap: write('UPDATE gap SET last = ? WHERE stream = ? AND first = ?'),
+    countGaps: database
+      .prepare<[stream: number], number>('SELECT count(*) FROM gap WHERE stream = ?')
+      .pluck(),
+    forgetOldestGap: write(
+      `DELETE FROM gap WHERE stream = @stream
+         AND first = (SELECT min(first) FROM gap WHERE stream = @stream)`,
+    ),
+    forgetGaps: write('DELETE FROM gap WHERE stream = ?'),
+  };
+}
+
+const OLD = `id, source, count, readings, taken_ms AS takenMs, stored_ms AS storedMs, packing, size,
+  length(form) AS bytes`;
+
+function preparedForShelf(database: Database) {
+  const write = (text: string): Statement => database.prepare(text);
+  return {
+    keep: write(
+      `INSERT INTO kept (id, source, count, readings, taken_ms, stored_ms, packing, size, form)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    kept: database.prepare<[query: { source: number; after: number; limit: number }], KeptRow>(
+      `SELECT id, taken_ms AS takenMs, readings, packing, size, form FROM kept
+       WHERE source = @source AND id >= coalesce(
+         (SELECT max(id) FROM kept WHERE source = @source AND id <= @after + 1), 0)
+       ORDER BY id LIMIT @limit`,
+    ),
+    form: database.prepare<[id: number], Uint8Array>('SELECT form FROM kept WHERE id = ?').pluck(),
+    remove: write('DELETE FROM kept WHERE id = ?'),
     oldest: database.prepare<[limit: number], OldRow>(
-      `SELECT id, source, taken_ms AS takenMs, length(form) AS bytes
-       FROM observation ORDER BY id LIMIT ?`,
+      `SELECT ${OLD} FROM kept ORDER BY id LIMIT ?`,
     ),
     oldestOfSource: database.prepare<[source: number, limit: number], OldRow>(
-      `SELECT id, source, taken_ms AS takenMs, length(form) AS bytes
-       FROM observation WHERE source = ? ORDER BY id LIMIT ?`,
+      `SELECT ${OLD} FROM kept WHERE source = ? ORDER BY id LIMIT ?`,
+    ),
+    loose: database.prepare<[source: number, afterId: number, limit: number], OldRow>(
+      `SELECT ${OLD} FROM kept WHERE source = ? AND id > ? ORDER BY id LIMIT ?`,
     ),
   };
 }

@@ -1,31 +1,22 @@
 import type { Failure } from '#bytes/failure.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
 
 /**
  * What is kept at home, and what is owed to whom. `append` is confirmed only after the commit has
- * reached the disk; an entry of the outbox is deleted only by `acknowledge`.
+ * reached the disk; an entry of the outbox leaves by `acknowledge`, or is dropped and named.
  *
  * Codes of rejections: `disk-full` (of an append; acknowledgements are still taken), `disk-error`,
- * `disk-read-only` (nothing was kept, a later try may succeed), `store-damaged` (likewise; the file
- * has been set aside), `store-busy` (more waits for the disk than may), `store-closed`,
+ * `disk-read-only` (nothing was kept, a later try may succeed), `store-damaged` (likewise; the
+ * file has been set aside), `store-busy` (more waits for the disk than may), `store-closed`,
  * `store-died`, `bad-append`.
  */
-export interface Store {
+export interface Store extends Outbox {
   readonly opening: Opening;
   /**
    * One observation and what it owes, in one transaction. Resolves when durable. All bytes are
    * copied before it returns.
    */
   append(append: Append): Promise<void>;
-  /**
-   * What `backend` is owed after the entry `afterId` (0: from the oldest), oldest first, at most
-   * `limit` entries; fewer come when they are large, none only when there is nothing more. Ids
-   * grow for ever; order within a stream is the order of `append`.
-   */
-  due(backend: string, afterId: number, limit: number): Promise<readonly DueEntry[]>;
-  /** The broker has these; they are forgotten. Unknown ids do nothing. Resolves when durable. */
-  acknowledge(backend: string, ids: readonly number[]): Promise<void>;
-  /** Calls `wake` whenever a commit has added entries for `backend`; the result unsubscribes. */
-  onDue(backend: string, wake: () => void): () => void;
   /** Calls `report` when a file is found damaged while in use; the result unsubscribes. */
   onSetAside(report: (setAside: SetAside) => void): () => void;
   /** What is kept at home of `source`, oldest first; paged like `due`. */
@@ -36,6 +27,52 @@ export interface Store {
   /** Commits what was appended, then closes the file. */
   close(): Promise<void>;
 }
+
+/** What is owed to back-ends, and what became of it. */
+export interface Outbox {
+  /**
+   * What `backend` is owed in `of`, after the entry `afterId` (0: from the oldest), oldest first,
+   * at most `limit` entries; fewer come when they are large, none only when there is nothing more.
+   * Ids grow for ever; order within a stream is the order of `append`.
+   */
+  due(
+    backend: string,
+    of: DeliveryClass,
+    afterId: number,
+    limit: number,
+  ): Promise<readonly DueEntry[]>;
+  /**
+   * The broker has these; they are forgotten, or kept until `receive` if `awaitReceipt`. Unknown
+   * ids do nothing. Of a stream the oldest must come first: one that comes before its turn stays
+   * due. Resolves when durable.
+   */
+  acknowledge(backend: string, ids: readonly number[], how?: Acknowledgement): Promise<void>;
+  /** Sets one entry aside and names its numbers as a gap. Resolves when durable. */
+  quarantine(backend: string, id: number, failure: Failure): Promise<void>;
+  /** What is in quarantine, oldest first; without its records. */
+  quarantined(backend: string): Promise<readonly Quarantined[]>;
+  /** Puts an entry in quarantine back among the due; its numbers stay named. */
+  resend(backend: string, id: number): Promise<boolean>;
+  /** Forgets an entry in quarantine. */
+  discard(backend: string, id: number): Promise<boolean>;
+  /** The back-end itself has told what it holds: forgets that, and makes the holes due again. */
+  receive(backend: string, receipts: readonly Receipt[]): Promise<void>;
+  /** Where the streams of `backend` stand, under the next number, for a manifest. */
+  standing(backend: string): Promise<Standing>;
+  /** Calls `wake` whenever a commit has added entries for `backend`; the result unsubscribes. */
+  onDue(backend: string, wake: (owed: Owed) => void): () => void;
+  /** Calls `report` when numbers were named as a gap; the result unsubscribes. */
+  onGap(report: (gap: NamedGap) => void): () => void;
+}
+
+export interface Acknowledgement {
+  readonly awaitReceipt: boolean;
+}
+
+/** First and last id that a commit has added, by class. */
+export type Owed = Readonly<
+  Partial<Record<DeliveryClass, { readonly firstId: number; readonly lastId: number }>>
+>;
 
 /** What opening found. */
 export interface Opening {
@@ -51,6 +88,8 @@ export interface SetAside {
   readonly file: string;
   /** `store-damaged`, `store-foreign` (of another program) or `store-newer` (of a later normd). */
   readonly failure: Failure;
+  /** Entries of the outbox that could be read from it and are due in the new file. */
+  readonly salvagedEntries: number;
 }
 
 export interface Append {
@@ -67,24 +106,84 @@ export interface Append {
 /** What one observation owes to one back-end. */
 export interface Output {
   readonly backend: string;
-  /** Name of the outgoing stream, `[A-Za-z0-9_-]+`. */
+  /** Name of the outgoing stream, `[A-Za-z0-9_-]+`; all of a stream has one class. */
   readonly stream: string;
+  readonly class: DeliveryClass;
   /** SenML records in CBOR, one after another, without the array around them. */
   readonly records: Uint8Array;
   readonly recordCount: number;
   readonly readings: number;
 }
 
-/** One observation's output as it waits; numbered without gaps within (backend, stream, epoch). */
+/**
+ * A run of outputs as it waits: observations `sequence … sequence + count − 1`, numbered without
+ * gaps within (backend, stream, epoch).
+ */
 export interface DueEntry {
   readonly id: number;
   readonly stream: string;
   readonly epoch: number;
   readonly sequence: number;
+  readonly count: number;
+  /** Of the first observation. */
   readonly takenMs: number;
   readonly records: Uint8Array;
   readonly recordCount: number;
   readonly readings: number;
+}
+
+export interface Quarantined extends Omit<DueEntry, 'records'> {
+  readonly bytes: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What a back-end holds of a stream: all numbers up to `through` but those in `holes`. */
+export interface Receipt {
+  readonly stream: string;
+  readonly epoch: number;
+  readonly through: number;
+  readonly holes: readonly (readonly [first: number, last: number])[];
+}
+
+/** Why numbers will never come; the words of the manifest. */
+export const GAP_REASONS = ['disk-full', 'age', 'bytes', 'quarantined', 'store-damaged'] as const;
+export type GapReason = (typeof GAP_REASONS)[number];
+
+export interface Gap {
+  readonly first: number;
+  readonly last: number;
+  readonly reason: GapReason;
+  /** Wall-clock milliseconds at which it was named; absent while the clock was not believed. */
+  readonly wallMs?: number;
+}
+
+export interface NamedGap extends Gap {
+  readonly backend: string;
+  readonly stream: string;
+  readonly epoch: number;
+}
+
+export interface Standing {
+  /** Counts the asking, over restarts. */
+  readonly number: number;
+  readonly streams: readonly StreamStanding[];
+}
+
+/** Where a stream stands in one epoch. */
+export interface StreamStanding {
+  readonly stream: string;
+  readonly class: DeliveryClass;
+  readonly epoch: number;
+  /** All numbers up to here are acknowledged or named as gaps; −1 before the first. */
+  readonly through: number;
+  /** The chain there (decision 0006); absent where it cannot be known. */
+  readonly chain?: Uint8Array;
+  /** The number of the next observation. */
+  readonly next: number;
+  readonly gaps: readonly Gap[];
+  /** Older gaps that are not listed any more. */
+  readonly gapsOmitted: number;
 }
 
 /** An observation of the local raw store. */
@@ -98,12 +197,17 @@ export interface Kept {
 /** Readings since this start, and what is in the file now. */
 export interface StoreCounts {
   readonly sources: Readonly<Record<string, { readonly stored: number }>>;
-  readonly backends: Readonly<
-    Record<string, { readonly queuedEntries: number; readonly queuedReadings: number }>
-  >;
+  readonly backends: Readonly<Record<string, QueueCounts>>;
 }
 
-/** How long and how much of each source is kept at home. */
+export interface QueueCounts {
+  /** Due, awaiting a receipt or in quarantine. */
+  readonly queuedEntries: number;
+  readonly queuedReadings: number;
+  readonly queuedBytes: number;
+}
+
+/** How long and how much is kept: of each source at home, of each back-end in the outbox. */
 export interface Retention {
   readonly ageMs: number;
   readonly bytes: number;
@@ -111,3 +215,6 @@ export interface Retention {
 
 /** Two months, for bills and complaints; 256 MiB hold that of a meter which pushes every 5 s. */
 export const RETENTION: Retention = { ageMs: 62 * 86_400_000, bytes: 256 << 20 };
+
+/** Half a year of a broker that nobody misses; what a house sends in that time is some 50 MB. */
+export const OUTBOX_RETENTION: Retention = { ageMs: 183 * 86_400_000, bytes: 256 << 20 };

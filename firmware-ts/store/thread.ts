@@ -12,7 +12,10 @@ function serve(port: MessagePort, setting: ThreadSetting): void {
   const reply = (message: Reply): void => port.postMessage(message);
   let books: Books;
   try {
-    books = new Books(setting, (opening) => reply({ kind: 'set-aside', opening }));
+    books = new Books(setting, {
+      replaced: (opening) => reply({ kind: 'set-aside', opening }),
+      named: (gaps) => reply({ kind: 'named', gaps }),
+    });
   } catch (error) {
     reply({ kind: 'refused', failure: failureOf(diskFailure(error)) });
     port.close();

@@ -156,7 +156,7 @@ export class Delivery {
     const { store, backend, acknowledger } = this.#parts;
     const afterId = this.#afterId;
     try {
-      const entries = await store.due(backend, afterId, PAGE_ENTRIES);
+      const entries = await store.due(backend, 'measurement', afterId, PAGE_ENTRIES);
       this.#more ||= entries.length > 0;
       // A stream that resumed meanwhile has moved the mark back.
       if (this.#afterId === afterId) this.#afterId = entries.at(-1)?.id ?? afterId;
@@ -198,7 +198,8 @@ export class Delivery {
   #payloadOf({ stream, entries }: Pack): Uint8Array {
     const [{ epoch, sequence }] = entries;
     const { gateway } = this.#parts;
-    return encodePack({ gateway, stream, epoch, sequence, count: entries.length }, entries);
+    const count = entries.reduce((sum, entry) => sum + entry.count, 0);
+    return encodePack({ gateway, stream, epoch, sequence, count }, entries);
   }
 
   #answered(pack: Pack, refusal: Failure | undefined): void {
@@ -233,7 +234,7 @@ export class Delivery {
   async #probe(stream: string, id: number): Promise<void> {
     try {
       const { store, backend } = this.#parts;
-      const [entry] = await store.due(backend, id - 1, 1);
+      const [entry] = await store.due(backend, 'measurement', id - 1, 1);
       if (this.#over || this.#stopping) return;
       if (entry?.id === id) this.#send(this.#queue.probe(entry));
       else this.#resume(stream, id - 1); // deleted meanwhile: what follows may go

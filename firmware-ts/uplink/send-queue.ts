@@ -27,7 +27,7 @@ interface Stream {
 /** What a packet holds beside its entries' records and twice its stream's and gateway's name. */
 export const PACK_OVERHEAD_BYTES = 96;
 /** A pack is decoded as a whole by the head-end. */
-const PACK_ENTRIES_MAX = 512;
+const PACK_COUNT_MAX = 512;
 
 /**
  * The order of sending in one session: the oldest entry first, together with those of its stream
@@ -73,13 +73,15 @@ export class SendQueue {
     if (first === undefined) return undefined;
     const entries: [DueEntry, ...DueEntry[]] = [first];
     const rest: DueEntry[] = [];
+    let next = first.sequence + first.count;
     let bytes = PACK_OVERHEAD_BYTES + 2 * first.stream.length + first.records.length;
     let open = true;
     for (const entry of later) {
       if (entry.stream !== first.stream) rest.push(entry);
       else {
         bytes += entry.records.length;
-        open &&= bytes <= bytesMax && follows(entry, first, entries.length);
+        open &&= bytes <= bytesMax && follows(entry, first, next);
+        if (open) next += entry.count;
         (open ? entries : rest).push(entry);
       }
     }
@@ -143,11 +145,11 @@ export class SendQueue {
   }
 }
 
-/** Whether `entry` may be the one at `place` of a pack that begins with `first`. */
-function follows(entry: DueEntry, first: DueEntry, place: number): boolean {
+/** Whether `entry` may come next in a pack that begins with `first` and ends before `next`. */
+function follows(entry: DueEntry, first: DueEntry, next: number): boolean {
   return (
-    place < PACK_ENTRIES_MAX &&
+    next - first.sequence + entry.count <= PACK_COUNT_MAX &&
     entry.epoch === first.epoch &&
-    entry.sequence === first.sequence + place
+    entry.sequence === next
   );
 }

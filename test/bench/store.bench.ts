@@ -35,7 +35,16 @@ async function appendRate(readings: number): Promise<number> {
     observation: encodeStored(taken),
     readings,
     takenMs: 1_800_000_000_000,
-    outputs: [{ backend: 'utility', stream: 'pmu', records, recordCount, readings }],
+    outputs: [
+      {
+        backend: 'utility',
+        stream: 'pmu',
+        class: 'measurement' as const,
+        records,
+        recordCount,
+        readings,
+      },
+    ],
   };
   const start = performance.now();
   for (let round = 0; round < ROUNDS; round += 1) {

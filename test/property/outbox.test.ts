@@ -53,24 +53,33 @@ class Model {
     }
   }
 
-  acknowledge(backend: string, picks: readonly number[]): void {
-    const kept = (this.owed.get(backend) ?? []).filter((_, index) => !picks.includes(index));
-    this.owed.set(backend, kept);
+  /** What comes before its turn in its stream stays. */
+  acknowledge(backend: string, { stream, sequence, count }: DueEntry): void {
+    const owed = this.owed.get(backend) ?? [];
+    if (owed.find((one) => one.stream === stream)?.sequence !== sequence) return;
+    const later = ({ stream: name, sequence: number }: Owed): boolean =>
+      name !== stream || number >= sequence + count;
+    this.owed.set(backend, owed.filter(later));
   }
 }
 
-function owedOf({ stream, sequence, records }: DueEntry): Owed {
-  return {
-    stream,
-    sequence,
-    content: new DataView(records.buffer, records.byteOffset).getUint32(0),
-  };
+/** The observations of a run, whose records have four octets each. */
+function owedOf({ stream, sequence, count, records }: DueEntry): readonly Owed[] {
+  const view = new DataView(records.buffer, records.byteOffset, records.length);
+  return Array.from({ length: count }, (_, place) => {
+    return { stream, sequence: sequence + place, content: view.getUint32(4 * place) };
+  });
 }
 
 function contentBytes(content: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, content);
   return bytes;
+}
+
+/** By stream: between streams a run may come before what was appended ahead of its end. */
+function sorted(owed: readonly Owed[]): readonly Owed[] {
+  return owed.toSorted((a, b) => a.stream.localeCompare(b.stream));
 }
 
 /** Drives store and model alike; appends run together until something else comes. */
@@ -116,7 +125,14 @@ class Run {
     this.#model.append(source, to, content);
     const records = contentBytes(content);
     const outputs = to.map((backend) => {
-      return { backend, stream: source, records, recordCount: 1, readings: 1 };
+      return {
+        backend,
+        stream: source,
+        class: 'measurement' as const,
+        records,
+        recordCount: 1,
+        readings: 1,
+      };
     });
     this.#pending.push(
       this.#store.append({ source, observation: records, readings: 1, takenMs: content, outputs }),
@@ -124,10 +140,13 @@ class Run {
   }
 
   async #acknowledge(backend: string, picks: readonly number[]): Promise<void> {
-    const due = await this.#store.due(backend, 0, 1000);
-    const ids = picks.map((index) => due[index]?.id).filter((id) => id !== undefined);
-    await this.#store.acknowledge(backend, ids);
-    this.#model.acknowledge(backend, picks);
+    const due = await this.#store.due(backend, 'measurement', 0, 1000);
+    const picked = picks.map((index) => due[index]).filter((entry) => entry !== undefined);
+    for (const entry of picked) this.#model.acknowledge(backend, entry);
+    await this.#store.acknowledge(
+      backend,
+      picked.map(({ id }) => id),
+    );
   }
 
   /** What is owed must be what the model says, under ids that only grow. */
@@ -136,10 +155,10 @@ class Run {
     this.#pending = [];
     const { backends } = await this.#store.counts();
     for (const backend of BACKENDS) {
-      const due = await this.#store.due(backend, 0, 1000);
+      const due = await this.#store.due(backend, 'measurement', 0, 1000);
       const owed = this.#model.owed.get(backend) ?? [];
-      assert.deepEqual(due.map(owedOf), owed);
-      assert.equal(backends[backend]?.queuedEntries ?? 0, owed.length);
+      assert.deepEqual(sorted(due.flatMap(owedOf)), sorted(owed));
+      assert.equal(backends[backend]?.queuedEntries ?? 0, due.length);
       assert.equal(backends[backend]?.queuedReadings ?? 0, owed.length);
       this.#assertIds(backend, due);
     }

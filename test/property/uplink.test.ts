@@ -9,7 +9,17 @@ const range = (count: number): readonly number[] => Array.from({ length: count }
 
 function entry(id: number, stream: string, sequence: number): DueEntry {
   const records = new Uint8Array(100);
-  return { id, stream, epoch: 1, sequence, takenMs: 0, records, recordCount: 1, readings: 1 };
+  return {
+    id,
+    stream,
+    epoch: 1,
+    sequence,
+    count: 1,
+    takenMs: 0,
+    records,
+    recordCount: 1,
+    readings: 1,
+  };
 }
 
 test('whatever a broker answers, deletions are a prefix of each stream', () => {

@@ -84,7 +84,7 @@ async function checkKept(store: Store, oracle: Oracle): Promise<number> {
 
 /** What was confirmed and not acknowledged is owed, in order and without a gap in its numbers. */
 async function checkOwed(store: Store, oracle: Oracle): Promise<void> {
-  const due = await all((afterId) => store.due(BACKEND, afterId, 1000));
+  const due = await all((afterId) => store.due(BACKEND, 'measurement', afterId, 1000));
   const owed = new Set(due.map(({ records }) => contentOf(records)));
   const lost = [...oracle.kept].filter((number) => !owed.has(number) && !oracle.going.has(number));
   assert.deepEqual(lost, [], 'confirmed, but not owed');

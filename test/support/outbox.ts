@@ -19,7 +19,8 @@ export function temporaryFolder(cleanup: Cleanup): string {
 }
 
 export async function temporaryStore(cleanup: Cleanup): Promise<Store> {
-  const store = await openStore({ directory: join(temporaryFolder(cleanup), 'state') });
+  const directory = join(temporaryFolder(cleanup), 'state');
+  const store = await openStore({ directory, runCountMax: 1 }); // each can be refused by itself
   cleanup.after(() => store.close());
   return store;
 }
@@ -60,6 +61,7 @@ export async function owe(
         {
           backend: 'utility',
           stream,
+          class: 'measurement',
           readings: observation.readings.length,
           ...encodeRecords(observation),
         },

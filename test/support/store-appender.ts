@@ -14,7 +14,7 @@ const IN_FLIGHT = 64;
 const ACKNOWLEDGE_EVERY = 100;
 
 const [directory = '', first = '0'] = argv.slice(2);
-const store = await openStore({ directory });
+const store = await openStore({ directory, runCountMax: 1 });
 let next = Number(first);
 await Promise.all(Array.from({ length: IN_FLIGHT }, appendForEver));
 
@@ -29,7 +29,7 @@ async function appendForEver(): Promise<void> {
 }
 
 async function acknowledgeOldest(from: Store): Promise<void> {
-  const due = await from.due(BACKEND, 0, ACKNOWLEDGE_EVERY / 2);
+  const due = await from.due(BACKEND, 'measurement', 0, ACKNOWLEDGE_EVERY / 2);
   for (const { records } of due) process.stdout.write(`going ${contentOf(records)}\n`);
   await from.acknowledge(
     BACKEND,

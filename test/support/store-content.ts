@@ -13,7 +13,16 @@ export function numbered(number: number): Append {
     observation: bytes,
     readings: 1,
     takenMs: 1_800_000_000_000 + number,
-    outputs: [{ backend: BACKEND, stream: source, records: bytes, recordCount: 1, readings: 1 }],
+    outputs: [
+      {
+        backend: BACKEND,
+        stream: source,
+        class: 'measurement',
+        records: bytes,
+        recordCount: 1,
+        readings: 1,
+      },
+    ],
   };
 }
 

@@ -28,7 +28,7 @@ export function observation(
   backends: readonly string[],
   size = 2,
 ): Append {
-  const bytes = new Uint8Array(size);
+  const bytes = size > 1000 ? incompressible(size, number) : new Uint8Array(size);
   bytes.set([number >> 8, number & 0xff]);
   return {
     source,
@@ -36,9 +36,29 @@ export function observation(
     readings: 2,
     takenMs: 1_800_000_000_000 + number * 1000,
     outputs: backends.map((backend) => {
-      return { backend, stream: source, records: bytes, recordCount: 1, readings: 1 };
+      return {
+        backend,
+        stream: source,
+        class: 'measurement',
+        records: bytes,
+        recordCount: 1,
+        readings: 1,
+      };
     }),
   };
+}
+
+/** Noise that is the same in each run. */
+function incompressible(size: number, seed: number): Uint8Array {
+  const words = new Uint32Array(Math.ceil(size / 4));
+  let state = seed + 0x9e3779b9;
+  for (const index of words.keys()) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[index] = state;
+  }
+  return new Uint8Array(words.buffer, 0, size);
 }
 
 export function numberOf(bytes: Uint8Array): number {

@@ -68,7 +68,7 @@ test('what is taken is stored, owed as policy says, and told when refused', asyn
   const path = new ReadingPath(store, policyOf(rules, ['utility']), clock, (level, event) => {
     lines.push(`${level} ${event}`);
   });
-  const due = new Promise<void>((resolve) => store.onDue('utility', resolve));
+  const due = new Promise((resolve) => store.onDue('utility', resolve));
   path.take(observation(['1-0:1.8.0*255', '1-0:32.7.0*255']));
   await due;
   await store.counts(); // answered after the confirmation of what was appended before
@@ -81,7 +81,7 @@ test('what is taken is stored, owed as policy says, and told when refused', asyn
       latest: undefined,
     },
   );
-  const [entry] = await store.due('utility', 0, 10);
+  const [entry] = await store.due('utility', 'measurement', 0, 10);
   assert.equal(entry?.readings, 1, 'only what the rule names is owed');
   await store.close();
   for (let count = 0; count < 5; count += 1) path.take(observation(['1-0:1.8.0*255']));

@@ -82,7 +82,7 @@ for (const { title, code, damage } of FAULTS) {
       );
     }
     await after.append(observation(1, 'meter', ['utility']));
-    const [entry] = await after.due('utility', 0, 10);
+    const [entry] = await after.due('utility', 'measurement', 0, 10);
     assert.deepEqual([entry?.sequence, entry?.epoch], [0, epoch]);
   });
 }
@@ -95,14 +95,14 @@ test('damage found on use is reported, and a new epoch takes what follows', asyn
   const store = await opened(context, { directory });
   const { file, epoch } = store.opening;
   const sound = readFileSync(file);
-  writeFileSync(file, sound.fill(0xff, 4096));
+  writeFileSync(file, sound.fill(0xff, 1024));
   const { promise, resolve } = Promise.withResolvers<SetAside>();
   store.onSetAside(resolve);
-  assert.equal(await codeOf(store.due('utility', 0, 10)), 'store-damaged');
+  assert.equal(await codeOf(store.due('utility', 'measurement', 0, 10)), 'store-damaged');
   assert.equal((await promise).failure.code, 'store-damaged');
   assert.ok(store.opening.epoch > epoch);
   await store.append(observation(1, 'meter', ['utility']));
-  const [entry] = await store.due('utility', 0, 10);
+  const [entry] = await store.due('utility', 'measurement', 0, 10);
   assert.equal(entry?.epoch, store.opening.epoch);
 });
 
@@ -113,7 +113,7 @@ async function damagedInUse(context: TestContext, directory: string): Promise<St
   await before.close();
   const store = await opened(context, { directory });
   const { file } = store.opening;
-  writeFileSync(file, readFileSync(file).fill(0xff, 4096));
+  writeFileSync(file, readFileSync(file).fill(0xff, 1024));
   return store;
 }
 
@@ -121,10 +121,10 @@ test('a late acknowledgement deletes nothing of the file that came after', async
   const store = await damagedInUse(context, folder(context));
   const { epoch } = store.opening;
   const late = store.opening.epoch * ENTRIES_PER_EPOCH; // the id of the first entry
-  assert.equal(await codeOf(store.due('utility', 0, 10)), 'store-damaged');
+  assert.equal(await codeOf(store.due('utility', 'measurement', 0, 10)), 'store-damaged');
   await store.append(observation(1, 'meter', ['utility']));
   await store.acknowledge('utility', [late]);
-  const [entry] = await store.due('utility', late, 10);
+  const [entry] = await store.due('utility', 'measurement', late, 10);
   assert.ok(entry !== undefined && entry.epoch > epoch, 'ids have grown over the change');
 });
 
@@ -132,7 +132,7 @@ test('where no new file can be begun the store says why, and tries again', async
   const directory = folder(context);
   const store = await damagedInUse(context, directory);
   rmSync(directory, { recursive: true });
-  assert.equal(await codeOf(store.due('utility', 0, 10)), 'store-damaged');
+  assert.equal(await codeOf(store.due('utility', 'measurement', 0, 10)), 'store-damaged');
   assert.equal(await codeOf(store.counts()), 'disk-error');
   assert.equal(await codeOf(store.append(observation(1, 'meter', ['utility']))), 'disk-error');
   mkdirSync(directory);
@@ -140,7 +140,7 @@ test('where no new file can be begun the store says why, and tries again', async
   store.onSetAside(resolve);
   await store.append(observation(2, 'meter', ['utility']));
   assert.equal((await promise).failure.code, 'store-damaged');
-  assert.equal((await store.due('utility', 0, 10)).length, 1);
+  assert.equal((await store.due('utility', 'measurement', 0, 10)).length, 1);
 });
 
 const HUGE = '9223372036854775807';
@@ -154,9 +154,9 @@ for (const [change, aside] of [
   [`UPDATE stream SET next_sequence = ${HUGE}`, false],
   [`UPDATE backend SET queued_entries = ${HUGE}, queued_readings = -1`, false],
   [`UPDATE source SET bytes = ${HUGE}`, false],
-  [`DELETE FROM outbox; UPDATE stream SET next_sequence = ${HUGE}`, true],
+  [`DELETE FROM entry; UPDATE stream SET next_sequence = ${HUGE}`, true],
   [`UPDATE meta SET epoch = ${HUGE}`, true],
-  [`UPDATE outbox SET id = ${HUGE} WHERE sequence = 1`, true],
+  [`UPDATE entry SET id = ${HUGE} WHERE sequence = 1`, true],
 ] as const) {
   const outcome = aside ? 'set aside' : 'continued after the greatest in use';
   test(`running numbers damaged by ${change} are ${outcome}`, async (context) => {
@@ -169,7 +169,7 @@ for (const [change, aside] of [
     const after = await opened(context, { directory, ...atSecond(1_800_000_001) });
     assert.equal(after.opening.setAside?.failure.code, aside ? 'store-damaged' : undefined);
     await after.append(observation(2, 'meter', ['utility']));
-    const due = await after.due('utility', 0, 10);
+    const due = await after.due('utility', 'measurement', 0, 10);
     assert.deepEqual(
       due.map(({ sequence }) => sequence),
       aside ? [0] : [0, 1, 2],
@@ -180,10 +180,10 @@ for (const [change, aside] of [
 
 test('what SQLite says is about the file only where it is', () => {
   for (const [native, message, code] of [
-    ['SQLITE_CONSTRAINT_PRIMARYKEY', 'UNIQUE constraint failed: outbox.id', 'store-damaged'],
+    ['SQLITE_CONSTRAINT_PRIMARYKEY', 'UNIQUE constraint failed: entry.id', 'store-damaged'],
     ['SQLITE_MISMATCH', 'datatype mismatch', 'store-damaged'],
     ['SQLITE_TOOBIG', 'string or blob too big', 'store-damaged'],
-    ['SQLITE_ERROR', 'no such table: outbox', 'store-damaged'],
+    ['SQLITE_ERROR', 'no such table: entry', 'store-damaged'],
     ['SQLITE_ERROR', 'no such column: epoch', 'store-damaged'],
     ['SQLITE_ERROR', 'cannot start a transaction within a transaction', 'unexpected'],
   ] as const) {

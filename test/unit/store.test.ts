@@ -16,7 +16,7 @@ test('order and numbers survive a restart and the acknowledgement of all', async
   for (let number = 0; number < 10; number += 1) {
     await first.append(observation(number, number % 2 === 0 ? 'even' : 'odd', ['utility']));
   }
-  const due = await first.due('utility', 0, 100);
+  const due = await first.due('utility', 'measurement', 0, 100);
   assert.deepEqual(
     due.map(({ stream, sequence, records }) => [stream, sequence, numberOf(records)]),
     Array.from({ length: 10 }, (_, number) => [
@@ -31,9 +31,9 @@ test('order and numbers survive a restart and the acknowledgement of all', async
 
   const second = await opened(context, { ...options, ...atSecond(2_000_000_000) });
   assert.equal(second.opening.epoch, first.opening.epoch);
-  assert.deepEqual(await second.due('utility', 0, 100), []);
+  assert.deepEqual(await second.due('utility', 'measurement', 0, 100), []);
   await second.append(observation(10, 'even', ['utility']));
-  const [next] = await second.due('utility', ids.at(-1) ?? 0, 100);
+  const [next] = await second.due('utility', 'measurement', ids.at(-1) ?? 0, 100);
   assert.equal(next?.sequence, 5);
 });
 
@@ -41,16 +41,16 @@ test('each back-end has its own numbers and its own acknowledgements', async (co
   const store = await opened(context, { directory: folder(context) });
   await store.append(observation(0, 'meter', ['utility']));
   await store.append(observation(1, 'meter', ['utility', 'grid']));
-  const [forGrid] = await store.due('grid', 0, 10);
+  const [forGrid] = await store.due('grid', 'measurement', 0, 10);
   assert.equal(forGrid?.sequence, 0);
   await store.acknowledge('utility', [forGrid.id]);
-  assert.equal((await store.due('grid', 0, 10)).length, 1);
+  assert.equal((await store.due('grid', 'measurement', 0, 10)).length, 1);
   await store.acknowledge('grid', [forGrid.id]);
   assert.deepEqual(await store.counts(), {
     sources: { meter: { stored: 4 } },
     backends: {
-      utility: { queuedEntries: 2, queuedReadings: 2 },
-      grid: { queuedEntries: 0, queuedReadings: 0 },
+      utility: { queuedEntries: 2, queuedReadings: 2, queuedBytes: 4 },
+      grid: { queuedEntries: 0, queuedReadings: 0, queuedBytes: 0 },
     },
   });
 });
@@ -90,7 +90,7 @@ test('the caller may reuse its bytes as soon as append has returned', async (con
   append.observation.fill(0xff);
   await durable;
   const [kept] = await store.observations('meter', 0, 1);
-  const [owed] = await store.due('utility', 0, 1);
+  const [owed] = await store.due('utility', 'measurement', 0, 1);
   assert.deepEqual([kept?.observation[1], owed?.records[1]], [7, 7]);
 });
 
@@ -146,13 +146,16 @@ test('more than may wait for the disk is refused, and the rest is kept', async (
 });
 
 test('the raw store keeps within age and bytes, the outbox keeps all', async (context) => {
-  const retention = { ageMs: 20_000, bytes: 500 };
-  const store = await opened(context, { directory: folder(context), retention });
+  const retention = { ageMs: 20_000, bytes: 600 };
+  const clock = new VirtualClock();
+  const store = await opened(context, { directory: folder(context), retention, clock });
   for (let number = 0; number < 60; number += 1) {
-    await Promise.all([
+    const both = [
       store.append(observation(number, 'small', ['utility'], 10)),
       store.append(observation(number, 'large', [], 100)),
-    ]);
+    ];
+    clock.advance(1000);
+    await Promise.all(both);
   }
   const numbers = async (source: string): Promise<readonly number[]> =>
     (await store.observations(source, 0, 100)).map(({ observation: bytes }) => numberOf(bytes));
@@ -161,7 +164,7 @@ test('the raw store keeps within age and bytes, the outbox keeps all', async (co
     Array.from({ length: 21 }, (_, index) => 39 + index),
   );
   assert.deepEqual(await numbers('large'), [55, 56, 57, 58, 59]);
-  assert.equal((await store.due('utility', 0, 100)).length, 60);
+  assert.equal((await store.due('utility', 'measurement', 0, 100)).length, 60);
 });
 
 test('a page is bounded in bytes too, and the next one goes on after it', async (context) => {
@@ -172,11 +175,9 @@ test('a page is bounded in bytes too, and the next one goes on after it', async 
       store.append(observation(number, 'meter', ['utility'], size)),
     ),
   );
-  const first = await store.due('utility', 0, 100);
-  assert.ok(first.length < 12);
-  const second = await store.due('utility', first.at(-1)?.id ?? 0, 100);
+  assert.ok((await store.due('utility', 'measurement', 0, 100)).length < 12);
   assert.deepEqual(
-    [...first, ...second].map(({ sequence }) => sequence),
+    (await owedIn(store)).map(({ sequence }) => sequence),
     Array.from({ length: 12 }, (_, number) => number),
   );
 });
@@ -214,7 +215,7 @@ function narrowPlace(context: TestContext): NarrowPlace {
 async function owedIn(store: Store): Promise<readonly DueEntry[]> {
   const owed: DueEntry[] = [];
   for (;;) {
-    const page = await store.due('utility', owed.at(-1)?.id ?? 0, 1000);
+    const page = await store.due('utility', 'measurement', owed.at(-1)?.id ?? 0, 1000);
     if (page.length === 0) return owed;
     owed.push(...page);
   }
@@ -252,13 +253,17 @@ test('acknowledgements are committed alone where the appends find no room', asyn
     ['store-damaged', ['store-damaged', 'store-damaged']],
   ] as const) {
     const clock = new VirtualClock();
-    const committer = new Committer(clock, async ({ appends }) => {
-      await Promise.resolve();
-      if (appends.length > 0) throw new OperatingError(code, 'refused');
+    const committer = new Committer({
+      clock,
+      now: () => ({ openMs: 0 }),
+      async commit({ kept }) {
+        await Promise.resolve();
+        if (kept.length > 0) throw new OperatingError(code, 'refused');
+      },
     });
     const both = Promise.all([
       codeOf(committer.append(observation(0, 'meter', ['utility']))),
-      codeOf(committer.acknowledge({ backend: 'utility', ids: [1] })),
+      codeOf(committer.acknowledge({ backend: 'utility', ids: [1], awaitReceipt: false })),
     ]);
     await committer.flush();
     assert.deepEqual(await both, outcome);
@@ -285,13 +290,12 @@ test('a full disk takes acknowledgements, and appends into what they free', asyn
       [code, 'none'],
     );
     let taken = 1;
-    for (; existsSync(reserve) && taken < ids.length; taken += 1) {
+    for (; taken < 40; taken += 1) {
       await store.acknowledge('utility', ids.slice(taken, taken + 1));
     }
-    assert.ok(!existsSync(reserve), 'its room went to acknowledgements');
-    // An append takes two places of those that they freed, and nothing of the reserve's room.
+    // An append takes the places that they freed, and nothing of the reserve's room.
     let appended = await fill(store);
-    assert.ok(appended <= taken, `${appended} for ${taken}`);
+    assert.ok(appended > 0 && appended <= taken, `${appended} for ${taken}`);
     await store.close();
 
     writeFileSync(reserve, 'cut short');

@@ -11,20 +11,14 @@ import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
 /** `store` on a disk that refuses acknowledgements while `broken` says so. */
 function refusing(store: Store, broken: () => boolean): Store {
   const full = new OperatingError('disk-full', 'no room');
-  const { opening, died } = store;
-  return {
-    opening,
-    died,
-    append: (append) => store.append(append),
-    due: (...page) => store.due(...page),
-    acknowledge: (backend, ids) =>
-      broken() ? Promise.reject(full) : store.acknowledge(backend, ids),
-    onDue: (backend, wake) => store.onDue(backend, wake),
-    onSetAside: (report) => store.onSetAside(report),
-    observations: (...page) => store.observations(...page),
-    counts: () => store.counts(),
-    close: () => store.close(),
-  };
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === 'acknowledge' && broken()) return () => Promise.reject(full);
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return (...words: unknown[]): unknown => Reflect.apply(member, target, words);
+    },
+  });
 }
 
 test('what the store cannot note as delivered is noted later, never repeated', async (context) => {
@@ -67,17 +61,18 @@ test('nothing new is sent while too much waits for the store', async (context) =
   );
   const clock = new VirtualClock();
   let broken = true;
+  let refusals = 0;
+  const disk = refusing(store, () => {
+    refusals += Number(broken);
+    return broken;
+  });
   const count = UNDURABLE_MAX + 2048;
   await owe(store, 'p1', 0, count);
-  const uplink = open(
-    context,
-    refusing(store, () => broken),
-    { url: urlOf(broker) },
-    clock,
-  );
+  const uplink = open(context, disk, { url: urlOf(broker) }, clock);
   await until(() => sequencesIn(arrivals, 'p1').length >= UNDURABLE_MAX);
+  await uplink.reached(() => refusals > 0); // and the retry is set, which the clock is to bring
   // A few times through the loop: another one would come right behind.
-  for (let turn = 0; turn < 5; turn += 1) await store.due('utility', 0, 100);
+  for (let turn = 0; turn < 5; turn += 1) await store.due('utility', 'measurement', 0, 100);
   assert.ok(sequencesIn(arrivals, 'p1').length < UNDURABLE_MAX + 1024);
   broken = false;
   clock.advance(60_000);
@@ -108,7 +103,7 @@ async function hungUpOn(context: TestContext) {
 
 /** Settles when nothing is owed any more. */
 async function noneOwed(store: Store): Promise<void> {
-  while ((await store.due('utility', 0, 1)).length > 0);
+  while ((await store.due('utility', 'measurement', 0, 1)).length > 0);
 }
 
 test('a birth makes no success of a session, a durable acknowledgement does', async (context) => {
@@ -137,7 +132,7 @@ for (const [quietMs, doublings] of [
     await lost();
     await again();
     assert.equal(await lost(), 1);
-    const [owed] = await store.due('utility', 0, 1);
+    const [owed] = await store.due('utility', 'measurement', 0, 1);
     await store.acknowledge('utility', [owed?.id ?? 0]);
     await again();
     clock.advance(quietMs);

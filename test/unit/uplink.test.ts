@@ -99,7 +99,7 @@ test('no more messages wait for an answer than the broker can receive', async (c
   open(context, store, { url: urlOf(broker) });
   await until(() => arrivals.length === 3);
   // Once more through the loop: a fourth, had it been sent, would come right behind the third.
-  await store.due('utility', 0, 100);
+  await store.due('utility', 'measurement', 0, 100);
   assert.equal(most, 3);
 });
 
@@ -117,7 +117,16 @@ test('packs fit the broker, and an entry that does not blocks its stream only', 
     observation: new Uint8Array(1),
     readings: 1,
     takenMs: Date.now(),
-    outputs: [{ backend: 'utility', stream: 'large', records, recordCount: 1, readings: 1 }],
+    outputs: [
+      {
+        backend: 'utility',
+        stream: 'large',
+        class: 'measurement',
+        records,
+        recordCount: 1,
+        readings: 1,
+      },
+    ],
   });
   await owe(store, 'small', 0, 100);
   const uplink = open(context, store, { url: urlOf(broker) });

@@ -1,0 +1,304 @@
+import { hash } from 'node:crypto';
+import { advanceAll } from '#contract/chain.ts';
+import { formsOfRecords } from '#contract/records.ts';
+import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { Gaps, passOver } from './gaps.ts';
+import type { Acknowledged, Now, OwedRun, Skipped } from './messages.ts';
+import { pack, unpack } from './packing.ts';
+import { type BackendState, type RunningNumbers, type StreamState, gapOf } from './running.ts';
+import { LANES, STATE } from './schema.ts';
+import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
+import type { Standing, GapReason, Owed, Receipt, StreamStanding } from './store.ts';
+
+const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+
+/** Entries that one transaction looks at where it need not take all. */
+const ROWS_MAX = 1_000;
+
+/** What is dropped first: what only waits for a receipt, then what the broker refuses anyway. */
+const DROP_ORDER = [STATE.awaitsReceipt, STATE.quarantined, STATE.due] as const;
+
+/** Earlier epochs of a stream that manifests still tell of. */
+const EPOCHS_MAX = 4;
+
+/** The entries owed to back-ends; every method is a part of somebody's transaction. */
+export class OutboxLedger {
+  readonly gaps: Gaps;
+  readonly #statements: Statements;
+  readonly #numbers: RunningNumbers;
+
+  constructor(statements: Statements, numbers: RunningNumbers) {
+    this.#statements = statements;
+    this.#numbers = numbers;
+    this.gaps = new Gaps(statements);
+  }
+
+  /** Adds a run; answers its id. */
+  owe(run: OwedRun, records: Uint8Array, storedMs: number): number {
+    const backend = this.#numbers.backend(run.backend);
+    const stream = this.#numbers.stream(backend, run.stream, run.class);
+    const id = this.#numbers.nextEntry;
+    const { packing, size, bytes } = pack(records);
+    this.#statements.owe.run(
+      id,
+      laneOf(backend, stream.class),
+      stream.id,
+      stream.nextSequence,
+      run.count,
+      run.takenMs,
+      storedMs,
+      run.readings,
+      run.recordCount,
+      STATE.due,
+      packing,
+      size,
+      bytes,
+    );
+    this.#numbers.nextEntry = id + 1;
+    stream.nextSequence += run.count;
+    stream.changed = true;
+    count(backend, 1, run.readings, bytes.length);
+    return id;
+  }
+
+  /** Numbers for what was taken and could not be kept. */
+  skip({ backend, stream: name, class: of, count: skipped }: Skipped, now: Now): void {
+    const stream = this.#numbers.stream(this.#numbers.backend(backend), name, of);
+    const first = stream.nextSequence;
+    stream.nextSequence += skipped;
+    this.gaps.name(stream, { first, last: first + skipped - 1 }, 'disk-full', now);
+  }
+
+  acknowledge({ backend: name, ids, awaitReceipt }: Acknowledged): void {
+    const backend = this.#numbers.backends.get(name);
+    if (backend === undefined) return;
+    for (const id of ids) {
+      const entry = this.#entryOf(backend, id);
+      const stream = entry && this.#numbers.streams.get(entry.stream);
+      if (entry === undefined || stream === undefined) continue;
+      if (entry.sequence > stream.through + 1) continue; // before its turn: it stays due
+      if (entry.state === STATE.due) deliver(stream, entry);
+      if (!awaitReceipt) this.#forget(backend, entry);
+      else this.#statements.setState.run(STATE.awaitsReceipt, id);
+    }
+  }
+
+  /** Answers whether the entry was due, or awaited a receipt. */
+  quarantine(name: string, id: number, why: { code: string; message: string }, now: Now): boolean {
+    const backend = this.#numbers.backends.get(name);
+    const entry = backend && this.#entryOf(backend, id);
+    const stream = entry && this.#numbers.streams.get(entry.stream);
+    if (entry === undefined || stream === undefined) return false;
+    if (entry.state === STATE.quarantined) return false;
+    this.#statements.quarantine.run(id, why.code, why.message);
+    this.#statements.setState.run(STATE.quarantined, id);
+    this.#name(stream, entry, 'quarantined', now);
+    return true;
+  }
+
+  /** Makes an entry in quarantine due again; answers what is owed now. */
+  resend(name: string, id: number): Owed | undefined {
+    const backend = this.#numbers.backends.get(name);
+    const entry = backend && this.#entryOf(backend, id);
+    if (entry?.state !== STATE.quarantined) return undefined;
+    this.#statements.unquarantine.run(id);
+    this.#statements.setState.run(STATE.due, id);
+    return owedOf(entry);
+  }
+
+  discard(name: string, id: number): boolean {
+    const backend = this.#numbers.backends.get(name);
+    const entry = backend && this.#entryOf(backend, id);
+    if (backend === undefined || entry?.state !== STATE.quarantined) return false;
+    this.#statements.unquarantine.run(id);
+    this.#forget(backend, entry);
+    return true;
+  }
+
+  /** Forgets what the back-end holds; answers the holes, which are due again. */
+  receive(name: string, receipts: readonly Receipt[]): Owed {
+    const backend = this.#numbers.backends.get(name);
+    let owed: Owed = {};
+    if (backend === undefined) return owed;
+    for (const receipt of receipts) {
+      for (const stream of this.#numbers.streams.values()) {
+        if (stream.backend !== backend || stream.name !== receipt.stream) continue;
+        if (stream.epoch === receipt.epoch) owed = merged(owed, this.#receive(stream, receipt));
+      }
+    }
+    return owed;
+  }
+
+  /** Drops what is older than `horizonMs` by the store's clock. */
+  expire(backend: BackendState, horizonMs: number, now: Now): void {
+    for (const of of DELIVERY_CLASSES) {
+      for (const state of DROP_ORDER) {
+        const [first] = this.#statements.oldestOf.all(laneOf(backend, of), state, 1);
+        if (first === undefined || first.storedMs >= horizonMs) continue;
+        for (const entry of this.#statements.oldestOf.all(laneOf(backend, of), state, ROWS_MAX)) {
+          if (entry.storedMs >= horizonMs) break;
+          this.drop(backend, entry, 'age', now);
+        }
+      }
+    }
+  }
+
+  /**
+   * Drops the oldest of `victims`, class after class, until `bytes` are free; answers how many
+   * are. What is delivered and only awaits its receipt goes first.
+   */
+  makeRoom(
+    backend: BackendState,
+    bytes: number,
+    victims: readonly DeliveryClass[],
+    how: { readonly reason: GapReason; readonly now: Now },
+  ): number {
+    let freed = 0;
+    for (const state of DROP_ORDER) {
+      for (const of of victims) {
+        if (freed >= bytes) return freed;
+        for (const entry of this.#statements.oldestOf.all(laneOf(backend, of), state, ROWS_MAX)) {
+          if (freed >= bytes) return freed;
+          this.drop(backend, entry, how.reason, how.now);
+          freed += entry.bytes;
+        }
+      }
+    }
+    return freed;
+  }
+
+  drop(backend: BackendState, entry: EntryRow, reason: GapReason, now: Now): void {
+    const stream = this.#numbers.streams.get(entry.stream);
+    if (stream !== undefined) this.#name(stream, entry, reason, now);
+    if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(entry.id);
+    this.#forget(backend, entry);
+  }
+
+  standing(name: string): Standing {
+    const backend = this.#numbers.backend(name);
+    const streams = [...this.#numbers.streams.values()].filter(
+      (stream) => stream.backend === backend,
+    );
+    return {
+      number: this.#statements.countStandings.get(backend.id) ?? 0,
+      streams: streams.map((stream) => this.#standingOf(stream)),
+    };
+  }
+
+  /** Forgets the oldest epochs of streams that ended long ago and owe nothing. */
+  tidy(): void {
+    const ended = [...this.#numbers.streams.values()].filter(
+      ({ growing, through, nextSequence }) => !growing && through + 1 >= nextSequence,
+    );
+    for (const stream of ended) {
+      const { name, backend } = stream;
+      const later = ended.filter((other) => {
+        return other.name === name && other.backend === backend && other.epoch > stream.epoch;
+      });
+      if (later.length >= EPOCHS_MAX) this.#numbers.forgetStream(stream);
+    }
+  }
+
+  #standingOf(stream: StreamState): StreamStanding {
+    const { name, class: of, epoch, through, chain, nextSequence, gapsOmitted } = stream;
+    return {
+      stream: name,
+      class: of,
+      epoch,
+      through,
+      ...(chain === undefined ? {} : { chain }),
+      next: nextSequence,
+      gaps: this.#statements.gaps.all(stream.id).map(gapOf),
+      gapsOmitted,
+    };
+  }
+
+  #receive(stream: StreamState, { through, holes }: Receipt): Owed {
+    const { backend } = stream;
+    let [owed, afterId]: [Owed, number] = [{}, 0];
+    for (;;) {
+      const rows = this.#statements.awaiting.all(laneOf(backend, stream.class), afterId, ROWS_MAX);
+      for (const entry of rows) {
+        const last = entry.sequence + entry.count - 1;
+        if (entry.stream !== stream.id || last > through) continue;
+        if (holes.some(([first, end]) => first <= last && end >= entry.sequence)) {
+          this.#statements.setState.run(STATE.due, entry.id);
+          owed = merged(owed, owedOf(entry));
+        } else this.#forget(backend, entry);
+      }
+      const newest = rows.at(-1);
+      if (newest === undefined) return owed;
+      afterId = newest.id;
+    }
+  }
+
+  /** Only what was not delivered or named before. */
+  #name(stream: StreamState, entry: EntryRow, reason: GapReason, now: Now): void {
+    const first = Math.max(entry.sequence, stream.through + 1);
+    const last = entry.sequence + entry.count - 1;
+    if (first <= last) this.gaps.name(stream, { first, last }, reason, now);
+  }
+
+  #entryOf(backend: BackendState, id: number): FilledEntryRow | undefined {
+    const entry = this.#statements.entry.get(id);
+    return entry !== undefined && Math.floor(entry.lane / LANES) === backend.id ? entry : undefined;
+  }
+
+  #forget(backend: BackendState, { id, readings, bytes }: EntryRow): void {
+    this.#statements.forgetEntry.run(id);
+    count(backend, -1, -readings, -bytes);
+  }
+}
+
+export function laneOf({ id }: BackendState, of: DeliveryClass): number {
+  return id * LANES + DELIVERY_CLASSES.indexOf(of);
+}
+
+/** First and last id of both. */
+export function merged(one: Owed, other: Owed): Owed {
+  const all: Record<string, { firstId: number; lastId: number }> = { ...one };
+  for (const of of DELIVERY_CLASSES) {
+    const [a, b] = [one[of], other[of]];
+    if (b === undefined) continue;
+    all[of] = {
+      firstId: Math.min(a?.firstId ?? b.firstId, b.firstId),
+      lastId: Math.max(a?.lastId ?? b.lastId, b.lastId),
+    };
+  }
+  return all;
+}
+
+export function owedOf({ id, lane }: Pick<EntryRow, 'id' | 'lane'>): Owed {
+  const of = DELIVERY_CLASSES[lane % LANES];
+  return of === undefined ? {} : { [of]: { firstId: id, lastId: id } };
+}
+
+/** Moves the stream past an entry that the broker has; one that came before changes nothing. */
+function deliver(stream: StreamState, entry: FilledEntryRow): void {
+  if (entry.sequence !== stream.through + 1) return;
+  stream.chain = chainAfter(stream.chain, entry);
+  stream.through = entry.sequence + entry.count - 1;
+  stream.changed = true;
+  passOver(stream);
+}
+
+function chainAfter(
+  chain: Uint8Array | undefined,
+  { sequence, count: observations, packing, size, records }: FilledEntryRow,
+): Uint8Array | undefined {
+  if (chain === undefined) return undefined;
+  try {
+    const forms = formsOfRecords(unpack({ packing, size, bytes: records }));
+    if (forms.length !== observations) return undefined;
+    return advanceAll(sha256, chain, sequence, forms);
+  } catch {
+    return undefined; // no SenML: it was delivered all the same, and cannot be proven
+  }
+}
+
+function count(backend: BackendState, entries: number, readings: number, bytes: number): void {
+  backend.queuedEntries += entries;
+  backend.queuedReadings += readings;
+  backend.queuedBytes += bytes;
+  backend.changed = true;
+}
