@@ -60,7 +60,9 @@ export function openLedger(setting: ThreadSetting): OpenLedger {
   } catch (error) {
     const failure = diskFailure(error);
     if (!isUnusableFile(failure)) throw failure;
-    return begin(file, setting, setAside(file, failure));
+    // The epoch of the other one cannot be read; it began in this very second at the latest.
+    const after = { ...setting, newEpoch: setting.newEpoch + 1 };
+    return begin(file, after, setAside(file, failure));
   }
 }
 

@@ -1,10 +1,8 @@
 import type { Append } from '#store/store.ts';
+import { seeded } from '../support/seeded.ts';
 
 export const SOURCES = ['meter1', 'meter2', 'pmu'] as const;
 export const BACKENDS = ['utility', 'aggregator'] as const;
-
-/** Bytes before the filler: number, then length of all. */
-const HEAD_BYTES = 8;
 
 /** Most are a meter's message; some are profiles, which fill many pages of the log. */
 function lengthOf(number: number): number {
@@ -31,7 +29,14 @@ export function numbered(number: number): Append {
     readings: 1,
     takenMs: 1_800_000_000_000 + number,
     outputs: owedTo(number).map((backend) => {
-      return { backend, stream: source, records: bytes, recordCount: 1, readings: 1 };
+      return {
+        backend,
+        stream: source,
+        class: 'measurement',
+        records: bytes,
+        recordCount: 1,
+        readings: 1,
+      };
     }),
   };
 }
@@ -51,8 +56,13 @@ export function numbersIn(bytes: Uint8Array): readonly number[] {
   return numbers;
 }
 
+/** Octets that no compressor makes shorter. */
+const NOISE = seeded(1).bytes(1 << 17);
+
+/** The number, the length of all, and noise. */
 function bytesOf(number: number): Uint8Array {
-  const bytes = new Uint8Array(lengthOf(number)).fill(number & 0xff, HEAD_BYTES);
+  const from = (number * 977) % (1 << 16);
+  const bytes = NOISE.slice(from, from + lengthOf(number));
   const view = new DataView(bytes.buffer);
   view.setUint32(0, number);
   view.setUint32(4, bytes.length);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Group } from '#store/group.ts';
 import { openLedger } from '#store/database.ts';
+import { OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
 import type { Append, DueEntry, Opening, Kept, StoreCounts } from '#store/store.ts';
 import { BACKENDS, SOURCES, numbered, numbersIn, owedTo, sourceOf } from './content.ts';
 import type { Obligations } from './obligations.ts';
@@ -22,18 +23,21 @@ interface OpenStore {
 function openHere(directory: string): OpenStore {
   const { ledger, opening } = openLedger({
     directory,
-    retention: { ageMs: 62 * 86_400_000, bytes: 256 << 20 },
+    retention: RETENTION,
+    outboxes: {},
+    outboxRetention: OUTBOX_RETENTION,
+    now: { openMs: 0 },
     newEpoch: Math.floor(Date.now() / 1000),
   });
   return {
     opening,
-    due: (name, afterId) => ledger.due({ name, afterId, limit: PAGE }),
+    due: (name, afterId) => ledger.due({ name, afterId, limit: PAGE, class: 'measurement' }),
     observations: (name, afterId) => ledger.observations({ name, afterId, limit: PAGE }),
     counts: () => ledger.counts(),
     append(appends) {
       const group = new Group();
       for (const append of appends) void group.append(append);
-      ledger.commit(group.seal());
+      ledger.commit(group.seal({ openMs: 0 }, []));
     },
     close: () => ledger.close(),
   };
