@@ -129,6 +129,8 @@ function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'cl
       return ledger.quarantine(request.ask);
     case 'quarantined':
       return ledger.quarantined(request.ask);
+    case 'entry':
+      return ledger.entry(request.ask);
     case 'resend':
       return ledger.resend(request.ask);
     case 'discard':
@@ -137,6 +139,8 @@ function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'cl
       return ledger.receive(request.ask);
     case 'standing':
       return ledger.standing(request.ask);
+    case 'streams':
+      return ledger.streams(request.ask);
     case 'observations':
       return ledger.observations(request.ask);
     case 'counts':

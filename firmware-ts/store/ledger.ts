@@ -8,7 +8,7 @@ import { LANES } from './schema.ts';
 import { Shelf } from './shelf.ts';
 import { type FilledEntryRow, type Statements, prepareStatements } from './statements.ts';
 import type { DueEntry, Kept, NamedGap, Owed, Standing } from './store.ts';
-import type { Quarantined, Retention, StoreCounts } from './store.ts';
+import type { Quarantined, Retention, StoreCounts, StreamStanding } from './store.ts';
 
 /** A page's bytes, so that one answer never holds a whole backlog in memory. */
 const PAGE_BYTES_MAX = 1 << 20;
@@ -128,6 +128,11 @@ export class Ledger {
     });
   }
 
+  entry({ backend, id }: Calls['entry']['ask']): DueEntry | undefined {
+    const row = this.#outbox.entry(backend, id);
+    return row && this.#dueOf(row);
+  }
+
   resend({ backend, id, now }: Calls['resend']['ask']): OwedBy | undefined {
     const owed = this.#transaction(now, () => this.#outbox.resend(backend, id));
     return owed && { [backend]: owed };
@@ -146,6 +151,10 @@ export class Ledger {
       this.#outbox.tidy();
       return this.#outbox.standing(backend);
     });
+  }
+
+  streams(backend: string): readonly StreamStanding[] {
+    return this.#outbox.streams(backend);
   }
 
   observations({ name, afterId, limit }: Page): readonly Kept[] {

@@ -12,6 +12,7 @@ import type {
   Receipt,
   Retention,
   StoreCounts,
+  StreamStanding,
 } from './store.ts';
 
 /** What the store's thread is started with. */
@@ -104,6 +105,10 @@ export interface Calls {
     readonly answer: boolean;
   };
   readonly quarantined: { readonly ask: string; readonly answer: readonly Quarantined[] };
+  readonly entry: {
+    readonly ask: Omit<EntryAsk, 'now'>;
+    readonly answer: DueEntry | undefined;
+  };
   readonly resend: { readonly ask: EntryAsk; readonly answer: OwedBy | undefined };
   readonly discard: { readonly ask: EntryAsk; readonly answer: boolean };
   readonly receive: {
@@ -118,6 +123,7 @@ export interface Calls {
     readonly ask: { readonly backend: string; readonly now: Now };
     readonly answer: Standing;
   };
+  readonly streams: { readonly ask: string; readonly answer: readonly StreamStanding[] };
   readonly observations: { readonly ask: Page; readonly answer: readonly Kept[] };
   readonly counts: { readonly ask: undefined; readonly answer: StoreCounts };
   readonly close: { readonly ask: undefined; readonly answer: undefined };

@@ -10,7 +10,7 @@ import type { Batch, Now, OwedBy } from './messages.ts';
 import type { Acknowledgement, Append, DueEntry, Kept, NamedGap, Opening } from './store.ts';
 import type { Owed, Quarantined, Receipt, Retention, SetAside } from './store.ts';
 import { OUTBOX_RETENTION, RETENTION } from './store.ts';
-import type { Standing, Store, StoreCounts } from './store.ts';
+import type { Standing, Store, StoreCounts, StreamStanding } from './store.ts';
 
 export interface StoreOptions {
   /** Holds the database; made with mode 0700 if it is not there. */
@@ -139,6 +139,11 @@ class ThreadedStore implements Store {
     return this.#caller.call('quarantined', backend);
   }
 
+  async entry(backend: string, id: number): Promise<DueEntry | undefined> {
+    this.#assertOpen();
+    return this.#caller.call('entry', { backend, id });
+  }
+
   async resend(backend: string, id: number): Promise<boolean> {
     this.#assertOpen();
     const owed = await this.#caller.call('resend', { backend, id, now: this.#now() });
@@ -159,6 +164,11 @@ class ThreadedStore implements Store {
   async standing(backend: string): Promise<Standing> {
     this.#assertOpen();
     return this.#caller.call('standing', { backend, now: this.#now() });
+  }
+
+  async streams(backend: string): Promise<readonly StreamStanding[]> {
+    this.#assertOpen();
+    return this.#caller.call('streams', backend);
   }
 
   async observations(source: string, afterId: number, limit: number): Promise<readonly Kept[]> {

@@ -175,14 +175,22 @@ export class OutboxLedger {
   }
 
   standing(name: string): Standing {
-    const backend = this.#numbers.backend(name);
-    const streams = [...this.#numbers.streams.values()].filter(
-      (stream) => stream.backend === backend,
-    );
+    const { id } = this.#numbers.backend(name);
     return {
-      number: this.#statements.countStandings.get(backend.id) ?? 0,
-      streams: streams.map((stream) => this.#standingOf(stream)),
+      number: this.#statements.countStandings.get(id) ?? 0,
+      streams: this.streams(name),
     };
+  }
+
+  streams(name: string): readonly StreamStanding[] {
+    return [...this.#numbers.streams.values()]
+      .filter(({ backend }) => backend.name === name)
+      .map((stream) => this.#standingOf(stream));
+  }
+
+  entry(name: string, id: number): FilledEntryRow | undefined {
+    const backend = this.#numbers.backends.get(name);
+    return backend && this.#entryOf(backend, id);
   }
 
   /** Forgets the oldest epochs of streams that ended long ago and owe nothing. */

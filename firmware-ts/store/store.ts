@@ -51,6 +51,8 @@ export interface Outbox {
   quarantine(backend: string, id: number, failure: Failure): Promise<void>;
   /** What is in quarantine, oldest first; without its records. */
   quarantined(backend: string): Promise<readonly Quarantined[]>;
+  /** One entry with its records, due or in quarantine; `undefined` where `backend` has no such. */
+  entry(backend: string, id: number): Promise<DueEntry | undefined>;
   /** Puts an entry in quarantine back among the due; its numbers stay named. */
   resend(backend: string, id: number): Promise<boolean>;
   /** Forgets an entry in quarantine. */
@@ -59,6 +61,8 @@ export interface Outbox {
   receive(backend: string, receipts: readonly Receipt[]): Promise<void>;
   /** Where the streams of `backend` stand, under the next number, for a manifest. */
   standing(backend: string): Promise<Standing>;
+  /** The same for people: no number of a manifest is taken by it. */
+  streams(backend: string): Promise<readonly StreamStanding[]>;
   /** Calls `wake` whenever a commit has added entries for `backend`; the result unsubscribes. */
   onDue(backend: string, wake: (owed: Owed) => void): () => void;
   /** Calls `report` when numbers were named as a gap; the result unsubscribes. */

@@ -354,3 +354,19 @@ test('a thread that cannot be started rejects, and leaves nothing waiting', asyn
   writeFileSync(directory, 'a file where the directory should be');
   assert.equal(await codeOf(openStore({ directory })), 'disk-error');
 });
+
+test('people look at an entry and at the streams without moving anything', async (context) => {
+  const store = await opened(context, { directory: folder(context) });
+  await store.append(observation(7, 'meter', ['utility', 'grid']));
+  const [due] = await store.due('utility', 'measurement', 0, 1);
+  assert.ok(due);
+  await store.quarantine('utility', due.id, { code: 'topic-refused', message: 'no' });
+  const entry = await store.entry('utility', due.id);
+  assert.deepEqual(entry, due);
+  assert.equal(numberOf(entry?.records ?? new Uint8Array()), 7);
+  assert.equal(await store.entry('grid', due.id), undefined, 'it is owed to another');
+  const [seen] = await store.streams('utility');
+  assert.deepEqual([seen?.through, seen?.gaps[0]?.reason], [0, 'quarantined']);
+  assert.deepEqual(await store.streams('nobody'), []);
+  assert.equal((await store.standing('utility')).number, 1, 'no manifest was begun by looking');
+});
