@@ -11,7 +11,7 @@ import type { Obligations } from './obligations.ts';
 const PAGE = 1_000;
 
 /** The store without its thread, whose start costs a hundred times what opening does. */
-interface OpenStore {
+export interface OpenStore {
   readonly opening: Opening;
   due(backend: string, afterId: number): readonly DueEntry[];
   observations(source: string, afterId: number): readonly Kept[];
@@ -20,7 +20,7 @@ interface OpenStore {
   close(): void;
 }
 
-function openHere(directory: string): OpenStore {
+export function openHere(directory: string): OpenStore {
   const { ledger, opening } = openLedger({
     directory,
     retention: RETENTION,
