@@ -50,7 +50,7 @@ export class Books {
   /** Errors: codes of `Store`; after `store-damaged` call `condemn`. */
   answer(request: Request): Calls[CallName]['answer'] {
     if (request.call === 'close') {
-      this.#open.ledger.close();
+      this.release();
       return undefined;
     }
     if (this.#damage !== undefined && request.call === 'commit') this.#mend();
@@ -62,6 +62,11 @@ export class Books {
       const gaps = ledger.takeGaps();
       if (gaps.length > 0) this.#events.named(gaps);
     }
+  }
+
+  /** Lets go of the file; nothing is to be asked any more. */
+  release(): void {
+    this.#open.ledger.close();
   }
 
   /** Damage was found on use. */

@@ -93,7 +93,7 @@ function tryOpen(file: string, setting: ThreadSetting): Ledger {
   if (unclean) syncLog(file);
   const database = openFile(file, setting);
   try {
-    configure(database);
+    configure(database, setting);
     if (unclean && sizeOf(file) <= CHECK_BYTES_MAX) assertSound(database);
     migrate(database, setting.newEpoch);
     repairNumbers(database);
@@ -113,12 +113,12 @@ function openFile(file: string, { addonFile }: ThreadSetting): Database {
   });
 }
 
-function configure(database: Database): void {
+function configure(database: Database, { outlives }: ThreadSetting): void {
   // Exclusive: a second normd is refused, and no shared-memory file is needed.
   database.pragma('locking_mode = EXCLUSIVE');
   database.pragma('journal_mode = WAL');
   // FULL: each commit syncs the log before it returns; NORMAL would lose the last ones.
-  database.pragma('synchronous = FULL');
+  database.pragma(`synchronous = ${outlives === 'process' ? 'OFF' : 'FULL'}`);
   database.pragma(`journal_size_limit = ${LOG_BYTES_KEPT}`);
   database.pragma('foreign_keys = OFF'); // the statements keep them; checks would cost each row
   database.pragma('trusted_schema = OFF');

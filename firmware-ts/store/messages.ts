@@ -26,6 +26,8 @@ export interface ThreadSetting {
   /** The epoch to take if one begins. */
   readonly newEpoch: number;
   readonly now: Now;
+  /** What a confirmed commit survives; the fsync for a power cut is left out in simulations. */
+  readonly outlives: 'power-cut' | 'process';
   /** better-sqlite3's native add-on, where it does not lie in its package. */
   readonly addonFile?: string;
 }

@@ -28,6 +28,7 @@ export function openHere(directory: string): OpenStore {
     outboxRetention: OUTBOX_RETENTION,
     now: { openMs: 0 },
     newEpoch: Math.floor(Date.now() / 1000),
+    outlives: 'power-cut',
   });
   return {
     opening,

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { type Clock, machineClock } from '#system/clock.ts';
+import { type Entropy, machineEntropy } from '#system/entropy.ts';
+import type { CommitterParts } from './committer.ts';
+import type { Now, ThreadSetting } from './messages.ts';
+import { OUTBOX_RETENTION, RETENTION, type Retention } from './store.ts';
+
+export interface StoreOptions {
+  /** Holds the database; made with mode 0700 if it is not there. */
+  readonly directory: string;
+  /** Of each source at home. */
+  readonly retention?: Retention;
+  /** Of each back-end's outbox, by its name. */
+  readonly outboxes?: Readonly<Record<string, Retention>>;
+  readonly clock?: Clock;
+  readonly entropy?: Entropy;
+  /** Observations that one entry of the outbox may hold, where not as many as are good. */
+  readonly runCountMax?: number;
+  /** better-sqlite3's native add-on, where it does not lie in its package: in a bundle. */
+  readonly addonFile?: string;
+}
+
+/** What the books and what their caller is started with. */
+export interface Setting {
+  readonly books: ThreadSetting;
+  readonly committer: Omit<CommitterParts, 'commit'>;
+}
+
+export function settingOf(options: StoreOptions): Setting {
+  const { directory, retention = RETENTION, clock = machineClock, addonFile } = options;
+  assert.ok(retention.ageMs > 0 && retention.bytes > 0, 'something must be retained');
+  const openedAtMs = clock.monotonic();
+  const now = (): Now => ({ openMs: clock.monotonic() - openedAtMs, ...believedWall(clock) });
+  const books: ThreadSetting = {
+    directory,
+    retention,
+    outboxes: options.outboxes ?? {},
+    outboxRetention: OUTBOX_RETENTION,
+    newEpoch: newEpoch(clock, options.entropy ?? machineEntropy),
+    now: now(),
+    outlives: 'power-cut',
+    ...(addonFile === undefined ? {} : { addonFile }),
+  };
+  return { books, committer: { clock, now, runCountMax: options.runCountMax } };
+}
+
+function believedWall(clock: Clock): { wallMs?: number } {
+  const { second, nanosecond, trust } = clock.wall();
+  return trust === 'untrusted' ? {} : { wallMs: second * 1000 + Math.floor(nanosecond / 1e6) };
+}
+
+/**
+ * Later lives have greater epochs while the clock is right. A clock that stands in the past gives
+ * a random number below all right ones instead, so that two lives do not share an epoch.
+ */
+function newEpoch(clock: Clock, entropy: Entropy): number {
+  const { second, trust } = clock.wall();
+  return trust === 'untrusted' ? 1 + Math.floor(entropy.fraction() * 2 ** 30) : second;
+}
