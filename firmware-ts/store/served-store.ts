@@ -13,6 +13,7 @@ import type {
   Standing,
   Store,
   StoreCounts,
+  StreamStanding,
 } from './store.ts';
 
 /** Rows that one page answers at most; its bytes are bounded too (`ledger.ts`). */
