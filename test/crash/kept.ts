@@ -6,7 +6,7 @@ import { openHere } from './inspect.ts';
 
 /**
  * Times, in milliseconds, of the observations that lie in a store's directory, by source. It reads
- * a copy: what a killed process has left must be there for the next one as it was left. One that was
+ * a copy: what a killed process has left must be there for the next one as it was. One that was
  * killed at its start may have left nothing.
  */
 export function keptIn(

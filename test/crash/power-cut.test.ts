@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { seeded } from '../support/seeded.ts';
 import {
+  type Base,
   FAST_FOLDER,
   type History,
   type Life,
@@ -15,6 +16,7 @@ import {
 } from './history.ts';
 import { inspect } from './inspect.ts';
 import { withoutCompiler as skip } from './recorder.ts';
+import { storeOfVersion1 } from './version-1.ts';
 import { type CrashState, checkpointsIn, crashStates } from './states.ts';
 
 const STATES = Number(process.env['NORMD_CRASH_STATES'] ?? 2_400);
@@ -29,6 +31,8 @@ const RESERVE = `${STATE}/reserve`;
 
 interface Scene {
   readonly title: string;
+  /** What the first life finds; nothing unless told. */
+  readonly base?: () => Base;
   readonly lives: readonly Life[];
   /** At least so many checkpoints are in it. */
   readonly checkpoints?: number;
@@ -50,6 +54,14 @@ const SCENES: readonly Scene[] = [
       { appends: 100, end: 'kill', killedAt: 'S:store.db-wal:12' },
       { appends: 0, end: 'kill' },
       { appends: 50, end: 'close' },
+    ],
+  },
+  {
+    title: 'a file of the first version, which is brought up to date',
+    base: storeOfVersion1,
+    lives: [
+      { appends: 30, end: 'kill' },
+      { appends: 30, end: 'close' },
     ],
   },
   {
@@ -76,12 +88,12 @@ const SCENES: readonly Scene[] = [
   },
 ];
 
-for (const { title, lives, checkpoints = 0 } of SCENES) {
+for (const { title, base = () => NOTHING, lives, checkpoints = 0 } of SCENES) {
   test(
     `${title}: every power cut leaves what was promised`,
     { skip, timeout: TIMEOUT_MS },
     async (context) => {
-      const history = await recordHistory(NOTHING, lives);
+      const history = await recordHistory(base(), lives);
       assert.ok(checkpointsIn(history) >= checkpoints, 'the log was written back while in use');
       checkAll(context, history, STATES / SCENES.length);
     },
