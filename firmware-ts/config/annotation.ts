@@ -7,7 +7,7 @@ export interface Annotation {
   /** The text is a path: `secret` and `key` are for their owner alone, all but `any` must exist. */
   readonly path?: 'any' | 'readable' | 'secret' | 'key';
   /** The value as a whole has a rule in rules.ts. */
-  readonly rule?: 'source' | 'backend' | 'broker-url' | 'schedule' | 'time-zone';
+  readonly rule?: 'source' | 'backend' | 'broker-url' | 'schedule' | 'time-zone' | 'policy-rule';
 }
 
 export type NameKind = 'source' | 'backend';

@@ -34,7 +34,8 @@ export type ProblemCode =
   | 'bad-url'
   | 'plaintext-refused'
   | 'unknown-time-zone'
-  | 'bad-schedule';
+  | 'bad-schedule'
+  | 'bad-name';
 
 /** A problem before its place in the file is counted out in lines and columns. */
 export type Finding = Omit<Problem, 'file' | 'line' | 'column'> & {

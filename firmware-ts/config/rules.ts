@@ -1,5 +1,7 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { failureOf } from '#bytes/failure.ts';
+import { streamOf } from '#policy/policy.ts';
+import { NAME } from '#reading/senml-names.ts';
 import { assertOpens } from '#system/bounded-file.ts';
 import { isLoopback } from '#system/loopback.ts';
 import { scheduleOf, type ScheduleOptions } from '#system/schedule.ts';
@@ -9,12 +11,17 @@ import { readKeyFile } from './key-file.ts';
 import { nearest } from './nearest.ts';
 import type { Finding, ProblemCode } from './problem.ts';
 import { quoted } from './quoted.ts';
-import type { BackendConfiguration, SourceConfiguration } from './schema.ts';
+import type { BackendConfiguration, PolicyRuleConfiguration } from './schema.ts';
+import type { SourceConfiguration } from './schema.ts';
 import type { Mark } from './walk.ts';
 
 /** What a schema cannot say: names, files, and what two keys must agree on. */
 export function judge(marks: readonly Mark[], file: string): readonly Finding[] {
-  return [...judgeNames(marks), ...marks.flatMap((mark) => [...judgeMark(mark, file)])];
+  return [
+    ...judgeNames(marks),
+    ...judgeStreams(marks),
+    ...marks.flatMap((mark) => [...judgeMark(mark, file)]),
+  ];
 }
 
 function judgeMark(mark: Mark, file: string): readonly Finding[] {
@@ -55,6 +62,27 @@ function unknownName({ path, at, value }: Mark, kind: NameKind, allowed: string[
   const message = `there is no ${kind} ${name}`;
   const hint = guess === undefined ? `add a ${kind} of this name` : `did you mean ${guess}?`;
   return { code: 'unknown-reference', path, at, message, allowed, hint };
+}
+
+const STREAM = new RegExp(NAME);
+
+/** A class gives a stream a name of its own, which is a level of a topic (decision 0006). */
+function* judgeStreams(marks: readonly Mark[]): Generator<Finding> {
+  const defined = marks.filter(({ annotation }) => annotation.defines === 'source');
+  const names = new Set(defined.map(({ value }) => String(value)));
+  for (const mark of marks) {
+    if (mark.annotation.rule !== 'policy-rule') continue;
+    const { sources, class: of } = mark.value as PolicyRuleConfiguration;
+    const place = { path: `${mark.path}.class`, at: mark.atKey('class') };
+    for (const source of of === 'measurement' ? [] : new Set(sources)) {
+      const stream = streamOf(source, of);
+      const hint = 'give the source a shorter name, or another one';
+      const taken = `its stream ${stream} has the name of another source`;
+      const tooLong = `the name of its stream, ${stream}, is too long`;
+      if (names.has(stream)) yield { code: 'duplicate-name', ...place, message: taken, hint };
+      if (!STREAM.test(stream)) yield { code: 'bad-name', ...place, message: tooLong, hint };
+    }
+  }
 }
 
 function parentOf(path: string): string {

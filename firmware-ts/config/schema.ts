@@ -1,9 +1,10 @@
 import Type, { type Static } from 'typebox';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { PATTERN_LENGTH_MAX, RULES_MAX } from '#policy/policy.ts';
 import { SILENT_MS as DLMS_SILENT_MS } from '#protocol/dlms/push.ts';
 import { SILENT_MS as P1_SILENT_MS } from '#protocol/p1/connection.ts';
 import { NAME } from '#reading/senml-names.ts';
-import { RETENTION } from '#store/store.ts';
+import { OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
 import type { Annotation } from './annotation.ts';
 
 /**
@@ -213,6 +214,27 @@ const Connect = Type.Object(
   },
   { ...closed, ...annotated({ rule: 'schedule' }), description: 'when a metered link is used' },
 );
+const Outbox = Type.Object(
+  {
+    maxDays: Type.Integer({
+      minimum: 1,
+      maximum: 3650,
+      default: OUTBOX_RETENTION.ageMs / 86_400_000,
+      description: 'days that readings wait for this back-end',
+    }),
+    maxMegabytes: Type.Integer({
+      minimum: 1,
+      maximum: 1_048_576,
+      default: OUTBOX_RETENTION.bytes / 1_048_576,
+      description: 'MiB that wait for it at most',
+    }),
+  },
+  {
+    ...closed,
+    default: {},
+    description: 'what waits beyond this is dropped, the least urgent and oldest first, and named',
+  },
+);
 const Backend = Type.Object(
   {
     name: name({ defines: 'backend' }),
@@ -233,6 +255,7 @@ const Backend = Type.Object(
       }),
     ),
     connect: Type.Optional(Connect),
+    outbox: Outbox,
   },
   { ...closed, ...annotated({ rule: 'backend' }) },
 );
@@ -255,8 +278,13 @@ const PolicyRule = Type.Object(
       }),
       { minItems: 1, maxItems: 1024, description: "objects, with * for any text: '1-0:1.8.*'" },
     ),
+    class: Type.Enum([...DELIVERY_CLASSES], {
+      default: 'measurement',
+      description:
+        'how urgent it is; command and alarm go before all else, bulk when nothing waits',
+    }),
   },
-  closed,
+  { ...closed, ...annotated({ rule: 'policy-rule' }) },
 );
 
 export const ConfigurationSchema = Type.Object(

@@ -1,6 +1,9 @@
 import { request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { OperatingError } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { NOT_THERE } from './http.ts';
+import type { EntryAction, EntryDone, EntryStatus, OutboxStatus } from './outbox.ts';
 import type { GatewayStatus } from './status.ts';
 
 const ANSWER_TIMEOUT_MS = 5000;
@@ -10,6 +13,36 @@ const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** Errors of `askControl`. */
 export async function askStatus(socket: string): Promise<GatewayStatus> {
   return (await askControl(socket, '/v1/status')) as GatewayStatus;
+}
+
+/** Errors of `askControl`. */
+export async function askOutbox(socket: string): Promise<OutboxStatus> {
+  return (await askControl(socket, '/v1/outbox')) as OutboxStatus;
+}
+
+/** Names one entry of an outbox, for `askEntry` and `tellEntry`. */
+export interface EntryName {
+  readonly backend: string;
+  readonly id: number;
+}
+
+/** Errors of `askControl`, `unknown-reference`, `unknown-entry`. */
+export async function askEntry(socket: string, entry: EntryName): Promise<EntryStatus> {
+  return (await askControl(socket, pathOf(entry))) as EntryStatus;
+}
+
+/** Errors of `askEntry`. */
+export async function tellEntry(
+  socket: string,
+  entry: EntryName,
+  action: EntryAction,
+): Promise<EntryDone> {
+  const request = { method: 'POST', path: `${pathOf(entry)}/${action}` } as const;
+  return (await exchangeJson(socket, request, ANSWER_TIMEOUT_MS)) as EntryDone;
+}
+
+function pathOf({ backend, id }: EntryName): string {
+  return `/v1/outbox/${backend}/${id}`;
 }
 
 /**
@@ -22,7 +55,16 @@ export async function askControl(
   path: string,
   timeoutMs = ANSWER_TIMEOUT_MS,
 ): Promise<unknown> {
-  const { status, body } = await exchange(socket, path, timeoutMs);
+  return exchangeJson(socket, { method: 'GET', path }, timeoutMs);
+}
+
+interface Asked {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+}
+
+async function exchangeJson(socket: string, asked: Asked, timeoutMs: number): Promise<unknown> {
+  const { status, body } = await exchange(socket, asked, timeoutMs);
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -30,7 +72,19 @@ export async function askControl(
     throw new OperatingError('bad-answer', `what serves ${socket} is not normd`, { cause });
   }
   if (status === 200) return value;
-  throw new OperatingError(
+  throw refusalOf(value) ?? controlRefused(asked, status, body);
+}
+
+/** Why what was asked for is not there, in normd's own words. */
+function refusalOf(value: unknown): OperatingError | undefined {
+  const { error } = (value ?? {}) as { error?: Partial<Failure> };
+  if (typeof error?.code !== 'string' || !NOT_THERE.includes(error.code)) return undefined;
+  const { code, message, hint } = error;
+  return new OperatingError(code, String(message), hint === undefined ? {} : { hint });
+}
+
+function controlRefused({ path }: Asked, status: number, body: string): OperatingError {
+  return new OperatingError(
     'control-refused',
     `normd answered ${status} to ${path}: ${body.trim()}`,
   );
@@ -41,16 +95,16 @@ interface Answer {
   readonly body: string;
 }
 
-function exchange(socketPath: string, path: string, timeoutMs: number): Promise<Answer> {
+function exchange(socketPath: string, asked: Asked, timeoutMs: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const asked = request({ socketPath, path, agent: false, signal }, (response) => {
+    const sent = request({ socketPath, ...asked, agent: false, signal }, (response) => {
       const broken = (error: Error): void =>
         reject(failureToRead(socketPath, error, signal.aborted));
       collect(response).then(resolve, broken);
     });
-    asked.once('error', (error) => reject(failureToReach(socketPath, error, signal.aborted)));
-    asked.end();
+    sent.once('error', (error) => reject(failureToReach(socketPath, error, signal.aborted)));
+    sent.end();
   });
 }
 

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 
 /**
- * The little of HTTP/1.1 (RFC 9112) that a local API needs: one request without a body, one
- * answer, the end of the connection. Node's own server would bring HTTP/2, fetch and their
+ * The little of HTTP/1.1 (RFC 9112) that a local API needs: one request, whose path says it all
+ * and whose body is passed over, one answer, the end of the connection. Node's own server would bring HTTP/2, fetch and their
  * compressors into a process that needs none of them.
  */
 export interface Request {
@@ -23,6 +23,9 @@ const REQUEST_LINE = /^([A-Z]+) (\S+) HTTP\/1\.[01]\r\n/;
 
 const TOO_LONG = refusal(431, 'request-too-long', `more than ${HEAD_LENGTH_MAX} characters`);
 const NO_REQUEST = refusal(400, 'bad-request', 'no request of HTTP/1.1');
+
+/** Codes that are about what was asked for, and not about normd: the asker is told them as such. */
+export const NOT_THERE: readonly string[] = ['unknown-reference', 'unknown-entry'];
 
 export function refusal(status: number, code: string, message: string): Response {
   return { status, text: JSON.stringify({ error: { code, message } }) };

@@ -3,16 +3,23 @@ import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
-import { refusal, serveOnce } from './http.ts';
+import { NAME } from '#reading/senml-names.ts';
+import { NOT_THERE, refusal, serveOnce } from './http.ts';
 import type { Request, Response } from './http.ts';
 
-/** What a path answers, as a value for JSON; it holds no secret. */
-export type Answers = Readonly<Record<string, () => Promise<unknown>>>;
+/**
+ * What a path answers, as a value for JSON; it holds no secret. A `*` in a path stands for one
+ * name (`NAME`), which the answer is given.
+ */
+export type Answers = Readonly<Record<string, (...names: readonly string[]) => Promise<unknown>>>;
 
 export interface ControlOptions {
   /** Path of the Unix socket; its folder is made with mode 0750 if it is not there. */
   readonly socket: string;
+  /** What is told when asked (GET). */
   readonly answers: Answers;
+  /** What is done when told to (POST). */
+  readonly actions?: Answers;
   /** From a connection's begin to the end of its request; 5 s unless given. */
   readonly requestTimeoutMs?: number;
 }
@@ -33,14 +40,14 @@ const SOCKET_MODE = 0o660;
  * Errors: `already-running` when another normd answers there, `socket-unusable`.
  */
 export async function startControl(options: ControlOptions): Promise<ControlServer> {
-  const { socket, answers, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const { socket, answers, actions = {}, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
   mkdirSync(dirname(socket), { recursive: true, mode: 0o750 });
   await removeStale(socket);
   const peers = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (peer) => {
     peers.add(peer);
     peer.once('close', () => peers.delete(peer));
-    void serveOnce(peer, (request) => answer(request, answers), requestTimeoutMs);
+    void serveOnce(peer, (request) => answer(request, { answers, actions }), requestTimeoutMs);
   });
   server.maxConnections = CONNECTIONS_MAX;
   await listen(server, socket);
@@ -96,13 +103,47 @@ function listen(server: Server, socket: string): Promise<void> {
   });
 }
 
-async function answer({ method, path }: Request, answers: Answers): Promise<Response> {
-  const give = Object.hasOwn(answers, path) ? answers[path] : undefined;
-  if (give === undefined) return refusal(404, 'unknown-path', 'no such path');
-  if (method !== 'GET') return refusal(405, 'unknown-method', 'only GET is known');
+type Known = Required<Pick<ControlOptions, 'answers' | 'actions'>>;
+
+async function answer({ method, path }: Request, { answers, actions }: Known): Promise<Response> {
+  const told = routeOf(answers, path);
+  const done = routeOf(actions, path);
+  if (told === undefined && done === undefined) {
+    return refusal(404, 'unknown-path', 'no such path');
+  }
+  const give = method === 'GET' ? told : method === 'POST' ? done : undefined;
+  if (give === undefined) {
+    const known = told === undefined ? 'POST' : 'GET';
+    return refusal(405, 'unknown-method', `only ${known} is known here`);
+  }
   try {
     return { status: 200, text: JSON.stringify(await give()) };
   } catch (error) {
-    return { status: 500, text: JSON.stringify({ error: failureOf(error) }) };
+    const failure = failureOf(error);
+    const status = NOT_THERE.includes(failure.code) ? 404 : 500;
+    return { status, text: JSON.stringify({ error: failure }) };
   }
+}
+
+function routeOf(answers: Answers, path: string): (() => Promise<unknown>) | undefined {
+  const words = path.split('/');
+  for (const [pattern, give] of Object.entries(answers)) {
+    const names = namesIn(words, pattern.split('/'));
+    if (names !== undefined) return () => give(...names);
+  }
+  return undefined;
+}
+
+const LEGAL = new RegExp(NAME);
+
+/** What stands where the pattern has stars; `undefined` where the rest is not the same. */
+function namesIn(
+  words: readonly string[],
+  pattern: readonly string[],
+): readonly string[] | undefined {
+  const fits = words.every((word, at) =>
+    pattern[at] === '*' ? LEGAL.test(word) : word === pattern[at],
+  );
+  if (!fits || words.length !== pattern.length) return undefined;
+  return words.filter((_, at) => pattern[at] === '*');
 }

@@ -68,6 +68,19 @@ export interface BackendStatus {
   /** Messages in flight and how many may be, with a session. */
   readonly window?: { readonly messages: number; readonly messagesMax: number };
   readonly traffic: TrafficStatus;
+  readonly outbox: OutboxCounts;
+}
+
+/** What waits, and what will not come. */
+export interface OutboxCounts {
+  readonly entries: number;
+  readonly bytes: number;
+  /** When the oldest that is due was taken; absent where nothing is. */
+  readonly oldest?: string;
+  /** Entries that the broker refuses for what they are; `normctl outbox` shows them. */
+  readonly quarantined: number;
+  /** Observations that were named as gaps since this start, by reason. */
+  readonly gaps: Readonly<Record<string, number>>;
 }
 
 /** Bytes on the wire, TLS included; since this start unless said. */

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device } from '#acquisition/device.ts';
-import { failureOf } from '#bytes/failure.ts';
 import type { Failure } from '#bytes/failure.ts';
 import type { Configuration } from '#config/schema.ts';
 import { startControl } from '#control/server.ts';
@@ -10,16 +9,20 @@ import type { GatewayStatus } from '#control/status.ts';
 import { policyOf } from '#policy/policy.ts';
 import type { Policy } from '#policy/policy.ts';
 import { openStore } from '#store/open.ts';
-import type { Store } from '#store/store.ts';
+import type { Retention, Store } from '#store/store.ts';
 import { openBackends } from './backends.ts';
 import type { BackendPart } from './backends.ts';
 import { openDevices } from './devices.ts';
+import { outboxActions, outboxAnswers } from './outboxes.ts';
 import type { GatewayPorts } from './ports.ts';
 import { ReadingPath } from './path.ts';
-import { statusOf } from './status.ts';
+import { outboxCountsOf, statusOf } from './status.ts';
+import type { SourcePart } from './status.ts';
+import { StoreWatch, freeBytesOf } from './store-watch.ts';
 
 /** 2^20; the number itself may exceed 2^31, so it is not shifted. */
 const BYTES_PER_MEGABYTE = 1_048_576;
+const MS_PER_DAY = 86_400_000;
 
 export interface Gateway {
   status(): Promise<GatewayStatus>;
@@ -46,44 +49,52 @@ export async function startGateway(
   ports: GatewayPorts,
 ): Promise<Gateway> {
   const { clock, log } = ports;
+  const { gateway, state, control } = configuration;
   const startedAt = clock.wall();
   const store = await openGatewayStore(configuration, ports);
+  const watch = new StoreWatch({ clock, log, freeBytes: () => freeBytesOf(state) });
+  watch.follow(store);
   const parts: Parts = { store, backends: [], devices: [], control: undefined };
-  const path = new ReadingPath(store, policyFrom(configuration), clock, log);
+  const path = new ReadingPath(store, policyFrom(configuration), ports, watch);
+  const backends = configuration.backends.map(({ name }) => name);
   const status = async (): Promise<GatewayStatus> =>
     statusOf({
-      gateway: configuration.gateway,
+      gateway,
       startedAt,
       clock,
-      sources: configuration.sources.flatMap(({ protocol, name }) =>
-        parts.devices
-          .filter((device) => device.name === name)
-          .map((device) => ({ protocol, device })),
-      ),
+      sources: sourcesOf(configuration, parts.devices),
       backends: parts.backends,
       path,
-      counts: await store.counts(),
+      outboxes: await outboxCountsOf(store, backends, watch),
     });
   try {
     parts.backends = openBackends(configuration, store, ports);
+    const outboxes = { gateway, backends, store };
     parts.control = await startControl({
-      socket: configuration.control.socket,
-      answers: { '/v1/status': status },
+      socket: control.socket,
+      answers: { '/v1/status': status, ...outboxAnswers(outboxes) },
+      actions: outboxActions(outboxes),
     });
     parts.devices = openDevices(configuration, path, ports);
   } catch (error) {
     await stopParts(parts);
     throw error;
   }
-  log('info', 'gateway.started', { gateway: configuration.gateway, sources: parts.devices.length });
+  log('info', 'gateway.started', { gateway, sources: parts.devices.length });
   return {
     status,
     failed: store.died,
     async stop() {
       await stopParts(parts);
-      log('info', 'gateway.stopped', { gateway: configuration.gateway });
+      log('info', 'gateway.stopped', { gateway });
     },
   };
+}
+
+function sourcesOf({ sources }: Configuration, devices: readonly Device[]): readonly SourcePart[] {
+  return sources.flatMap(({ protocol, name }) =>
+    devices.filter((device) => device.name === name).map((device) => ({ protocol, device })),
+  );
 }
 
 function policyFrom({ policy, backends }: Configuration): Policy {
@@ -106,25 +117,21 @@ async function stopParts({ devices, backends, control, store }: Parts): Promise<
 }
 
 async function openGatewayStore(
-  { state, store }: Configuration,
-  { clock, entropy, log }: GatewayPorts,
+  { state, store, backends }: Configuration,
+  { clock, entropy }: GatewayPorts,
 ): Promise<Store> {
   mkdirSync(state, { recursive: true, mode: 0o700 });
-  const opened = await openStore({
+  return openStore({
     directory: join(state, 'store'),
-    retention: {
-      ageMs: store.retainDays * 86_400_000,
-      bytes: store.retainMegabytes * BYTES_PER_MEGABYTE,
-    },
+    retention: retentionOf(store.retainDays, store.retainMegabytes),
+    outboxes: Object.fromEntries(
+      backends.map(({ name, outbox }) => [name, retentionOf(outbox.maxDays, outbox.maxMegabytes)]),
+    ),
     clock,
     entropy,
   });
-  const report = (setAside: Store['opening']['setAside']): void => {
-    if (setAside === undefined) return;
-    const { code, message } = failureOf(setAside.failure);
-    log('error', 'store.set-aside', { file: setAside.file, code, message });
-  };
-  report(opened.opening.setAside);
-  opened.onSetAside(report);
-  return opened;
+}
+
+function retentionOf(days: number, megabytes: number): Retention {
+  return { ageMs: days * MS_PER_DAY, bytes: megabytes * BYTES_PER_MEGABYTE };
 }

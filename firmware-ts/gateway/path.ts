@@ -8,6 +8,8 @@ import type { Output, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
 import { LatestReadings } from './latest.ts';
+import type { GatewayPorts } from './ports.ts';
+import type { StoreWatch } from './store-watch.ts';
 import { Throttle } from './throttle.ts';
 
 /** Readings of one source since the start. */
@@ -32,10 +34,17 @@ export class ReadingPath {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #throttle: Throttle;
+  readonly #watch: Pick<StoreWatch, 'stored' | 'refused'>;
   readonly #sources = new Map<string, SourceRecord>();
 
-  constructor(store: Store, policy: Policy, clock: Clock, log: Log) {
+  constructor(
+    store: Store,
+    policy: Policy,
+    { clock, log }: Pick<GatewayPorts, 'clock' | 'log'>,
+    watch: Pick<StoreWatch, 'stored' | 'refused'>,
+  ) {
     this.#store = store;
+    this.#watch = watch;
     this.#policy = policy;
     this.#clock = clock;
     this.#log = log;
@@ -51,6 +60,7 @@ export class ReadingPath {
     this.#append(observation).then(
       () => {
         record.stored += readings;
+        this.#watch.stored();
       },
       (error: unknown) => {
         record.refused += readings;
@@ -61,6 +71,7 @@ export class ReadingPath {
 
   /** A full disk refuses every frame of every source: that is told once a minute. */
   #refused(source: string, { code, message }: Failure): void {
+    this.#watch.refused(code);
     const quiet = this.#throttle.quietSince(`${source} ${code}`);
     if (quiet === undefined) return;
     this.#log('error', 'store.refused', { source, code, message, repeated: quiet || undefined });

@@ -3,6 +3,7 @@ import type {
   BackendStatus,
   GatewayStatus,
   LinkStatus,
+  OutboxCounts,
   ReadingStatus,
   SourceStatus,
 } from '#control/status.ts';
@@ -10,11 +11,13 @@ import type { Device } from '#acquisition/device.ts';
 import { isoTimeOf, jsonScalarOf } from '#reading/json.ts';
 import { valueOf } from '#reading/reading.ts';
 import type { TimeMark } from '#reading/reading.ts';
-import type { StoreCounts } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { BackendPart } from './backends.ts';
 import type { LatestReading } from './latest.ts';
+import { oldestDue } from './outboxes.ts';
 import type { ReadingPath } from './path.ts';
+import type { StoreWatch } from './store-watch.ts';
 import { VERSION } from './version.ts';
 
 /** What a status is made of. */
@@ -25,8 +28,11 @@ export interface GatewayParts {
   readonly sources: readonly SourcePart[];
   readonly backends: readonly BackendPart[];
   readonly path: ReadingPath;
-  readonly counts: StoreCounts;
+  readonly outboxes: Outboxes;
 }
+
+/** By the back-end's name. */
+export type Outboxes = ReadonlyMap<string, OutboxCounts & { readonly readings: number }>;
 
 export interface SourcePart {
   readonly protocol: string;
@@ -41,7 +47,7 @@ export function statusOf(parts: GatewayParts): GatewayStatus {
     startedAt: isoTimeOf(parts.startedAt),
     clock: { time: isoTimeOf(now), trust: now.trust },
     sources: parts.sources.map((source) => sourceStatus(source, parts.path)),
-    backends: parts.backends.map((backend) => backendStatus(backend, parts.counts)),
+    backends: parts.backends.map((backend) => backendStatus(backend, parts.outboxes)),
   };
 }
 
@@ -79,7 +85,10 @@ function readingStatus({ reading, time, quality }: LatestReading): ReadingStatus
   };
 }
 
-function backendStatus({ name, uplink }: BackendPart, counts: StoreCounts): BackendStatus {
+const NOTHING = { readings: 0, entries: 0, bytes: 0, quarantined: 0, gaps: {} };
+
+function backendStatus({ name, uplink }: BackendPart, outboxes: Outboxes): BackendStatus {
+  const { readings, ...outbox } = outboxes.get(name) ?? NOTHING;
   const { state, lastFailure, readingsSent, readingsAcknowledged, ...tally } = uplink.status();
   const { traffic, window } = tally;
   const bytes = traffic.bytesRead + traffic.bytesWritten;
@@ -89,7 +98,7 @@ function backendStatus({ name, uplink }: BackendPart, counts: StoreCounts): Back
     ...('broker' in state ? { broker: state.broker } : {}),
     ...(state.kind === 'waiting' ? { failure: state.failure, retryMs: state.retryMs } : {}),
     ...(lastFailure === undefined ? {} : { lastFailure }),
-    queued: counts.backends[name]?.queuedReadings ?? 0,
+    queued: readings,
     sent: readingsSent,
     acknowledged: readingsAcknowledged,
     streams: tally.streams,
@@ -100,5 +109,32 @@ function backendStatus({ name, uplink }: BackendPart, counts: StoreCounts): Back
       ...traffic,
       bytesPerReading: readingsAcknowledged === 0 ? null : bytes / readingsAcknowledged,
     },
+    outbox,
   };
+}
+
+/** What waits for each of `backends`, and what was named as a gap. Errors: those of the store. */
+export async function outboxCountsOf(
+  store: Store,
+  backends: readonly string[],
+  watch: StoreWatch,
+): Promise<Outboxes> {
+  const counts = await store.counts();
+  const outboxes = backends.map(async (name) => {
+    const queue = counts.backends[name];
+    const [oldest, quarantined] = await Promise.all([
+      oldestDue(store, name),
+      store.quarantined(name),
+    ]);
+    const outbox = {
+      readings: queue?.queuedReadings ?? 0,
+      entries: queue?.queuedEntries ?? 0,
+      bytes: queue?.queuedBytes ?? 0,
+      ...(oldest === undefined ? {} : { oldest }),
+      quarantined: quarantined.length,
+      gaps: watch.gapsOf(name),
+    };
+    return [name, outbox] as const;
+  });
+  return new Map(await Promise.all(outboxes));
 }

@@ -48,6 +48,13 @@ const STATUS: GatewayStatus = {
       broker: 'mqtts://broker.example:8883',
       window: { messages: 3, messagesMax: 32 },
       traffic: { bytesRead: 100, bytesWritten: 800, bytesToday: 900, bytesPerReading: 128.6 },
+      outbox: {
+        entries: 2,
+        bytes: 4321,
+        oldest: '2026-11-21T04:59:00Z',
+        quarantined: 0,
+        gaps: {},
+      },
     },
   ],
 };

@@ -53,6 +53,18 @@ const BAD: readonly (readonly [string, number, string, readonly string[]])[] = [
     '  - { name: m1, protocol: p1, link: { kind: tcp, host: h, port: 1, baud: 9600 } }',
     ['unknown-key 4 sources[0].link.baud'],
   ],
+  [
+    'an outbox that may keep nothing',
+    7,
+    `${BACKEND}'mqtt://127.0.0.1', outbox: { maxDays: 0 } }`,
+    ['out-of-range 7 backends[0].outbox.maxDays'],
+  ],
+  [
+    'a class that there is not',
+    9,
+    "  - { to: lan, purpose: p, sources: [m1], objects: ['*'], class: urgent }",
+    ['not-allowed 9 policy[0].class'],
+  ],
   ['a name used twice', 5, `${SOURCE} }`, ['duplicate-name 5 sources[1].name']],
   ['a key written twice', 2, 'gateway: other', ['duplicate-key 2']],
   [
@@ -308,4 +320,26 @@ test('aliases that multiply and brackets without end are refused in bounded time
   const rule = `x: &rule { to: lan, purpose: p, sources: [m1], objects: [${objects}] }\npolicy:\n`;
   assert.ok(briefs(`${rule}${rules}\n`).some((brief) => brief.startsWith('yaml-alias')));
   assert.ok(briefs('['.repeat(200_000)).every((brief) => brief.startsWith('yaml-syntax')));
+});
+
+test('a stream of a class has a name that no source has, and that fits a topic', () => {
+  const rule = (source: string, of: string): string =>
+    `  - { to: lan, purpose: p, sources: [${source}], objects: ['*'], class: ${of} }`;
+  const named = (name: string, of: string): readonly string[] =>
+    briefs(
+      withLine(4, SOURCE.replace('m1', name) + ' }').replace(
+        /  - \{ to:.*/,
+        `${rule(name, of)}\n${rule('pmu', 'measurement')}`,
+      ),
+    );
+  assert.deepEqual(named('pmu_alarm', 'measurement'), []);
+  assert.deepEqual(named('pmu_alarm', 'alarm'), [], 'its stream is pmu_alarm_alarm');
+  const taken = GOOD.replace('name: m1', 'name: pmu_alarm').replace(
+    /  - \{ to:.*/,
+    rule('pmu', 'alarm'),
+  );
+  assert.deepEqual(briefs(taken), ['duplicate-name 9 policy[0].class']);
+  const long = 'x'.repeat(60);
+  assert.deepEqual(named(long, 'measurement'), []);
+  assert.deepEqual(named(long, 'bulk'), ['bad-name 9 policy[0].class']);
 });

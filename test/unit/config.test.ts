@@ -62,6 +62,18 @@ sources:
   });
 });
 
+test('an outbox has bounds, and a rule a class, whether the file names them or not', () => {
+  const given = withLine(7, `${BACKEND}'mqtt://127.0.0.1', outbox: { maxDays: 7 } }`);
+  const loaded = parseConfiguration(given, FILE);
+  assert.ok('configuration' in loaded);
+  const { backends, policy } = loaded.configuration;
+  assert.deepEqual(backends[0]?.outbox, { maxDays: 7, maxMegabytes: 256 });
+  assert.equal(policy[0]?.class, 'measurement');
+  const alarm = parseConfiguration(GOOD.replace("objects: ['*']", '$&, class: alarm'), FILE);
+  assert.ok('configuration' in alarm);
+  assert.equal(alarm.configuration.policy[0]?.class, 'alarm');
+});
+
 test('a replay may be held to the port of its device', () => {
   const link = '{ kind: replay, file: rehearsal.pcap, port: 4712 }';
   const loaded = parseConfiguration(

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { failureOf, OperatingError } from '#bytes/failure.ts';
-import { askControl } from '#control/client.ts';
+import { askControl, askEntry } from '#control/client.ts';
 import { startControl } from '#control/server.ts';
 
 let folder: string;
@@ -152,6 +152,43 @@ test('unknown paths, other methods and failing answers are refused with a code',
     assert.equal((JSON.parse(answer.body) as { error: { code: string } }).error.code, expected);
   }
   await assert.rejects(askControl(socket, '/v1/fails'), code('control-refused'));
+  await control.stop();
+});
+
+test('a path may hold names, and what is done is told apart from what is asked', async () => {
+  const socket = join(folder, 'names.sock');
+  const done: string[] = [];
+  const control = await startControl({
+    socket,
+    answers: { '/v1/boxes/*': (box = '') => Promise.resolve({ box }) },
+    actions: {
+      '/v1/boxes/*/empty': (box = '') => {
+        done.push(box);
+        return Promise.reject(new OperatingError('unknown-entry', 'it is empty'));
+      },
+    },
+  });
+  assert.deepEqual(await askControl(socket, '/v1/boxes/b-1'), { box: 'b-1' });
+  for (const [path, method, status, expected] of [
+    ['/v1/boxes/b-1/empty', 'POST', 404, 'unknown-entry'],
+    ['/v1/boxes/b-1/empty', 'GET', 405, 'unknown-method'],
+    ['/v1/boxes/b-1', 'POST', 405, 'unknown-method'],
+    ['/v1/boxes/b-1', 'DELETE', 405, 'unknown-method'],
+    ['/v1/boxes/*', 'GET', 404, 'unknown-path'],
+    ['/v1/boxes/', 'GET', 404, 'unknown-path'],
+    ['/v1/boxes', 'GET', 404, 'unknown-path'],
+    ['/v1/boxes/..', 'GET', 404, 'unknown-path'],
+    ['/v1/boxes/%62', 'GET', 404, 'unknown-path'],
+    [`/v1/boxes/${'x'.repeat(65)}`, 'GET', 404, 'unknown-path'],
+    ['/v1/boxes/b-1/empty/', 'POST', 404, 'unknown-path'],
+  ] as const) {
+    const answer = await ask(socket, path, method);
+    assert.equal(answer.status, status, path);
+    assert.equal((JSON.parse(answer.body) as { error: { code: string } }).error.code, expected);
+  }
+  assert.deepEqual(done, ['b-1'], 'nothing was done by asking');
+  const entry = { backend: 'b-1', id: 1 };
+  await assert.rejects(askEntry(socket, entry), code('control-refused'));
   await control.stop();
 });
 

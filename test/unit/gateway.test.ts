@@ -7,11 +7,13 @@ import { test } from 'node:test';
 import { openDevices } from '#gateway/devices.ts';
 import { LatestReadings } from '#gateway/latest.ts';
 import { ReadingPath } from '#gateway/path.ts';
+import { StoreWatch } from '#gateway/store-watch.ts';
 import { Throttle } from '#gateway/throttle.ts';
 import { policyOf } from '#policy/policy.ts';
 import type { Observation, RawValue } from '#reading/reading.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStore } from '#store/open.ts';
+import type { NamedGap, SetAside } from '#store/store.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import type { LogFields } from '#system/log.ts';
 
@@ -65,9 +67,10 @@ test('what is taken is stored, owed as policy says, and told when refused', asyn
   context.after(() => store.close());
   const lines: string[] = [];
   const rules = [{ to: 'utility', purpose: 'bill', sources: ['meter'], objects: ['1-0:1.8.*'] }];
-  const path = new ReadingPath(store, policyOf(rules, ['utility']), clock, (level, event) => {
-    lines.push(`${level} ${event}`);
-  });
+  const log = (level: string, event: string): void => void lines.push(`${level} ${event}`);
+  const policy = policyOf(rules, ['utility']);
+  const watch = new StoreWatch({ clock, log, freeBytes: () => 0 });
+  const path = new ReadingPath(store, policy, { clock, log }, watch);
   const due = new Promise((resolve) => store.onDue('utility', resolve));
   path.take(observation(['1-0:1.8.0*255', '1-0:32.7.0*255']));
   await due;
@@ -88,6 +91,103 @@ test('what is taken is stored, owed as policy says, and told when refused', asyn
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(path.counts('meter').refused, 5);
   assert.deepEqual(lines, ['error store.refused'], 'told once, not five times');
+});
+
+/** A store that tells what the test makes it tell. */
+function toldBy(setAside?: SetAside) {
+  const gaps: ((gap: NamedGap) => void)[] = [];
+  const files: ((setAside: SetAside) => void)[] = [];
+  const opening = { file: 'store.db', epoch: 1, ...(setAside === undefined ? {} : { setAside }) };
+  return {
+    store: {
+      opening,
+      onGap: (report: (gap: NamedGap) => void) => {
+        gaps.push(report);
+        return () => undefined;
+      },
+      onSetAside: (report: (setAside: SetAside) => void) => {
+        files.push(report);
+        return () => undefined;
+      },
+    },
+    gap: (gap: NamedGap) => gaps.forEach((report) => report(gap)),
+    setAside: (setAside: SetAside) => files.forEach((report) => report(setAside)),
+  };
+}
+
+test('gaps are told once a minute a stream, and all of them are counted', () => {
+  const clock = new VirtualClock();
+  const told: LogFields[] = [];
+  const log = (_level: string, event: string, fields: LogFields = {}): void => {
+    if (event === 'store.gap') told.push(fields);
+  };
+  const watch = new StoreWatch({ clock, log, freeBytes: () => 0 });
+  const source = toldBy();
+  watch.follow(source.store);
+  const gap = { backend: 'utility', stream: 'm', epoch: 1, reason: 'age' } as const;
+  for (const first of [0, 10, 20]) source.gap({ ...gap, first, last: first + 9 });
+  source.gap({ ...gap, first: 30, last: 30, reason: 'quarantined' });
+  clock.advance(60_000);
+  source.gap({ ...gap, first: 40, last: 40 });
+  assert.deepEqual(
+    told.map(({ first, last, reason, repeated }) => [first, last, reason, repeated]),
+    [
+      [0, 9, 'age', undefined],
+      [30, 30, 'quarantined', undefined],
+      [40, 40, 'age', 2],
+    ],
+  );
+  assert.deepEqual(watch.gapsOf('utility'), { age: 31, quarantined: 1 });
+  assert.deepEqual(watch.gapsOf('other'), {});
+});
+
+test('a full disk begins once and ends once, however often its edge is crossed', () => {
+  const clock = new VirtualClock();
+  const told: unknown[] = [];
+  const log = (level: string, event: string, fields: LogFields = {}): void => {
+    if (event !== 'store.gap') told.push([level, event, fields['freeBytes']]);
+  };
+  const watch = new StoreWatch({ clock, log, freeBytes: () => 4096 });
+  const source = toldBy();
+  watch.follow(source.store);
+  watch.stored();
+  watch.refused('store-busy');
+  assert.deepEqual(told, []);
+  for (let reading = 0; reading < 100; reading += 1) {
+    watch.refused('disk-full');
+    watch.stored();
+    clock.advance(1000);
+  }
+  const full = ['error', 'store.disk-full', 4096];
+  assert.deepEqual(told, [full]);
+  clock.advance(60_000);
+  watch.stored();
+  watch.stored();
+  const recovered = ['info', 'store.disk-recovered', 4096];
+  assert.deepEqual(told, [full, recovered]);
+  // Where a less urgent entry gives way, nothing is refused, and the disk is full all the same.
+  const numbers = { epoch: 1, first: 0, last: 0 };
+  source.gap({ backend: 'utility', stream: 'm', ...numbers, reason: 'disk-full' });
+  assert.deepEqual(told, [full, recovered, full]);
+});
+
+test('a file that was set aside is told with what was saved from it, at the start and later', () => {
+  const told: LogFields[] = [];
+  const log = (_level: string, event: string, fields: LogFields = {}): void => {
+    if (event === 'store.set-aside') told.push(fields);
+  };
+  const failure = { code: 'store-damaged', message: 'damaged' };
+  const source = toldBy({ file: 'store.db.1', failure, salvagedEntries: 7 });
+  const watch = new StoreWatch({ clock: new VirtualClock(), log, freeBytes: () => 0 });
+  watch.follow(source.store);
+  source.setAside({ file: 'store.db.2', failure, salvagedEntries: 0 });
+  assert.deepEqual(
+    told.map(({ file, code, salvagedEntries }) => [file, code, salvagedEntries]),
+    [
+      ['store.db.1', 'store-damaged', 7],
+      ['store.db.2', 'store-damaged', 0],
+    ],
+  );
 });
 
 const LISTENER = { kind: 'tcp-listen', address: '127.0.0.1', port: 0, peersMax: 1 } as const;

@@ -1,0 +1,96 @@
+import { statfsSync } from 'node:fs';
+import type { NamedGap, SetAside, Store } from '#store/store.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Log } from '#system/log.ts';
+import { Throttle } from './throttle.ts';
+
+/** The disk has recovered when nothing has been refused for so long: its edge is crossed often. */
+const RECOVERED_AFTER_MS = 60_000;
+
+export interface StoreWatchPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Octets that the disk of the store has left. */
+  readonly freeBytes: () => number | undefined;
+}
+
+/** Tells what happens to the store: gaps, damaged files, a full disk; once, not per reading. */
+export class StoreWatch {
+  readonly #ports: StoreWatchPorts;
+  readonly #throttle: Throttle;
+  /** Observations named as gaps since the start, by back-end and reason. */
+  readonly #gaps = new Map<string, Map<string, number>>();
+  /** By the monotonic clock, while the disk counts as full. */
+  #fullAt: number | undefined;
+
+  constructor(ports: StoreWatchPorts) {
+    this.#ports = ports;
+    this.#throttle = new Throttle(ports.clock);
+  }
+
+  /** Listens for as long as the store is open. */
+  follow(store: Pick<Store, 'opening' | 'onSetAside' | 'onGap'>): void {
+    if (store.opening.setAside !== undefined) this.#setAside(store.opening.setAside);
+    store.onSetAside((setAside) => this.#setAside(setAside));
+    store.onGap((gap) => this.#gap(gap));
+  }
+
+  gapsOf(backend: string): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#gaps.get(backend) ?? []);
+  }
+
+  /** An append was refused with `code`. */
+  refused(code: string): void {
+    if (code === 'disk-full') this.#full();
+  }
+
+  /** An append was confirmed. */
+  stored(): void {
+    if (this.#fullAt === undefined) return;
+    const { clock, log, freeBytes } = this.#ports;
+    if (clock.monotonic() - this.#fullAt < RECOVERED_AFTER_MS) return;
+    this.#fullAt = undefined;
+    log('info', 'store.disk-recovered', { freeBytes: freeBytes() });
+  }
+
+  #full(): void {
+    const { clock, log, freeBytes } = this.#ports;
+    const before = this.#fullAt;
+    this.#fullAt = clock.monotonic();
+    if (before === undefined) log('error', 'store.disk-full', { freeBytes: freeBytes() });
+  }
+
+  /** The manifest names each number; the log only wakes somebody. */
+  #gap({ backend, stream, epoch, first, last, reason }: NamedGap): void {
+    const byReason = this.#gaps.get(backend) ?? new Map<string, number>();
+    this.#gaps.set(backend, byReason);
+    byReason.set(reason, (byReason.get(reason) ?? 0) + last - first + 1);
+    if (reason === 'disk-full') this.#full();
+    const repeated = this.#throttle.quietSince(`${backend} ${stream} ${reason}`);
+    if (repeated === undefined) return;
+    this.#ports.log('warning', 'store.gap', {
+      backend,
+      stream,
+      epoch,
+      first,
+      last,
+      reason,
+      repeated: repeated || undefined,
+    });
+  }
+
+  #setAside({ file, failure, salvagedEntries }: SetAside): void {
+    const { code, message } = failure;
+    this.#ports.log('error', 'store.set-aside', { file, code, message, salvagedEntries });
+  }
+}
+
+/** What the disk that holds `directory` has left for normd; `undefined` if it does not say. */
+export function freeBytesOf(directory: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize;
+  } catch {
+    return undefined; // a broken disk is told by what else fails
+  }
+}
