@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 
 /**
  * The little of HTTP/1.1 (RFC 9112) that a local API needs: one request, whose path says it all
- * and whose body is passed over, one answer, the end of the connection. Node's own server would bring HTTP/2, fetch and their
- * compressors into a process that needs none of them.
+ * and whose body is passed over, one answer, the end of the connection. Node's own server would
+ * bring HTTP/2, fetch and their compressors into a process that needs none of them.
  */
 export interface Request {
   readonly method: string;

@@ -328,14 +328,14 @@ test('a stream of a class has a name that no source has, and that fits a topic',
   const named = (name: string, of: string): readonly string[] =>
     briefs(
       withLine(4, SOURCE.replace('m1', name) + ' }').replace(
-        /  - \{ to:.*/,
+        / {2}- \{ to:.*/,
         `${rule(name, of)}\n${rule('pmu', 'measurement')}`,
       ),
     );
   assert.deepEqual(named('pmu_alarm', 'measurement'), []);
   assert.deepEqual(named('pmu_alarm', 'alarm'), [], 'its stream is pmu_alarm_alarm');
   const taken = GOOD.replace('name: m1', 'name: pmu_alarm').replace(
-    /  - \{ to:.*/,
+    / {2}- \{ to:.*/,
     rule('pmu', 'alarm'),
   );
   assert.deepEqual(briefs(taken), ['duplicate-name 9 policy[0].class']);

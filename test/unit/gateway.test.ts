@@ -171,7 +171,7 @@ test('a full disk begins once and ends once, however often its edge is crossed',
   assert.deepEqual(told, [full, recovered, full]);
 });
 
-test('a file that was set aside is told with what was saved from it, at the start and later', () => {
+test('a file set aside is told with what was saved from it, at the start and later', () => {
   const told: LogFields[] = [];
   const log = (_level: string, event: string, fields: LogFields = {}): void => {
     if (event === 'store.set-aside') told.push(fields);
