@@ -1,5 +1,6 @@
 import { OperatingError } from '#bytes/failure.ts';
 import { bytesFromUtf8 } from '#bytes/text.ts';
+import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { NAME } from '#reading/senml-names.ts';
 import { type JsonFields, readJson } from './json-fields.ts';
 
@@ -22,12 +23,15 @@ export interface Manifest {
 
 export interface StreamState {
   readonly stream: string;
-  readonly class: PriorityClass;
+  readonly class: DeliveryClass;
   readonly epoch: number;
   /** The last number up to which each one is delivered or named in a gap; -1 if there is none. */
   readonly through: number;
-  /** The chain at `through` (`chain.ts`), in lower-case hex. */
-  readonly chain: string;
+  /**
+   * The chain at `through` (`chain.ts`), in lower-case hex; absent where it is not known: the
+   * store was damaged, or the epoch began before there were chains.
+   */
+  readonly chain?: string;
   /** The number that the next observation will have. */
   readonly next: number;
   /** In order, apart from one another; they may lie beyond `through`. */
@@ -39,21 +43,16 @@ export interface Gap {
   readonly from: number;
   readonly through: number;
   readonly reason: GapReason;
-  /** RFC 3339: when it was named. */
-  readonly at: string;
+  /** RFC 3339: when it was named; absent if the clock was not believed then. */
+  readonly at?: string;
 }
-
-/** Urgent first. */
-export const PRIORITY_CLASSES = ['command', 'alarm', 'measurement', 'bulk'] as const;
-export type PriorityClass = (typeof PRIORITY_CLASSES)[number];
 
 export const GAP_REASONS = [
   'disk-full',
   'age', // it had waited longer than the back-end's outbox keeps it
   'bytes', // the back-end's outbox was full
   'quarantined', // the broker refuses it for what it is
-  'discarded', // a person discarded it from quarantine
-  'store-damaged',
+  'store-damaged', // the file was, and it could not be read from it
 ] as const;
 export type GapReason = (typeof GAP_REASONS)[number];
 
@@ -84,7 +83,8 @@ function written(manifest: Manifest, gapsMax: number): string {
   const states = streams.map(
     ({ stream, class: priority, epoch, through, chain, next, gaps }, at) => {
       const kept = gaps.slice(surplus[at]).map(gapOf);
-      return { stream, class: priority, epoch, through, chain, next, gaps: kept };
+      const known = chain === undefined ? {} : { chain };
+      return { stream, class: priority, epoch, through, ...known, next, gaps: kept };
     },
   );
   const omitted = gapsOmitted === 0 ? {} : { gapsOmitted };
@@ -92,7 +92,7 @@ function written(manifest: Manifest, gapsMax: number): string {
 }
 
 function gapOf({ from, through, reason, at }: Gap): Gap {
-  return { from, through, reason, at };
+  return { from, through, reason, ...(at === undefined ? {} : { at }) };
 }
 
 const NAMED = new RegExp(NAME);
@@ -126,10 +126,10 @@ function streamFrom(fields: JsonFields): StreamState {
   if (through >= next) fields.refuse('through', 'not below next');
   return {
     stream: fields.text('stream', NAMED),
-    class: fields.word('class', PRIORITY_CLASSES),
+    class: fields.word('class', DELIVERY_CLASSES),
     epoch: fields.integer('epoch'),
     through,
-    chain: fields.text('chain', CHAIN),
+    ...(fields.has('chain') ? { chain: fields.text('chain', CHAIN) } : {}),
     next,
     gaps: gapsFrom(fields, next),
   };
@@ -146,7 +146,7 @@ function gapsFrom(fields: JsonFields, next: number): readonly Gap[] {
       from,
       through,
       reason: gap.word('reason', GAP_REASONS),
-      at: gap.text('at', RFC3339),
+      ...(gap.has('at') ? { at: gap.text('at', RFC3339) } : {}),
     };
   });
 }

@@ -2,7 +2,8 @@ import { fromHex } from '#bytes/hex.ts';
 import type { ContentKey } from '#reading/senml.ts';
 import { ChainCheck, type Unchecked } from './chain-check.ts';
 import type { Sha256 } from './chain.ts';
-import type { Gap, Manifest, PriorityClass, StreamState } from './manifest.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import type { Gap, Manifest, StreamState } from './manifest.ts';
 import { type Range, Ranges, countOf } from './ranges.ts';
 import type { ReceivedStream } from './receipt.ts';
 
@@ -24,7 +25,7 @@ export interface StreamReport {
   readonly gateway: string;
   readonly stream: string;
   readonly epoch: number;
-  readonly class?: PriorityClass;
+  readonly class?: DeliveryClass;
   readonly verdict: Verdict;
   /** What has come, on either lane. */
   readonly received: readonly Range[];
@@ -103,8 +104,9 @@ export class StreamCheck {
 
   /** `given`: what came before the first manifest is not asked for. */
   manifest({ number }: Manifest, state: StreamState, given: boolean): void {
-    const chain = fromHex(state.chain);
-    if (given && this.#latest === undefined && !this.#received.has(0)) this.#begin(state, chain);
+    const chain = state.chain === undefined ? undefined : fromHex(state.chain);
+    const first = this.#latest === undefined && !this.#received.has(0);
+    if (given && first && chain !== undefined) this.#begin(state, chain);
     if (this.#latest === undefined || number >= this.#latest.number) {
       this.#latest = { number, state };
     }
@@ -113,7 +115,7 @@ export class StreamCheck {
       if (this.#gaps.size < GAPS_MAX || this.#gaps.has(gap.from)) this.#gaps.set(gap.from, gap);
       this.#chain.gap(gap.from, gap.through);
     }
-    this.#chain.point(state.through, chain);
+    if (chain !== undefined) this.#chain.point(state.through, chain);
     this.#chain.settle();
   }
 

@@ -1,7 +1,8 @@
+import type { GapReason } from '#contract/manifest.ts';
 import type { Now } from './messages.ts';
 import type { StreamState } from './running.ts';
 import type { Statements } from './statements.ts';
-import type { GapReason, NamedGap } from './store.ts';
+import type { NamedGap } from './store.ts';
 
 /** Listed gaps of a stream; a manifest carries them all. */
 const GAPS_MAX = 256;

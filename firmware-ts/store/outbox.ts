@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { advanceAll } from '#contract/chain.ts';
+import type { GapReason } from '#contract/manifest.ts';
 import { formsOfRecords } from '#contract/records.ts';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { Gaps, passOver } from './gaps.ts';
@@ -8,7 +9,7 @@ import { pack, unpack } from './packing.ts';
 import { type BackendState, type RunningNumbers, type StreamState, gapOf } from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
-import type { Standing, GapReason, Owed, Receipt, StreamStanding } from './store.ts';
+import type { Standing, Owed, Receipt, StreamStanding } from './store.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 

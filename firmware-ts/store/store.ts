@@ -1,4 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
+import type { GapReason } from '#contract/manifest.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 
 /**
@@ -149,10 +150,6 @@ export interface Receipt {
   readonly through: number;
   readonly holes: readonly (readonly [first: number, last: number])[];
 }
-
-/** Why numbers will never come; the words of the manifest. */
-export const GAP_REASONS = ['disk-full', 'age', 'bytes', 'quarantined', 'store-damaged'] as const;
-export type GapReason = (typeof GAP_REASONS)[number];
 
 export interface Gap {
   readonly first: number;

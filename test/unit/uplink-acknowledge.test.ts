@@ -8,36 +8,55 @@ import { owe } from '../support/outbox.ts';
 import { welcome5 } from '../support/scripted-broker.ts';
 import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
 
-/** `store` on a disk that refuses acknowledgements while `broken` says so. */
-function refusing(store: Store, broken: () => boolean): Store {
+/** A store on a disk that refuses acknowledgements while it is `broken`. */
+interface RefusingDisk {
+  readonly store: Store;
+  broken: boolean;
+  /** Settles after refusal `number`, counted from one, when all has been done about it. */
+  readonly refused: (number: number) => Promise<unknown>;
+}
+
+function refusing(store: Store): RefusingDisk {
   const full = new OperatingError('disk-full', 'no room');
-  return new Proxy(store, {
-    get(target, name) {
-      if (name === 'acknowledge' && broken()) return () => Promise.reject(full);
-      const member: unknown = Reflect.get(target, name, target);
-      if (typeof member !== 'function') return member;
-      return (...words: unknown[]): unknown => Reflect.apply(member, target, words);
-    },
-  });
+  const told = new Map<number, PromiseWithResolvers<undefined>>();
+  const refusal = (number: number): PromiseWithResolvers<undefined> => {
+    const one = told.get(number) ?? Promise.withResolvers<undefined>();
+    told.set(number, one);
+    return one;
+  };
+  let refusals = 0;
+  const refuse = (): Promise<never> => {
+    refusals += 1;
+    setImmediate(refusal(refusals).resolve, undefined);
+    return Promise.reject(full);
+  };
+  const disk: RefusingDisk = {
+    broken: true,
+    refused: (number) => refusal(number).promise,
+    store: new Proxy(store, {
+      get(target, name) {
+        if (name === 'acknowledge' && disk.broken) return refuse;
+        const member: unknown = Reflect.get(target, name, target);
+        if (typeof member !== 'function') return member;
+        return (...words: unknown[]): unknown => Reflect.apply(member, target, words);
+      },
+    }),
+  };
+  return disk;
 }
 
 test('what the store cannot note as delivered is noted later, never repeated', async (context) => {
   let hangUp = false;
   const { store, broker, arrivals, until } = await scene(context, () => (hangUp ? 'hang-up' : 0));
   const clock = new VirtualClock();
-  let broken = true;
-  let refusals = 0;
-  const disk = refusing(store, () => {
-    refusals += Number(broken);
-    return broken;
-  });
+  const disk = refusing(store);
   await owe(store, 'p1', 0, 10);
-  const uplink = open(context, disk, { url: urlOf(broker) }, clock);
+  const uplink = open(context, disk.store, { url: urlOf(broker) }, clock);
   await until(() => sequencesIn(arrivals, 'p1').length === 10);
-  await uplink.reached(() => refusals === 1);
+  await disk.refused(1);
   assert.equal(uplink.status().state.kind, 'online', 'the session is not to blame');
   clock.advance(1000);
-  await uplink.reached(() => refusals === 2);
+  await disk.refused(2);
 
   // Neither does another session repeat them.
   hangUp = true;
@@ -45,8 +64,8 @@ test('what the store cannot note as delivered is noted later, never repeated', a
   await uplink.reached(({ state }) => state.kind === 'waiting');
   hangUp = false;
   const before = arrivals.length;
-  broken = false;
-  clock.advance(1000); // less than the broker has for its answer to the last one
+  disk.broken = false;
+  clock.advance(5000);
   await until(() => arrivals.length > before);
   await uplink.stop();
   assert.deepEqual(sequencesIn(arrivals.slice(before), 'p1'), [10]);
@@ -60,22 +79,17 @@ test('nothing new is sent while too much waits for the store', async (context) =
     () => welcome5(0x21, 0, 1), // one at a time: what is in flight goes on top of the limit
   );
   const clock = new VirtualClock();
-  let broken = true;
-  let refusals = 0;
-  const disk = refusing(store, () => {
-    refusals += Number(broken);
-    return broken;
-  });
+  const disk = refusing(store);
   const count = UNDURABLE_MAX + 2048;
   await owe(store, 'p1', 0, count);
-  const uplink = open(context, disk, { url: urlOf(broker) }, clock);
+  const uplink = open(context, disk.store, { url: urlOf(broker) }, clock);
   await until(() => sequencesIn(arrivals, 'p1').length >= UNDURABLE_MAX);
-  await uplink.reached(() => refusals > 0); // and the retry is set, which the clock is to bring
+  await disk.refused(1);
   // A few times through the loop: another one would come right behind.
   for (let turn = 0; turn < 5; turn += 1) await store.due('utility', 'measurement', 0, 100);
   assert.ok(sequencesIn(arrivals, 'p1').length < UNDURABLE_MAX + 1024);
-  broken = false;
-  clock.advance(60_000);
+  disk.broken = false;
+  clock.advance(1000); // less than the broker has for its answer to the last one
   await until(() => sequencesIn(arrivals, 'p1').length === count);
   await uplink.stop();
   assert.deepEqual(sequencesIn(arrivals, 'p1'), range(count));
