@@ -1,6 +1,7 @@
 /**
  * `dist/`: the daemon, the command line and the store's thread as plain modules, beside the two
- * native add-ons for both architectures. Nothing else is needed but a Node runtime.
+ * native add-ons for both architectures, and the licences of all that is in them. Nothing else is
+ * needed but a Node runtime.
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { isBuiltin, stripTypeScriptTypes } from 'node:module';
@@ -8,6 +9,7 @@ import commonjs from '@rollup/plugin-commonjs';
 import json from '@rollup/plugin-json';
 import nodeResolve from '@rollup/plugin-node-resolve';
 import typescript from 'typescript';
+import { notices } from './ci/notices.ts';
 
 const ARCHITECTURES = ['x64', 'arm64'];
 
@@ -18,6 +20,8 @@ const ADDONS = {
     `@serialport/bindings-cpp/prebuilds/linux-${architecture}/@serialport+bindings-cpp` +
     `${architecture === 'arm64' ? '.armv8' : ''}.glibc.node`,
 };
+
+const packageOf = (file) => `node_modules/${/^(@[^/]+\/)?[^/]+/.exec(file)[0]}`;
 
 const loaderOf = (name, exported) => `
 import { createRequire } from 'node:module';
@@ -127,6 +131,7 @@ export default {
     }),
     json(),
     compact,
+    notices(Object.values(ADDONS).map((fileOf) => packageOf(fileOf('x64')))),
   ],
   onwarn(warning, warn) {
     // Cycles inside packages are their own affair; ours are refused by the room rules.

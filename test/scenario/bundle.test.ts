@@ -1,15 +1,24 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { startP1Meter } from '#sim/p1-meter.ts';
 import { openTcpWire } from '#sim/wire.ts';
 import { machineClock } from '#system/clock.ts';
+import { noticesOf } from '../../ci/notices.ts';
 import { arm64Runtime, buildBundle, nativeRuntime, withoutArm64 } from '../support/bundle.ts';
 import type { Runtime } from '../support/bundle.ts';
 import { openWorld } from '../support/gateway.ts';
 import { withoutMosquitto } from '../support/mosquitto.ts';
+
+const packageFile = (name: string, file: string): string =>
+  readFileSync(join(import.meta.dirname, '../../node_modules', name, file), 'utf8');
+const manifestOf = (name: string): { version: string; license: string } =>
+  JSON.parse(packageFile(name, 'package.json')) as { version: string; license: string };
+const licenceOf = (name: string): string =>
+  packageFile(name, name === 'mqtt' ? 'LICENSE.md' : 'LICENSE').trim();
 
 let bundle: string;
 
@@ -54,4 +63,34 @@ test('the bundled normctl answers, and lists its verbs', () => {
   });
   assert.equal(result.status, 0, result.stderr);
   for (const verb of ['config', 'decode', 'status']) assert.match(result.stdout, new RegExp(verb));
+});
+
+test('beside the bundle stand the licences of what is in it', () => {
+  const notices = readFileSync(join(bundle, 'NOTICES'), 'utf8');
+  for (const name of ['@serialport/bindings-cpp', 'better-sqlite3', 'commander', 'mqtt', 'yaml']) {
+    const { version, license } = manifestOf(name);
+    assert.ok(notices.includes(`\n${name} ${version} (${license})\n`), name);
+    assert.ok(notices.includes(licenceOf(name)), name);
+  }
+  const own = join(import.meta.dirname, '../../LICENSE');
+  assert.equal(readFileSync(join(bundle, 'LICENSE'), 'utf8'), readFileSync(own, 'utf8'));
+});
+
+test('a package without a permissive licence, or without its text, is not bundled', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'normd-licence-'));
+  const claim = (license: string): void =>
+    writeFileSync(
+      join(folder, 'package.json'),
+      JSON.stringify({ name: 'x', version: '1', license }),
+    );
+  try {
+    claim('MIT');
+    assert.throws(() => noticesOf([folder]));
+    writeFileSync(join(folder, 'LICENSE.md'), 'Permission is hereby granted');
+    assert.match(noticesOf([folder, folder]), /^x 1 \(MIT\)\n\nPermission is hereby granted\n$/m);
+    claim('GPL-3.0-only');
+    assert.throws(() => noticesOf([folder]));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
