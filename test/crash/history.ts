@@ -22,9 +22,11 @@ export const FAST_FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** Name of the store's directory below the one that is watched. */
 export const STATE = 'state';
 
-/** One process on the store: `workload.ts` with its arguments. */
+/** One process on the store: `workload.ts` with its arguments, or `faults.ts`. */
 export interface Life {
   readonly appends: number;
+  /** The disk fails in every way and mends. */
+  readonly faults?: true;
   readonly end: 'close' | 'kill';
   /** The operation at which it is killed before its end, in the recorder's words. */
   readonly killedAt?: string;
@@ -50,6 +52,7 @@ export interface History {
 }
 
 const WORKLOAD = join(import.meta.dirname, 'workload.ts');
+const FAULTS = join(import.meta.dirname, 'faults.ts');
 /** Numbers that a life may use beyond its appends. */
 const NUMBERS_OF_A_LIFE = 10_000;
 
@@ -81,11 +84,16 @@ export function write(image: Image, folder: string): void {
 }
 
 async function live(life: Life, first: number, watch: string, log: string): Promise<void> {
-  const { appends, end, damage, killedAt: kill } = life;
-  const words = [WORKLOAD, join(watch, STATE), String(first), String(appends), end];
+  const { appends, end, damage = '', killedAt: kill } = life;
+  const place = [join(watch, STATE), String(first)];
+  const faults = `${log}.faults`;
+  const words =
+    life.faults === true
+      ? [FAULTS, ...place, faults]
+      : [WORKLOAD, ...place, String(appends), end, damage];
   const facts = openSync(`${log}.facts`, 'a');
-  const child = spawn(process.execPath, damage === undefined ? words : [...words, damage], {
-    env: { ...process.env, ...recorded({ watch, log, marks: 1, ...(kill && { kill }) }) },
+  const child = spawn(process.execPath, words, {
+    env: { ...process.env, ...recorded({ watch, log, marks: 1, faults, ...(kill && { kill }) }) },
     stdio: ['ignore', facts, 'inherit'], // a file never makes the writer wait, as a pipe does
   });
   closeSync(facts);

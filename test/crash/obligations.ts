@@ -5,7 +5,7 @@
  * `append N` is about to be asked, `appended N` confirmed; `acknowledge B N…` is about to be asked,
  * `acknowledged B N…` confirmed; `seen B S E Q N`: sequence Q of stream S, epoch E, held N and may
  * have been sent; `damaged`: from here on the file may be set aside, and what was in it is excused;
- * `aside F`: it was, under this name.
+ * `aside F`: it was, under this name. `answered`, `noted` and `mended` tell of a faulty disk.
  */
 export class Obligations {
   readonly begun = new Set<number>();
@@ -47,6 +47,10 @@ export class Obligations {
         this.damaged = true;
         this.confirmed.clear();
         this.gone.clear();
+        break;
+      case 'answered':
+      case 'noted':
+      case 'mended':
         break;
       default:
         throw new Error(`no fact: ${line}`);

@@ -34,6 +34,8 @@ interface Scene {
   /** What the first life finds; nothing unless told. */
   readonly base?: () => Base;
   readonly lives: readonly Life[];
+  /** Lines that its lives must have written. */
+  readonly answers?: readonly string[];
   /** At least so many checkpoints are in it. */
   readonly checkpoints?: number;
 }
@@ -65,6 +67,16 @@ const SCENES: readonly Scene[] = [
     ],
   },
   {
+    title: 'a store whose disk is full, fails and is read-only by turns',
+    lives: [{ appends: 0, end: 'kill', faults: true }],
+    answers: [
+      'answered capacity disk-full',
+      'answered EIO disk-error',
+      'answered EROFS disk-error', // SQLite tells no more of a write that fails
+      'noted capacity',
+    ],
+  },
+  {
     title: 'a file that does not begin like a database',
     lives: [
       { appends: 50, end: 'close' },
@@ -88,12 +100,17 @@ const SCENES: readonly Scene[] = [
   },
 ];
 
-for (const { title, base = () => NOTHING, lives, checkpoints = 0 } of SCENES) {
+for (const { title, base = () => NOTHING, lives, answers = [], checkpoints = 0 } of SCENES) {
   test(
     `${title}: every power cut leaves what was promised`,
     { skip, timeout: TIMEOUT_MS },
     async (context) => {
       const history = await recordHistory(base(), lives);
+      const lines = history.events.flatMap((event) => (event.kind === 'mark' ? event.lines : []));
+      assert.deepEqual(
+        [...new Set(answers)].filter((answer) => !lines.includes(answer)),
+        [],
+      );
       assert.ok(checkpointsIn(history) >= checkpoints, 'the log was written back while in use');
       checkAll(context, history, STATES / SCENES.length);
     },

@@ -62,6 +62,10 @@ static long kill_countdown;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Paths of the watched descriptors; a descriptor that is not watched has none. */
 static char *paths[DESCRIPTORS_MAX];
+static struct {
+  dev_t device;
+  ino_t inode;
+} files[DESCRIPTORS_MAX];
 
 static void record(char letter, int fd, uint64_t a, uint64_t b, const void *one, uint32_t one_length,
                    const void *two, uint32_t two_length) {
@@ -89,8 +93,12 @@ static int is_watched(const char *path) {
          (path[watch_length] == '/' || path[watch_length] == 0);
 }
 
+/* Node closes by a bare system call, which is not seen: the descriptor may be another file by now. */
 static const char *path_of(int fd) {
-  return fd >= 0 && fd < DESCRIPTORS_MAX ? paths[fd] : NULL;
+  struct stat status;
+  if (fd < 0 || fd >= DESCRIPTORS_MAX || paths[fd] == NULL || fstat(fd, &status) != 0) return NULL;
+  int same = status.st_dev == files[fd].device && status.st_ino == files[fd].inode;
+  return same ? paths[fd] : NULL;
 }
 
 static const char *name_in(const char *path) {
@@ -208,6 +216,10 @@ static int open_watched(const char *path, int flags, mode_t mode) {
     int saved = errno;
     free(paths[fd]);
     paths[fd] = strdup(path);
+    struct stat status;
+    if (fstat(fd, &status) != 0) abort();
+    files[fd].device = status.st_dev;
+    files[fd].inode = status.st_ino;
     record_path('O', fd, (uint64_t)creates, path);
     if ((flags & O_TRUNC) != 0 && writes && existed) record('T', fd, 0, 0, NULL, 0, NULL, 0);
     errno = saved;
@@ -284,6 +296,15 @@ int unlink(const char *path) {
   if (result == 0) record_path('U', -1, 0, path);
   pthread_mutex_unlock(&lock);
   return result;
+}
+
+/* Node removes files through the C++ library, whose call is this one. */
+int remove(const char *path) {
+  struct stat status;
+  if (lstat(path, &status) != 0) return -1;
+  if (!S_ISDIR(status.st_mode)) return unlink(path);
+  if (is_watched(path)) record_path('X', -1, 0, "removal of a directory");
+  return (int)syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR);
 }
 
 int mkdir(const char *path, mode_t mode) {
@@ -448,6 +469,10 @@ ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset) 
 int truncate(const char *path, off_t length) {
   if (is_watched(path)) record_path('X', -1, 0, "truncate by name");
   return (int)syscall(SYS_truncate, path, length);
+}
+int unlinkat(int directory, const char *path, int flags) {
+  if (is_watched(path)) record_path('X', -1, 0, "unlinkat");
+  return (int)syscall(SYS_unlinkat, directory, path, flags);
 }
 int link(const char *from, const char *to) {
   if (is_watched(from) || is_watched(to)) record_path('X', -1, 0, "link");
