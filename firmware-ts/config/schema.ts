@@ -256,6 +256,13 @@ const Backend = Type.Object(
     ),
     connect: Type.Optional(Connect),
     outbox: Outbox,
+    batchMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 60_000,
+        description: 'what is new and not urgent waits so long for more, to travel together',
+      }),
+    ),
   },
   { ...closed, ...annotated({ rule: 'backend' }) },
 );

@@ -1,28 +1,27 @@
 import { failureOf, type Failure } from '#bytes/failure.ts';
-import { Backoff, type BackoffLimits } from '#link/backoff.ts';
+import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { encodePack } from '#reading/senml.ts';
-import type { Store } from '#store/store.ts';
+import type { DueEntry, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
 import { UNDURABLE_MAX, type Acknowledger } from './acknowledger.ts';
+import { Lane, type Outgoing } from './lane.ts';
+import type { Pack } from './pack.ts';
 import type { Budget } from './pacing.ts';
-import { SendQueue, type Pack, type Refused } from './send-queue.ts';
-import { SendWindow } from './send-window.ts';
-import type { Session } from './session.ts';
+import { Publisher } from './publisher.ts';
+import type { HangUps } from './quarantine-rule.ts';
+import { verdictOnRefusal, type Suspect } from './quarantine-rule.ts';
+import { Retries } from './retries.ts';
+import type { Refused } from './send-queue.ts';
+import type { Message, Session } from './session.ts';
 import type { Tallying } from './tally.ts';
 import type { Topics } from './topics.ts';
 import type { TrafficMeter } from './traffic-meter.ts';
-import type { WindowStatus } from './uplink.ts';
+import type { LaneStatus, WindowStatus } from './uplink.ts';
 
-/** Fixed header, topic length and packet identifier around topic and payload (MQTT 5, 3.3). */
-const PUBLISH_OVERHEAD_BYTES = 16;
-/** Entries of the outbox in memory. */
-const PAGE_ENTRIES = 1024;
-/** The broker owes an answer to each message; one that is silent for so long is gone. */
-const ANSWER_TIMEOUT_MS = 30_000;
-/** Between retries of a refused stream: rights and quotas are mended by people. */
-const REFUSAL_BACKOFF: BackoffLimits = { firstMs: 1000, capMs: 300_000 };
+/** These go at once: they have places of their own in flight, and wait for no budget. */
+const URGENT: ReadonlySet<DeliveryClass> = new Set(['command', 'alarm']);
 
 export interface DeliveryParts {
   readonly session: Session;
@@ -39,64 +38,100 @@ export interface DeliveryParts {
   readonly traffic: TrafficMeter;
   /** What a metered link may carry; it lives longer than the session, too. */
   readonly budget: Budget;
+  /** What earlier sessions ended over. */
+  readonly hangUps: HangUps;
   /** Largest packet to make of several entries, where the broker takes larger ones. */
   readonly packBytesMax: number;
+  /** What is new waits so long for more of its kind; what is urgent does not. */
+  readonly batchMs: number;
+  /** What was there before the session waits so long, unless it is urgent. */
+  readonly backlogDelayMs: number;
+  /** Called when nothing waits any more. */
+  readonly drained: () => void;
 }
 
-/** Sends what is due over one session, from the oldest entry on, until the session is lost. */
+/** Entries of other streams may stand between those of a pack; what is not found goes later. */
+const PAGE_SHARE = 4;
+/** Topic, base name and key around the records of an entry, names of the longest sort. */
+const PIECE_MARGIN_BYTES = 320;
+
+interface Flight {
+  readonly lane: Lane;
+  readonly pack: Pack;
+}
+
+/** Sends what is due over one session, the most urgent first, until the session is lost. */
 export class Delivery {
   readonly #parts: DeliveryParts;
-  readonly #queue = new SendQueue();
-  readonly #backoffs = new Map<string, Backoff>();
-  readonly #timers = new Set<() => void>();
-  readonly #window: SendWindow;
-  readonly #packBytesMax: number;
-  readonly #drained = Promise.withResolvers<undefined>();
+  readonly #lanes: readonly Lane[];
+  readonly #publisher: Publisher;
+  readonly #retries: Retries;
+  /** What was sent in its order and not answered, the oldest first. */
+  readonly #flights = new Set<Flight>();
+  readonly #empty = Promise.withResolvers<undefined>();
   readonly #unsubscribe: () => void;
-  #afterId = 0;
-  #more = true;
-  #reading = false;
+  readonly #packBytesMax: number;
   #stopping = false;
   #over = false;
-  #cancelTimeout: (() => void) | undefined;
-  #saving = false;
-  /** Bytes on the wire that the budget knows of. */
-  #charged: number;
+  #behind = true;
+  /** In which an entry is tried: nothing else is sent, and one observation at a time. */
+  #trial: Lane | undefined;
+  #trialReady = false;
 
   constructor(parts: DeliveryParts) {
-    const { session, store, backend, gateway } = parts;
+    const { session, store, backend, gateway, hangUps } = parts;
     this.#parts = parts;
-    this.#window = new SendWindow(session.receiveMaximum);
-    this.#charged = parts.traffic.total;
     const bytesMax = Math.min(parts.packBytesMax, session.packetBytesMax);
     this.#packBytesMax = bytesMax - 2 * gateway.length; // in the topic and in the base name
-    this.#unsubscribe = store.onDue(backend, () => {
-      this.#more = true;
+    const pieceBytesMax = this.#packBytesMax - PIECE_MARGIN_BYTES;
+    const ready = (): void => this.#pump();
+    const failed = (error: unknown): void => session.abort(failureOf(error));
+    this.#lanes = DELIVERY_CLASSES.map((of) => {
+      const urgent = URGENT.has(of);
+      const waits = urgent ? { batchMs: 0, backlogDelayMs: 0 } : {};
+      return new Lane({ ...parts, ...waits, of, pieceBytesMax, ready, failed });
+    });
+    this.#publisher = new Publisher({ ...parts, ready });
+    this.#retries = new Retries(parts, (lane, stream, id) => this.#probe(lane, stream, id));
+    this.#unsubscribe = store.onDue(backend, (owed) => {
+      for (const lane of this.#lanes) {
+        const range = owed[lane.of];
+        if (range !== undefined) lane.woken(range);
+      }
       this.#pump();
     });
+    if (hangUps.suspect !== undefined) void this.#try(hangUps.suspect);
     this.#pump();
   }
 
   /** Streams that the broker refuses, with the failure and the refusals in a row. */
   get refusals(): ReadonlyMap<string, Refused> {
-    return this.#queue.refusals;
+    return new Map(this.#lanes.flatMap(({ queue }) => [...queue.refusals]));
   }
 
   get window(): WindowStatus {
-    return { messagesMax: this.#window.size, messages: this.#window.inFlight };
+    return this.#publisher.window;
+  }
+
+  get lanes(): readonly LaneStatus[] {
+    return this.#lanes.map(({ of, behind, queue }) => ({
+      class: of,
+      behind,
+      messages: queue.inFlight,
+    }));
   }
 
   /** Sends nothing new; settles when the broker has answered everything and it is durable. */
   async drain(): Promise<void> {
     this.#stopping = true;
     this.#pump();
-    await this.#drained.promise;
+    await this.#empty.promise;
     await this.#parts.acknowledger.idle();
   }
 
   /** Whether nothing waits for an answer, of the broker or of the store. */
   get quiet(): boolean {
-    return this.#queue.inFlight === 0 && this.#parts.acknowledger.waiting === 0;
+    return this.#publisher.inFlight === 0 && this.#parts.acknowledger.waiting === 0;
   }
 
   /** The store has taken acknowledgements: more may be sent. */
@@ -104,181 +139,231 @@ export class Delivery {
     this.#pump();
   }
 
-  /** The session is over. */
-  end(): void {
+  /** Sends something else within the same window; urgent ones may take the places of alarms. */
+  publish(message: Message, done: (refusal?: Failure) => void): void {
+    this.#publisher.publish(message, done);
+  }
+
+  get mayPublish(): boolean {
+    return !this.#over && this.#trial === undefined && this.#publisher.mayPublish(true);
+  }
+
+  /** The session is over, because of this failure if it was lost. */
+  end(failure?: Failure): void {
     this.#over = true;
     this.#unsubscribe();
-    this.#cancelTimeout?.();
-    for (const cancel of this.#timers) cancel();
-    this.#drained.resolve(undefined);
+    this.#publisher.end();
+    this.#retries.end();
+    for (const lane of this.#lanes) lane.end();
+    this.#empty.resolve(undefined);
+    if (failure !== undefined) this.#lost(failure);
   }
 
   #pump(): void {
     if (this.#over) return;
-    const { acknowledger } = this.#parts;
-    while (!this.#stopping && this.#window.hasPlace(false) && this.#affordable()) {
-      if (acknowledger.waiting >= UNDURABLE_MAX) break;
-      const pack = this.#queue.next(Math.min(this.#packBytesMax, this.#window.packBytesMax));
-      if (pack === undefined) break;
-      this.#send(pack);
-    }
-    if (this.#stopping && this.#queue.inFlight === 0) this.#drained.resolve(undefined);
-    if (!this.#stopping && this.#more && !this.#reading && this.#queue.pending === 0) {
-      this.#reading = true;
-      void this.#read();
+    if (!this.#stopping) this.#goOnTrying();
+    if (!this.#stopping && this.#trial === undefined) this.#sendAll();
+    if (this.#stopping && this.#publisher.inFlight === 0) this.#empty.resolve(undefined);
+    if (this.#stopping || this.#trial !== undefined) return;
+    for (const lane of this.#lanes) lane.fill();
+    this.#noteDrained();
+  }
+
+  #sendAll(): void {
+    while (this.#parts.acknowledger.waiting < UNDURABLE_MAX) {
+      const next = this.#next();
+      if (next === undefined) return;
+      this.#send(next.lane, next.outgoing);
     }
   }
 
-  /** Whether the budget lets anything go now; if not, sending goes on as soon as it does. */
-  #affordable(): boolean {
-    const { clock, budget } = this.#parts;
-    const waitMs = budget.waitMs(clock.monotonic());
-    if (waitMs > 0 && !this.#saving) {
-      this.#saving = true;
-      this.#after(waitMs, () => {
-        this.#saving = false;
-        this.#pump();
-      });
+  #next(): { readonly lane: Lane; readonly outgoing: Outgoing } | undefined {
+    const bytesMax = Math.min(this.#packBytesMax, this.#publisher.packBytesMax);
+    for (const lane of this.#lanes) {
+      if (!this.#publisher.mayPublish(URGENT.has(lane.of))) return undefined;
+      const outgoing = lane.next(bytesMax);
+      if (outgoing !== undefined) return { lane, outgoing };
     }
-    return waitMs === 0;
+    return undefined;
   }
 
-  /** What was sent is charged at once, what TLS and answers add when it shows. */
-  #charge(bytes: number): void {
-    const { clock, budget } = this.#parts;
-    this.#charged += bytes;
-    budget.spend(bytes, clock.monotonic());
-  }
-
-  /** One page of the outbox; `#pump` asks for the next when this one has been sent. */
-  async #read(): Promise<void> {
-    this.#more = false;
-    const { store, backend, acknowledger } = this.#parts;
-    const afterId = this.#afterId;
+  #send(lane: Lane, { kind, pack }: Outgoing): void {
+    const copy = kind === 'live';
     try {
-      const entries = await store.due(backend, 'measurement', afterId, PAGE_ENTRIES);
-      this.#more ||= entries.length > 0;
-      // A stream that resumed meanwhile has moved the mark back.
-      if (this.#afterId === afterId) this.#afterId = entries.at(-1)?.id ?? afterId;
-      this.#queue.add(entries.filter(({ id }) => !acknowledger.holds(id)));
+      const message = this.#messageOf(kind, pack);
+      const bytes = this.#publisher.packetBytes(message);
+      if (bytes > this.#parts.session.packetBytesMax) {
+        if (!copy) this.#refused(lane, pack, tooLarge(bytes, this.#parts.session.packetBytesMax));
+        return;
+      }
+      const flight = { lane, pack };
+      if (!copy) this.#flights.add(flight);
+      this.#publisher.publish(message, (refusal) => {
+        this.#flights.delete(flight);
+        if (copy) this.#copied(refusal);
+        else this.#answered(lane, pack, refusal);
+      });
+      this.#parts.tally.sent(pack, message.payload.length);
     } catch (error) {
-      this.#fail(error);
+      if (!copy) this.#refused(lane, pack, unencodable(error));
     }
-    this.#reading = false;
+  }
+
+  #messageOf(kind: Outgoing['kind'], { stream, entries }: Pack): Message {
+    const { gateway, topics } = this.#parts;
+    const [{ epoch, sequence }] = entries;
+    const count = observationsIn({ stream, entries });
+    const payload = encodePack({ gateway, stream, epoch, sequence, count }, entries);
+    return { topic: kind === 'up' ? topics.up(stream) : topics.live(stream), payload };
+  }
+
+  /** A copy that is refused costs nothing: what it holds comes again in its order. */
+  #copied(refusal: Failure | undefined): void {
+    if (refusal !== undefined) this.#parts.tally.refused(refusal);
+  }
+
+  #answered(lane: Lane, pack: Pack, refusal: Failure | undefined): void {
+    if (this.#trial === undefined) this.#parts.hangUps.answered(pack.entries.map(({ id }) => id));
+    if (refusal !== undefined) {
+      this.#refused(lane, pack, refusal);
+      return;
+    }
+    const refused = lane.queue.refusals.get(pack.stream);
+    const [{ id, partial }] = pack.entries;
+    const entries = lane.queue.delivered(pack);
+    if (entries.length > 0) this.#acknowledge(entries);
+    if (refused?.id === id) this.#resume(lane, pack.stream, partial === true ? id - 1 : id);
+  }
+
+  #acknowledge(entries: readonly DueEntry[]): void {
+    const { second, nanosecond } = this.#parts.clock.wall();
+    const nowMs = second * 1000 + nanosecond / 1e6;
+    this.#parts.tally.acknowledged(entries, nowMs);
+    this.#parts.traffic.look(nowMs);
+    this.#parts.acknowledger.add(entries.map(({ id }) => id));
+  }
+
+  #refused(lane: Lane, pack: Pack, failure: Failure): void {
+    this.#parts.tally.refused(failure);
+    const refused = lane.queue.refused(pack, failure);
+    if (refused === undefined) return;
+    const verdict = verdictOnRefusal(failure.code, observationsIn(pack));
+    if (verdict === 'wait') this.#retries.later(lane, pack.stream, refused);
+    else if (verdict === 'alone') void this.#divide(lane, pack);
+    else void this.#quarantine(lane, pack.stream, refused);
+  }
+
+  /** Sets the entry aside; what follows it in its stream goes on. */
+  async #quarantine(lane: Lane, stream: string, { id, failure }: Refused): Promise<void> {
+    const { store, backend, log, session } = this.#parts;
+    try {
+      await store.quarantine(backend, id, failure);
+      const { code, message } = failure;
+      log('warning', 'uplink.quarantined', { backend, stream, id, code, message });
+      this.#resume(lane, stream, id);
+      this.#pump();
+    } catch (error) {
+      session.abort(failureOf(error));
+    }
+  }
+
+  /** Sends what `pack` held again, each observation alone. */
+  async #divide(lane: Lane, { stream, entries }: Pack): Promise<void> {
+    const [{ id: firstId }] = entries;
+    const lastId = entries.at(-1)?.id ?? firstId;
+    const due = await this.#due(lane.of, firstId, entries.length * PAGE_SHARE);
+    if (this.#over) return;
+    const again = due.filter((entry) => entry.stream === stream && entry.id <= lastId);
+    if (again.length === 0) this.#resume(lane, stream, firstId - 1);
+    else lane.alone(again);
     this.#pump();
   }
 
-  #send(pack: Pack): void {
-    try {
-      const payload = this.#payloadOf(pack);
-      const topic = this.#parts.topics.up(pack.stream);
-      const bytes = payload.length + topic.length + PUBLISH_OVERHEAD_BYTES;
-      if (bytes > this.#parts.session.packetBytesMax) {
-        this.#answered(pack, tooLarge(bytes, this.#parts.session.packetBytesMax));
-        return;
-      }
-      const flying = this.#window.sent(bytes, this.#parts.clock.monotonic());
-      this.#charge(bytes);
-      this.#parts.session.publish({ topic, payload }, (refusal) => {
-        if (this.#over) return;
-        const overQuota = refusal?.code === 'quota-exceeded';
-        this.#window.answered(flying, this.#parts.clock.monotonic(), overQuota);
-        this.#charge(Math.max(0, this.#parts.traffic.total - this.#charged));
-        this.#watch();
-        this.#answered(pack, refusal);
-        this.#pump();
-      });
-      this.#parts.tally.sent(pack, payload.length);
-      if (this.#cancelTimeout === undefined) this.#watch();
-    } catch (error) {
-      this.#answered(pack, failureOf(error)); // not encodable: its stream waits, no other does
-    }
-  }
-
-  #payloadOf({ stream, entries }: Pack): Uint8Array {
-    const [{ epoch, sequence }] = entries;
-    const { gateway } = this.#parts;
-    const count = entries.reduce((sum, entry) => sum + entry.count, 0);
-    return encodePack({ gateway, stream, epoch, sequence, count }, entries);
-  }
-
-  #answered(pack: Pack, refusal: Failure | undefined): void {
-    if (refusal !== undefined) {
-      this.#refused(pack, refusal);
-      return;
-    }
-    const entries = this.#queue.delivered(pack);
-    if (entries.length > 0) {
-      const { second, nanosecond } = this.#parts.clock.wall();
-      this.#parts.tally.acknowledged(entries, second * 1000 + nanosecond / 1e6);
-      this.#parts.acknowledger.add(entries.map(({ id }) => id));
-    }
-    const refused = this.#queue.refusals.get(pack.stream);
-    if (refused?.id === pack.entries[0].id) this.#resume(pack.stream, refused.id);
-  }
-
-  #refused(pack: Pack, failure: Failure): void {
-    this.#parts.tally.refused(failure);
-    const refused = this.#queue.refused(pack, failure);
-    if (refused === undefined) return;
-    const { entropy, log, backend } = this.#parts;
-    const backoff = this.#backoffs.get(pack.stream) ?? new Backoff(entropy, REFUSAL_BACKOFF);
-    this.#backoffs.set(pack.stream, backoff);
-    const retryMs = Math.round(backoff.next());
-    this.#after(retryMs, () => void this.#probe(pack.stream, refused.id));
-    const { code, message } = failure;
-    log('warning', 'uplink.refused', { backend, stream: pack.stream, code, message, retryMs });
-  }
-
   /** Sends the refused entry again, alone; the rest of its stream waits for the answer. */
-  async #probe(stream: string, id: number): Promise<void> {
-    try {
-      const { store, backend } = this.#parts;
-      const [entry] = await store.due(backend, 'measurement', id - 1, 1);
-      if (this.#over || this.#stopping) return;
-      if (entry?.id === id) this.#send(this.#queue.probe(entry));
-      else this.#resume(stream, id - 1); // deleted meanwhile: what follows may go
-      this.#pump();
-    } catch (error) {
-      this.#fail(error);
+  async #probe(lane: Lane, stream: string, id: number): Promise<void> {
+    const entry = await this.#entry(lane.of, id);
+    if (this.#over || this.#stopping) return;
+    if (entry !== undefined) {
+      this.#send(lane, { kind: 'up', pack: this.#question(lane, entry) });
+    } else this.#resume(lane, stream, id - 1); // gone meanwhile: what follows may go
+    this.#pump();
+  }
+
+  /** Sends the entry over which the broker may have hung up, observation by observation. */
+  async #try({ id, of }: Suspect): Promise<void> {
+    this.#trial = this.#lanes.find((lane) => lane.of === of);
+    const entry = await this.#entry(of, id);
+    if (this.#over) return;
+    if (entry !== undefined) this.#trial?.alone([entry]);
+    this.#trialReady = true;
+    this.#pump();
+  }
+
+  #goOnTrying(): void {
+    if (this.#trial === undefined || !this.#trialReady || this.#publisher.inFlight > 0) return;
+    const pack = this.#trial.queue.next(this.#packBytesMax);
+    if (pack !== undefined) this.#send(this.#trial, { kind: 'up', pack });
+    else {
+      this.#parts.hangUps.dismiss(); // it was taken, or refused with a word
+      this.#trial = undefined;
     }
   }
 
-  #resume(stream: string, throughId: number): void {
-    this.#backoffs.delete(stream);
-    this.#queue.resume(stream, throughId);
-    this.#afterId = Math.min(this.#afterId, throughId);
-    this.#more = true;
+  #question(lane: Lane, entry: DueEntry): Pack {
+    return lane.queue.probe(entry, this.#packBytesMax - PIECE_MARGIN_BYTES);
   }
 
-  /** Runs from the last answer on, as long as one is owed. */
-  #watch(): void {
-    this.#cancelTimeout?.();
-    this.#cancelTimeout = this.#parts.clock.after(ANSWER_TIMEOUT_MS, () => {
-      this.#cancelTimeout = undefined;
-      if (this.#queue.inFlight > 0) this.#parts.session.abort(SILENT);
-    });
+  async #entry(of: DeliveryClass, id: number): Promise<DueEntry | undefined> {
+    const [entry] = await this.#due(of, id, 1);
+    return entry?.id === id ? entry : undefined;
   }
 
-  #after(delayMs: number, run: () => void): void {
-    const cancel = this.#parts.clock.after(delayMs, () => {
-      this.#timers.delete(cancel);
-      run();
-    });
-    this.#timers.add(cancel);
+  /** What is due from the entry `firstId` on. */
+  async #due(of: DeliveryClass, firstId: number, limit: number): Promise<readonly DueEntry[]> {
+    const { store, backend, session } = this.#parts;
+    try {
+      return await store.due(backend, of, firstId - 1, limit);
+    } catch (error) {
+      session.abort(failureOf(error));
+      return [];
+    }
   }
 
-  /** The store is in trouble: nothing is lost, a new session begins where this one stood. */
-  #fail(error: unknown): void {
-    this.#parts.session.abort(failureOf(error));
+  #resume(lane: Lane, stream: string, throughId: number): void {
+    this.#retries.forget(stream);
+    lane.resume(stream, throughId);
+  }
+
+  /** Who was in flight may be why; the next session finds out. */
+  #lost(failure: Failure): void {
+    const { hangUps, store, backend, log } = this.#parts;
+    const [first] = this.#flights;
+    if (first === undefined) return;
+    const [entry] = first.pack.entries;
+    const alone = first.pack.entries.length === 1 && this.#publisher.inFlight === 1;
+    const oldest = { id: entry.id, of: first.lane.of };
+    if (hangUps.lost({ code: failure.code, oldest, alone }) !== 'quarantine') return;
+    const { code, message } = failure;
+    const fields = { backend, stream: first.pack.stream, id: entry.id, code, message };
+    store.quarantine(backend, entry.id, failure).then(
+      () => log('warning', 'uplink.quarantined', fields),
+      (error: unknown) => {
+        const { code: storeCode } = failureOf(error);
+        log('warning', 'uplink.store-refused', { ...fields, code: storeCode });
+      },
+    );
+  }
+
+  #noteDrained(): void {
+    const behind = this.#lanes.some((lane) => lane.behind) || this.#publisher.inFlight > 0;
+    if (this.#behind && !behind) this.#parts.drained();
+    this.#behind = behind;
   }
 }
 
-const SILENT: Failure = {
-  code: 'broker-silent',
-  message: `the broker did not answer for ${ANSWER_TIMEOUT_MS / 1000} s`,
-  hint: 'The connection may be half open, or the broker is overloaded.',
-};
+function observationsIn({ entries }: Pack): number {
+  return entries.reduce((sum, entry) => sum + entry.count, 0);
+}
 
 function tooLarge(bytes: number, bytesMax: number): Failure {
   return {
@@ -286,4 +371,10 @@ function tooLarge(bytes: number, bytesMax: number): Failure {
     message: `a packet of ${bytes} bytes, the broker takes ${bytesMax}`,
     hint: 'Raise the maximum packet size on the broker.',
   };
+}
+
+/** No payload can be made of it, or no topic of its name. */
+function unencodable(error: unknown): Failure {
+  const { code, message } = failureOf(error);
+  return { code: 'unencodable', message: `${message} (${code})` };
 }

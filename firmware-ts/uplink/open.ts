@@ -5,8 +5,9 @@ import { BrokerChoice } from './broker-choice.ts';
 import { brokersOf, type Broker } from './brokers.ts';
 import { Delivery } from './delivery.ts';
 import { greet, leave, LEFT, published } from './greeting.ts';
-import { budgetOf, UNLIMITED, type Budget } from './pacing.ts';
+import { backlogDelayMs, budgetOf, UNLIMITED, type Budget } from './pacing.ts';
 import { presencesOf, type Presences } from './presence.ts';
+import { HangUps } from './quarantine-rule.ts';
 import type { Message, Session } from './session.ts';
 import { Stop } from './stop.ts';
 import { Tallying } from './tally.ts';
@@ -67,6 +68,8 @@ class Running implements Uplink {
   #state: UplinkState = { kind: 'connecting' };
   #lastFailure: Failure | undefined;
   #serving: (Serving & { readonly delivery: Delivery }) | undefined;
+  readonly #hangUps = new HangUps();
+  #lostMs: number | undefined;
   /** With which there is or was a session last. */
   #lastPlace = 0;
   #packBytesMax = PACK_BYTES_MAX;
@@ -96,6 +99,7 @@ class Running implements Uplink {
       refusedStreams: Object.fromEntries(refused.map(([name, { failure }]) => [name, failure])),
       traffic: this.#traffic.tally(this.#wallMs()),
       ...(delivery === undefined ? {} : { window: delivery.window }),
+      lanes: delivery?.lanes ?? [],
     };
   }
 
@@ -183,7 +187,8 @@ class Running implements Uplink {
     const better = await this.#stay(serving);
     if (end.loss !== undefined) this.#lost(place, end.loss);
     else await this.#leave(session, delivery);
-    delivery.end();
+    delivery.end(end.loss);
+    this.#lostMs = clock.monotonic();
     this.#traffic.end(session);
     this.#serving = undefined;
     return better;
@@ -203,6 +208,7 @@ class Running implements Uplink {
 
   #deliver(session: Session): Delivery {
     const { backend, gateway } = this.#options;
+    const outageMs = this.#ports.clock.monotonic() - (this.#lostMs ?? Infinity);
     return new Delivery({
       ...this.#ports,
       session,
@@ -213,6 +219,10 @@ class Running implements Uplink {
       acknowledger: this.#acknowledger,
       traffic: this.#traffic,
       budget: this.#budget,
+      hangUps: this.#hangUps,
+      batchMs: this.#options.batchMs ?? 0,
+      backlogDelayMs: backlogDelayMs(outageMs, this.#ports.entropy),
+      drained: () => undefined,
       packBytesMax: this.#packBytesMax,
     });
   }

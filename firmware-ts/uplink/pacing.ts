@@ -6,6 +6,8 @@ const BURST_S = 2;
 const BURST_BYTES_MIN = 4096;
 /** After a long outage a thousand gateways begin their backlogs over so long a time. */
 const BACKLOG_SPREAD_MS = 60_000;
+/** What a shorter outage has left is sent as quickly as it would take to wait. */
+const OUTAGE_MS = 30_000;
 
 /** The cap of a metered link: so many bytes in a second, in the long run. Times are monotonic. */
 export interface Budget {
@@ -45,9 +47,8 @@ export function budgetOf(bytesPerSecond: number): Budget {
 /**
  * How long the backlog waits after a session has begun, in milliseconds; what is new or urgent
  * waits for nothing. It is at random up to the length of the outage, since all who were cut off
- * together return together: a short outage leaves little to send and spreads little. After a
- * start there was no outage, and nothing waits.
+ * together return together. After a start there was no outage, and nothing waits.
  */
 export function backlogDelayMs(outageMs: number, entropy: Pick<Entropy, 'fraction'>): number {
-  return entropy.fraction() * Math.min(outageMs, BACKLOG_SPREAD_MS);
+  return outageMs < OUTAGE_MS ? 0 : entropy.fraction() * Math.min(outageMs, BACKLOG_SPREAD_MS);
 }

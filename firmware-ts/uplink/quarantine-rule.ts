@@ -1,4 +1,10 @@
-/** A hang-up tells nothing by itself; three in a row over the same message do. */
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+
+/**
+ * A hang-up tells nothing by itself; three in a row over the same message do. After each message
+ * found guilty it takes twice as many, until the broker takes one: one that hangs up over
+ * everything is ill, and does not empty an outbox.
+ */
 const HANG_UPS_MAX = 3;
 
 /** Refusals of a message for what it is: no time and no operator's quota mends them. */
@@ -28,12 +34,18 @@ export function verdictOnRefusal(code: string, entries: number): Verdict {
   return entries === 1 ? 'quarantine' : 'alone';
 }
 
+/** An entry of the outbox. */
+export interface Suspect {
+  readonly id: number;
+  readonly of: DeliveryClass;
+}
+
 /** What was in flight when a session was lost. */
 export interface Loss {
   /** The failure's code. */
   readonly code: string;
-  /** The oldest entry without an answer. */
-  readonly oldestId: number;
+  /** The entry without an answer that was sent first. */
+  readonly oldest: Suspect;
   /** Whether it was the only entry in flight. */
   readonly alone: boolean;
 }
@@ -41,35 +53,40 @@ export interface Loss {
 /**
  * Finds the entry over which a broker hangs up. What was in flight at a hang-up is sent again
  * beginning with its oldest entry alone; when the broker hangs up over it three times, it is
- * poison. Then some other entry must be taken before a next one can be found guilty: a broker
- * that hangs up over everything is ill, and its outbox is not.
+ * poison.
  */
 export class HangUps {
-  #suspectId: number | undefined;
+  #suspect: Suspect | undefined;
   #times = 0;
-  #trusted = true;
+  #needed = HANG_UPS_MAX;
 
   /** The entry to send alone, before anything else. */
-  get suspectId(): number | undefined {
-    return this.#suspectId;
+  get suspect(): Suspect | undefined {
+    return this.#suspect;
+  }
+
+  /** All of the suspect was answered, or it is gone. */
+  dismiss(): void {
+    this.#needed = HANG_UPS_MAX;
+    this.#clear();
   }
 
   /** The broker has spoken about these entries, whatever it said. */
   answered(ids: readonly number[]): void {
-    this.#trusted = true;
-    if (this.#suspectId !== undefined && ids.includes(this.#suspectId)) this.#clear();
+    this.#needed = HANG_UPS_MAX;
+    if (this.#suspect !== undefined && ids.includes(this.#suspect.id)) this.#clear();
   }
 
   /** The session was lost with entries in flight. */
-  lost({ code, oldestId, alone }: Loss): Verdict {
+  lost({ code, oldest, alone }: Loss): Verdict {
     if (alone && POISON.has(code)) return this.#guilty();
     if (!HANG_UPS.has(code) && !POISON.has(code)) return 'wait';
-    if (this.#suspectId !== oldestId) {
-      [this.#suspectId, this.#times] = [oldestId, 0];
+    if (this.#suspect?.id !== oldest.id) {
+      [this.#suspect, this.#times] = [oldest, 0];
     }
     if (alone) this.#times += 1;
-    if (this.#times < HANG_UPS_MAX || !this.#trusted) return 'alone';
-    this.#trusted = false;
+    if (this.#times < this.#needed) return 'alone';
+    this.#needed *= 2;
     return this.#guilty();
   }
 
@@ -79,6 +96,6 @@ export class HangUps {
   }
 
   #clear(): void {
-    [this.#suspectId, this.#times] = [undefined, 0];
+    [this.#suspect, this.#times] = [undefined, 0];
   }
 }

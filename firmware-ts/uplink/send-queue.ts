@@ -1,11 +1,7 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { DueEntry } from '#store/store.ts';
-
-/** Consecutive entries of one stream that travel in one payload. */
-export interface Pack {
-  readonly stream: string;
-  readonly entries: readonly [DueEntry, ...DueEntry[]];
-}
+import { packFrom, type Pack } from './pack.ts';
+import { atomsOf, piecesOf, type Piece } from './pieces.ts';
 
 /** A stream whose entry the broker refused: nothing of it is sent until the retry. */
 export interface Refused {
@@ -19,24 +15,19 @@ export interface Refused {
 interface Stream {
   /** Sent and not yet deletable, oldest first. */
   readonly flight: { readonly pack: Pack; delivered: boolean }[];
-  /** Entries up to here have been taken over; seen again, they are passed over. */
-  throughId: number;
   refused?: Refused;
 }
 
-/** What a packet holds beside its entries' records and twice its stream's and gateway's name. */
-export const PACK_OVERHEAD_BYTES = 96;
-/** A pack is decoded as a whole by the head-end. */
-const PACK_COUNT_MAX = 512;
-
 /**
- * The order of sending in one session: the oldest entry first, together with those of its stream
- * that fit beside it. Within a stream only a prefix is ever deletable, so that a refusal or a
- * crash resumes at the oldest missing entry and repeats what was sent after it.
+ * The order of sending in one lane of a session: the oldest entry first, together with those of
+ * its stream that fit beside it. Within a stream only a prefix is ever deletable, so that a
+ * refusal or a crash resumes at the oldest missing entry and repeats what was sent after it.
  */
 export class SendQueue {
   readonly #streams = new Map<string, Stream>();
-  #pending: DueEntry[] = [];
+  /** Entries that wait or fly; seen again in the outbox, they are passed over. */
+  readonly #taken = new Set<number>();
+  #pending: Piece[] = [];
   #inFlight = 0;
 
   /** Packs that wait for the broker's answer. */
@@ -57,55 +48,54 @@ export class SendQueue {
     return refused;
   }
 
-  /** Entries as the outbox gave them; what was taken before or belongs to a refused stream goes. */
-  add(entries: readonly DueEntry[]): void {
+  /**
+   * Entries as the outbox gave them, divided where they are larger than `bytesMax`; what is taken
+   * already or of a refused stream goes.
+   */
+  add(entries: readonly DueEntry[], bytesMax: number): void {
     for (const entry of entries) {
-      const stream = this.#stream(entry.stream);
-      if (stream.refused !== undefined || entry.id <= stream.throughId) continue;
-      stream.throughId = entry.id;
-      this.#pending.push(entry);
+      if (this.#stream(entry.stream).refused !== undefined || this.#taken.has(entry.id)) continue;
+      this.#taken.add(entry.id);
+      this.#pending.push(...piecesOf(entry, bytesMax));
     }
+  }
+
+  /** The observations of `entries` go next, each alone; their stream goes on behind them. */
+  addAlone(entries: readonly DueEntry[]): void {
+    for (const { id, stream } of entries) {
+      this.resume(stream);
+      this.#taken.add(id);
+    }
+    this.#pending.unshift(...entries.flatMap(atomsOf));
   }
 
   /** The next pack of at most `bytesMax`; an entry that is larger by itself comes alone. */
   next(bytesMax: number): Pack | undefined {
-    const [first, ...later] = this.#pending;
-    if (first === undefined) return undefined;
-    const entries: [DueEntry, ...DueEntry[]] = [first];
-    const rest: DueEntry[] = [];
-    let next = first.sequence + first.count;
-    let bytes = PACK_OVERHEAD_BYTES + 2 * first.stream.length + first.records.length;
-    let open = true;
-    for (const entry of later) {
-      if (entry.stream !== first.stream) rest.push(entry);
-      else {
-        bytes += entry.records.length;
-        open &&= bytes <= bytesMax && follows(entry, first, next);
-        if (open) next += entry.count;
-        (open ? entries : rest).push(entry);
-      }
-    }
-    this.#pending = rest;
-    return this.#launch({ stream: first.stream, entries });
+    const next = packFrom(this.#pending, bytesMax);
+    if (next === undefined) return undefined;
+    this.#pending = next.rest;
+    return this.#launch(next.pack);
   }
 
-  /** One refused entry alone, so that a second refusal is about it and nothing else. */
-  probe(entry: DueEntry): Pack {
-    this.#stream(entry.stream).throughId = entry.id;
-    return this.#launch({ stream: entry.stream, entries: [entry] });
+  /** The beginning of `entry` alone, as a question; the rest of its stream waits. */
+  probe(entry: DueEntry, bytesMax: number): Pack {
+    const [piece = entry] = piecesOf(entry, bytesMax);
+    return this.#launch({ stream: entry.stream, entries: [piece] });
   }
 
-  /** The broker has `pack`; answers the entries that may be deleted now. */
-  delivered(pack: Pack): readonly DueEntry[] {
+  /** The broker has `pack`; answers the entries, by their last parts, that may be deleted now. */
+  delivered(pack: Pack): readonly Piece[] {
     this.#inFlight -= 1;
     const stream = this.#stream(pack.stream);
     const flying = stream.flight.find((one) => one.pack === pack);
     if (flying === undefined) return []; // sent again behind a refused one
     flying.delivered = true;
-    const entries: DueEntry[] = [];
+    const pieces: Piece[] = [];
     while (stream.flight[0]?.delivered === true) {
-      entries.push(...(stream.flight.shift()?.pack.entries ?? []));
+      pieces.push(...(stream.flight.shift()?.pack.entries ?? []));
     }
+    const entries = pieces.filter((piece) => piece.partial !== true);
+    this.#release(entries);
     return entries;
   }
 
@@ -115,18 +105,21 @@ export class SendQueue {
     const stream = this.#stream(pack.stream);
     const at = stream.flight.findIndex((one) => one.pack === pack);
     if (at < 0) return undefined; // it already fell back behind an earlier one
-    stream.flight.splice(at);
+    for (const { pack: fallen } of stream.flight.splice(at)) this.#release(fallen.entries);
+    this.#release(this.#pending.filter((entry) => entry.stream === pack.stream));
     this.#pending = this.#pending.filter((entry) => entry.stream !== pack.stream);
     const tries = (stream.refused?.tries ?? 0) + 1;
     stream.refused = { failure, id: pack.entries[0].id, tries };
     return stream.refused;
   }
 
-  /** The stream is sent again after `throughId`; the outbox is to be read anew from there. */
-  resume(name: string, throughId: number): void {
-    const stream = this.#stream(name);
-    delete stream.refused;
-    stream.throughId = throughId;
+  /** The stream is sent again; the outbox is to be read anew from its oldest entry. */
+  resume(name: string): void {
+    delete this.#stream(name).refused;
+  }
+
+  #release(entries: readonly Piece[]): void {
+    for (const { id } of entries) this.#taken.delete(id);
   }
 
   #launch(pack: Pack): Pack {
@@ -138,18 +131,9 @@ export class SendQueue {
   #stream(name: string): Stream {
     let stream = this.#streams.get(name);
     if (stream === undefined) {
-      stream = { flight: [], throughId: 0 };
+      stream = { flight: [] };
       this.#streams.set(name, stream);
     }
     return stream;
   }
-}
-
-/** Whether `entry` may come next in a pack that begins with `first` and ends before `next`. */
-function follows(entry: DueEntry, first: DueEntry, next: number): boolean {
-  return (
-    next - first.sequence + entry.count <= PACK_COUNT_MAX &&
-    entry.epoch === first.epoch &&
-    entry.sequence === next
-  );
 }

@@ -1,7 +1,7 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { DueEntry } from '#store/store.ts';
 import { Histogram } from '#system/histogram.ts';
-import type { Pack } from './send-queue.ts';
+import type { Pack } from './pack.ts';
 
 /** What an uplink has done since it was opened. */
 export interface Tally {

@@ -1,5 +1,6 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { CredentialFiles } from '#identity/credentials.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
@@ -21,6 +22,8 @@ export interface UplinkOptions {
   readonly brokers?: readonly { readonly url: string; readonly weight: number }[];
   /** What a metered link may carry in the long run, both ways together. */
   readonly bytesPerSecond?: number;
+  /** What is new and not urgent waits so long for more, to travel together; not unless given. */
+  readonly batchMs?: number;
   /** When a metered link may be used; always unless given. */
   readonly connect?: ScheduleOptions;
   /** Required with `mqtts://`; read anew for each connection. */
@@ -58,6 +61,16 @@ export interface UplinkStatus extends Tally {
   readonly traffic: TrafficTally;
   /** How much may be and is in flight; absent without a session. */
   readonly window?: WindowStatus;
+  /** The classes, urgent first; none without a session. */
+  readonly lanes: readonly LaneStatus[];
+}
+
+export interface LaneStatus {
+  readonly class: DeliveryClass;
+  /** Whether something waits to be sent; what is new goes as a copy then. */
+  readonly behind: boolean;
+  /** In flight, copies apart. */
+  readonly messages: number;
 }
 
 export interface WindowStatus {

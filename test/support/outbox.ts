@@ -30,7 +30,7 @@ export function temporaryCa(cleanup: Cleanup): Promise<DevelopmentCa> {
 }
 
 /** An active energy that counts the observations of `source`, and a voltage. */
-function numbered(source: string, number: number): Observation {
+export function numbered(source: string, number: number): Observation {
   const second = Math.floor(Date.now() / 1000);
   return {
     source,

@@ -2,7 +2,7 @@ import { decode } from 'cbor2';
 import type { TestContext } from 'node:test';
 import type { Store } from '#store/store.ts';
 import { machineClock, type Clock } from '#system/clock.ts';
-import { machineEntropy } from '#system/entropy.ts';
+import { machineEntropy, type Entropy } from '#system/entropy.ts';
 import { openUplink } from '#uplink/open.ts';
 import type { Uplink, UplinkOptions, UplinkStatus } from '#uplink/uplink.ts';
 import { temporaryStore } from './outbox.ts';
@@ -22,10 +22,11 @@ export function open(
   store: Store,
   options: Omit<UplinkOptions, keyof typeof GATEWAY>,
   clock: Clock = machineClock,
+  entropy: Entropy = machineEntropy,
 ): Opened {
   const looks = new Set<() => void>();
   const log = (): void => void setImmediate(() => looks.forEach((look) => look()));
-  const ports = { store, clock, entropy: machineEntropy, log };
+  const ports = { store, clock, entropy, log };
   const uplink = openUplink({ ...GATEWAY, ...options }, ports);
   context.after(() => uplink.stop());
   return {

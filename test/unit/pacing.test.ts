@@ -53,7 +53,8 @@ test('gateways that return together spread their backlogs over the outage or a m
   const entropy = seeded(7);
   for (const [outageMs, spreadMs] of [
     [0, 0],
-    [2000, 2000],
+    [29_999, 0],
+    [40_000, 40_000],
     [86_400_000, 60_000],
   ] as const) {
     const delays = Array.from({ length: 1000 }, () => backlogDelayMs(outageMs, entropy));
@@ -127,6 +128,8 @@ test('what is no schedule is refused', () => {
   }
 });
 
+const oldest = { id: 5, of: 'bulk' } as const;
+
 test('a refusal of what an entry is sets it aside, once it is certain which', () => {
   for (const code of ['topic-refused', 'packet-too-large', 'payload-invalid', 'unencodable']) {
     assert.equal(verdictOnRefusal(code, 20), 'alone', code);
@@ -149,20 +152,20 @@ test('a refusal that people or time mend never sets anything aside', () => {
     const hangUps = new HangUps();
     hangUps.answered([1]);
     for (let time = 0; time < 20 && code !== 'broker-error' && code !== 'broker-refused'; time += 1)
-      assert.equal(hangUps.lost({ code, oldestId: 5, alone: true }), 'wait', code);
+      assert.equal(hangUps.lost({ code, oldest, alone: true }), 'wait', code);
   }
 });
 
-const hungUp = { code: 'connection-closed', oldestId: 5 } as const;
+const hungUp = { code: 'connection-closed', oldest } as const;
 
 test('an entry over which the broker hangs up three times while it is alone is set aside', () => {
   const hangUps = new HangUps();
   assert.equal(hangUps.lost({ ...hungUp, alone: false }), 'alone');
-  assert.equal(hangUps.suspectId, 5);
+  assert.equal(hangUps.suspect?.id, 5);
   assert.equal(hangUps.lost({ ...hungUp, alone: true }), 'alone');
   assert.equal(hangUps.lost({ ...hungUp, alone: true }), 'alone');
   assert.equal(hangUps.lost({ ...hungUp, alone: true }), 'quarantine');
-  assert.equal(hangUps.suspectId, undefined);
+  assert.equal(hangUps.suspect, undefined);
 });
 
 test('an entry that is taken at the third try is innocent', () => {
@@ -170,25 +173,23 @@ test('an entry that is taken at the third try is innocent', () => {
   hangUps.lost({ ...hungUp, alone: true });
   hangUps.lost({ ...hungUp, alone: true });
   hangUps.answered([5]);
-  assert.equal(hangUps.suspectId, undefined);
-  assert.equal(hangUps.lost({ ...hungUp, oldestId: 6, alone: true }), 'alone');
+  assert.equal(hangUps.suspect, undefined);
+  assert.equal(hangUps.lost({ ...hungUp, oldest: { ...oldest, id: 6 }, alone: true }), 'alone');
 });
 
 test('a broker that hangs up over everything empties no outbox', () => {
   const hangUps = new HangUps();
+  const over = (id: number): boolean =>
+    hangUps.lost({ ...hungUp, oldest: { ...oldest, id }, alone: true }) === 'quarantine';
   let guilty = 0;
-  for (let time = 0; time < 1000; time += 1) {
-    const oldestId = 5 + guilty;
-    if (hangUps.lost({ ...hungUp, oldestId, alone: true }) === 'quarantine') guilty += 1;
-  }
-  assert.equal(guilty, 1);
+  for (let time = 0; time < 1000; time += 1) guilty += Number(over(guilty));
+  assert.equal(guilty, 8, '3, 6, 12 … hang-ups each');
   hangUps.answered([99]);
-  for (let time = 0; time < 3; time += 1) hangUps.lost({ ...hungUp, oldestId: 50, alone: true });
-  assert.equal(hangUps.suspectId, undefined, 'after a success the next one can be found');
+  assert.deepEqual([over(200), over(200), over(200)], [false, false, true], 'three again');
 });
 
 test('a disconnection because of the size of a single entry is as good as a refusal', () => {
   const code = 'packet-too-large';
-  assert.equal(new HangUps().lost({ code, oldestId: 1, alone: true }), 'quarantine');
-  assert.equal(new HangUps().lost({ code, oldestId: 1, alone: false }), 'alone');
+  assert.equal(new HangUps().lost({ code, oldest, alone: true }), 'quarantine');
+  assert.equal(new HangUps().lost({ code, oldest, alone: false }), 'alone');
 });

@@ -109,7 +109,7 @@ async function hungUpOn(context: TestContext) {
     return Math.floor(Math.log2(state.retryMs / 500));
   };
   const again = async (): Promise<void> => {
-    clock.advance(60_000);
+    clock.advance(20_000); // an outage too short to spread what is owed
     await uplink.reached((status) => status.state.kind === 'online');
   };
   return { store, clock, uplink, taking, lost, again };
@@ -125,8 +125,6 @@ test('a birth makes no success of a session, a durable acknowledgement does', as
   const waits = [await lost()];
   await again();
   waits.push(await lost());
-  await again();
-  waits.push(await lost());
   taking.messages = true;
   await again();
   await noneOwed(store);
@@ -134,7 +132,7 @@ test('a birth makes no success of a session, a durable acknowledgement does', as
   await owe(store, 'p1', 1, 1);
   waits.push(await lost());
   await uplink.stop();
-  assert.deepEqual(waits, [0, 1, 2, 0]);
+  assert.deepEqual(waits, [0, 1, 0]);
 });
 
 for (const [quietMs, doublings] of [

@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { VirtualClock } from '#sim/virtual-clock.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { encodeRecords } from '#reading/senml.ts';
+import { openStore } from '#store/open.ts';
+import type { Store } from '#store/store.ts';
+import { machineEntropy } from '#system/entropy.ts';
+import { numbered, owe, temporaryFolder, temporaryStore } from '../support/outbox.ts';
+import { startScriptedBroker, welcome5 } from '../support/scripted-broker.ts';
+import type { Answer, Arrival, Script } from '../support/scripted-broker.ts';
+import { open, range, scene, sequencesIn, sequencesOf, urlOf } from '../support/uplink.ts';
+
+/** Appends observations of `stream` in `of`, from number `from` on. */
+async function oweIn(
+  store: Store,
+  of: DeliveryClass,
+  stream: string,
+  from: number,
+  count: number,
+): Promise<void> {
+  const appends = range(count).map((index) => {
+    const observation = numbered(stream, from + index);
+    const readings = observation.readings.length;
+    return store.append({
+      source: stream,
+      observation: new Uint8Array(1),
+      readings,
+      takenMs: Date.now(),
+      outputs: [{ backend: 'utility', stream, class: of, readings, ...encodeRecords(observation) }],
+    });
+  });
+  await Promise.all(appends);
+}
+
+interface Heard {
+  readonly port: number;
+  readonly arrivals: Arrival[];
+  readonly until: (enough: () => boolean) => Promise<void>;
+}
+
+/** A broker that hears everything, copies, manifests and presence included. */
+async function listener(
+  context: TestContext,
+  answer: (arrival: Arrival) => Answer,
+  welcome?: NonNullable<Script['welcome']>,
+): Promise<Heard> {
+  const arrivals: Arrival[] = [];
+  const waiting = new Set<() => void>();
+  const broker = await startScriptedBroker({
+    ...(welcome === undefined ? {} : { welcome }),
+    answer(arrival) {
+      arrivals.push(arrival);
+      waiting.forEach((look) => look());
+      return answer(arrival);
+    },
+  });
+  context.after(() => broker.stop());
+  const until = (enough: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => (enough() ? resolve() : undefined);
+      waiting.add(look);
+      look();
+    });
+  return { port: broker.port, arrivals, until };
+}
+
+const copiesIn = (arrivals: readonly Arrival[], stream: string): readonly number[] =>
+  arrivals.filter(({ topic }) => topic.endsWith(`/lv/${stream}`)).flatMap(sequencesOf);
+
+test('what is urgent goes before a backlog of what is not, whenever it came', async (context) => {
+  const store = await temporaryStore(context);
+  await oweIn(store, 'bulk', 'm_bulk', 0, 500);
+  await oweIn(store, 'measurement', 'm', 0, 500);
+  await oweIn(store, 'alarm', 'm_alarm', 0, 3);
+  await oweIn(store, 'command', 'm_command', 0, 3);
+  const { port, arrivals, until } = await listener(
+    context,
+    () => 0,
+    () => welcome5(0x21, 0, 8), // few in flight, so that order shows
+  );
+  const uplink = open(context, store, { url: urlOf({ port }) });
+  const done = (stream: string, count: number) => (): boolean =>
+    sequencesIn(arrivals, stream).length === count;
+  await until(done('m_bulk', 500));
+  const firstOf = (stream: string): number =>
+    arrivals.findIndex(({ topic }) => topic.endsWith(`/up/${stream}`));
+  const order = ['m_command', 'm_alarm', 'm'].map(firstOf);
+  assert.deepEqual(
+    order,
+    order.toSorted((a, b) => a - b),
+  );
+  const lastOfMeasurement = arrivals.findLastIndex(({ topic }) => topic.endsWith('/up/m'));
+  assert.ok(firstOf('m_alarm') < lastOfMeasurement);
+  for (const stream of ['m', 'm_bulk']) assert.deepEqual(sequencesIn(arrivals, stream), range(500));
+  await uplink.stop();
+});
+
+test('an alarm finds a place in flight when measurements have taken theirs', async (context) => {
+  const { store, broker, arrivals, until } = await scene(
+    context,
+    (_, stream) => (stream === 'm_alarm' ? 0 : 'silence'),
+    () => welcome5(0x21, 0, 8),
+  );
+  for (const number of range(20)) await owe(store, `s${number}`, 0, 1);
+  const uplink = open(context, store, { url: urlOf(broker) });
+  await until(() => arrivals.length === 6);
+  await oweIn(store, 'alarm', 'm_alarm', 0, 1);
+  await until(() => sequencesIn(arrivals, 'm_alarm').length === 1);
+  assert.equal(arrivals.length, 7);
+  assert.equal(uplink.status().lanes[1]?.class, 'alarm');
+});
+
+test('what is new overtakes a backlog as a copy, and comes again in its order', async (context) => {
+  const store = await temporaryStore(context);
+  const clock = new VirtualClock();
+  let down = false;
+  const { port, arrivals, until } = await listener(
+    context,
+    () => (down ? 'hang-up' : 0),
+    () => Uint8Array.of(0x20, 3, 0, down ? 0x88 : 0, 0),
+  );
+  const entropy = { ...machineEntropy, fraction: () => 0.5 };
+  const uplink = open(context, store, { url: urlOf({ port }) }, clock, entropy);
+  await owe(store, 'm', 0, 1);
+  await until(() => sequencesIn(arrivals, 'm').length === 1);
+  down = true;
+  await owe(store, 'm', 1, 500);
+  while (clock.monotonic() < 300_000) {
+    await uplink.reached(({ state }) => state.kind === 'waiting');
+    clock.advance(60_000);
+  }
+  down = false;
+  const before = arrivals.length;
+  await uplink.reached(({ state }) => {
+    if (state.kind === 'waiting') clock.advance(60_000);
+    return state.kind === 'online';
+  });
+  // The backlog waits for half of a minute, so that not all gateways send theirs at once.
+  await owe(store, 'm', 501, 2);
+  await until(() => copiesIn(arrivals, 'm').includes(502));
+  assert.deepEqual(copiesIn(arrivals, 'm'), [501, 502]);
+  const early = sequencesIn(arrivals.slice(before), 'm');
+  assert.deepEqual(early, [1], 'only the one over which the broker hung up is tried at once');
+  assert.ok(uplink.status().lanes[2]?.behind);
+  while (uplink.status().window?.messages !== 0) await turn();
+  clock.advance(30_000);
+  await until(() => sequencesIn(arrivals.slice(before), 'm').includes(502));
+  await uplink.stop();
+  assert.deepEqual(sequencesIn(arrivals.slice(before), 'm'), range(503).slice(1));
+  assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
+});
+
+test('without a backlog there are no copies', async (context) => {
+  const store = await temporaryStore(context);
+  const { port, arrivals, until } = await listener(context, () => 0);
+  const uplink = open(context, store, { url: urlOf({ port }) });
+  for (const number of range(50)) await owe(store, 'm', number, 1);
+  await until(() => sequencesIn(arrivals, 'm').length === 50);
+  await uplink.stop();
+  assert.deepEqual(copiesIn(arrivals, 'm'), []);
+});
+
+for (const [reason, code] of [
+  [0x90, 'topic-refused'],
+  [0x99, 'payload-invalid'],
+] as const) {
+  test(`one observation refused as ${code} is set aside, the others pass`, async (context) => {
+    const { store, broker, arrivals } = await scene(context, (arrival, stream) =>
+      stream === 'bad' && sequencesOf(arrival).includes(7) ? reason : 0,
+    );
+    await owe(store, 'bad', 0, 20);
+    await owe(store, 'good', 0, 20);
+    const uplink = open(context, store, { url: urlOf(broker) });
+    while ((await store.due('utility', 'measurement', 0, 1)).length > 0);
+    assert.deepEqual([...new Set(sequencesIn(arrivals, 'bad'))].length, 20);
+    await uplink.stop();
+    const aside = await store.quarantined('utility');
+    assert.deepEqual(
+      aside.map(({ stream, sequence, code: why }) => [stream, sequence, why]),
+      [['bad', 7, code]],
+    );
+    assert.equal((await store.counts()).backends['utility']?.queuedEntries, 1);
+
+    // Sent again by a person, it is only one more entry that is due.
+    assert.ok(await store.resend('utility', aside[0]?.id ?? 0));
+    assert.equal((await store.due('utility', 'measurement', 0, 10)).length, 1);
+  });
+}
+
+test('a message over which the broker hangs up is found and set aside', async (context) => {
+  const { store, broker, arrivals, until } = await scene(context, (arrival, stream) =>
+    stream === 'bad' && sequencesOf(arrival).includes(3) ? 'hang-up' : 0,
+  );
+  await owe(store, 'bad', 0, 10);
+  await owe(store, 'good', 0, 10);
+  const clock = new VirtualClock();
+  const uplink = open(context, store, { url: urlOf(broker) }, clock);
+  uplink.onState(({ state }) => {
+    if (state.kind === 'waiting') setImmediate(() => clock.advance(state.retryMs));
+  });
+  await until(
+    () => sequencesIn(arrivals, 'bad').includes(9) && sequencesIn(arrivals, 'good').includes(9),
+  );
+  await until(() => new Set(sequencesIn(arrivals, 'bad')).size === 10);
+  await uplink.reached(({ readingsAcknowledged }) => readingsAcknowledged > 0);
+  const aside = await store.quarantined('utility');
+  assert.deepEqual(
+    aside.map(({ stream, sequence, code }) => [stream, sequence, code]),
+    [['bad', 3, 'connection-closed']],
+  );
+});
+
+test('a run larger than the broker takes is divided, and deleted as a whole', async (context) => {
+  const store = await openStore({ directory: join(temporaryFolder(context), 'state') });
+  context.after(() => store.close());
+  await owe(store, 'm', 0, 300);
+  const [first] = await store.due('utility', 'measurement', 0, 10);
+  assert.ok(first !== undefined && first.count > 10, 'a run');
+  const packetBytesMax = 1000;
+  let last: Arrival | undefined;
+  let silent = true;
+  const { port, arrivals, until } = await listener(
+    context,
+    (arrival) => {
+      if (!arrival.topic.endsWith('/up/m')) return 0;
+      last = arrival;
+      return silent && sequencesOf(arrival).includes(first.count - 1) ? 'hang-up' : 0;
+    },
+    () => welcome5(0x27, 0, 0, packetBytesMax >> 8, packetBytesMax & 0xff),
+  );
+  const clock = new VirtualClock();
+  const uplink = open(context, store, { url: urlOf({ port }) }, clock);
+  await uplink.reached(({ state }) => state.kind === 'waiting');
+  assert.ok(last !== undefined);
+  const [again] = await store.due('utility', 'measurement', 0, 10);
+  assert.equal(again?.id, first.id, 'its last part is missing, so that all of it stays due');
+  silent = false;
+  const before = arrivals.length;
+  clock.advance(1000);
+  await until(() => sequencesIn(arrivals.slice(before), 'm').includes(299));
+  await uplink.stop();
+  const after = sequencesIn(arrivals.slice(before), 'm');
+  assert.deepEqual([...new Set(after)], range(300));
+  assert.ok(arrivals.every(({ topic, payload }) => 16 + topic.length + payload.length <= 1000));
+  assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
+});
