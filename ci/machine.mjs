@@ -50,7 +50,7 @@ function apt(...words) {
 
 const wanted = missing().map(({ package: name }) => name);
 if (wanted.length > 0 && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) {
-  console.error(`Installing Debian packages for the tests: ${wanted.join(' ')} …`);
+  console.error(`Installing Debian packages for the tests: ${wanted.join(' ')} ...`);
   apt('update');
   apt('install', '-y', '--no-install-recommends', ...wanted);
 }

@@ -21,7 +21,7 @@ const borrowed = lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()
 if (!ready && borrowed) {
   console.error('node_modules is a link to packages of another lock file; they are left alone.');
 } else if (!ready) {
-  console.error('Setting up: installing the packages of package-lock.json …');
+  console.error('Setting up: installing the packages of package-lock.json ...');
   // No install scripts: the native add-ons bring prebuilt binaries inside their packages.
   const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
     cwd: root,

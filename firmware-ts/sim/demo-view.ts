@@ -1,12 +1,15 @@
 import type { BackendStatus, GatewayStatus, ReadingStatus, SourceStatus } from '#control/status.ts';
+import type { Extent } from './demo-screen.ts';
 
-/** Rows of each source: three sources and their totals fit a terminal of 24 lines. */
-const ROWS_PER_SOURCE = 4;
+/** Readings shown of each source, where there is room. */
+const READINGS_MAX = 4;
 
 interface Column {
   readonly title: string;
   readonly width: number;
   readonly right?: true;
+  /** Left out, the last one first, where the terminal is too narrow. */
+  readonly optional?: true;
 }
 
 const READINGS: readonly Column[] = [
@@ -14,34 +17,56 @@ const READINGS: readonly Column[] = [
   { title: 'object', width: 22 },
   { title: 'value', width: 14, right: true },
   { title: 'unit', width: 6 },
-  { title: 'time (UTC)', width: 12 },
-  { title: 'quality', width: 13 },
+  { title: 'time (UTC)', width: 12, optional: true },
+  { title: 'quality', width: 13, optional: true },
 ];
 
 const TOTALS: readonly Column[] = [
   { title: 'source', width: 6 },
-  { title: 'link', width: 22 },
+  { title: 'link', width: 22, optional: true },
   { title: 'taken', width: 9, right: true },
   { title: 'stored', width: 9, right: true },
   { title: 'sent', width: 9, right: true },
   { title: 'acknowledged', width: 13, right: true },
 ];
 
-/** The screen for people: ASCII, at most 80 columns, no escape sequences. */
-export function screenOf(status: GatewayStatus): readonly string[] {
+/** The screen for people, and what they can do next. ASCII, no escape sequences. */
+export function screenOf(
+  status: GatewayStatus,
+  next: readonly string[],
+  extent: Extent,
+): readonly string[] {
+  for (let readings = READINGS_MAX; ; readings -= 1) {
+    const lines = screenWith(readings, status, next, extent.columns);
+    if (readings === 1 || extent.rows === undefined || lines.length <= extent.rows) return lines;
+  }
+}
+
+function screenWith(
+  readings: number,
+  status: GatewayStatus,
+  next: readonly string[],
+  columns: number,
+): readonly string[] {
+  const rows = status.sources.flatMap((source) => readingRows(source, readings));
   return [
-    ...tableOf(READINGS, status.sources.flatMap(readingRows)),
+    ...tableOf(READINGS, rows, columns),
     '',
-    ...tableOf(TOTALS, sourceRows(status)),
+    ...tableOf(TOTALS, sourceRows(status), columns),
     '',
-    ...status.backends.map(backendLine),
+    ...status.backends.flatMap((backend) => wrapped(backendLine(backend), columns)),
+    '',
+    ...next.flatMap((paragraph) => wrapped(paragraph, columns)),
   ];
 }
 
-function readingRows({ name, lastReadings }: SourceStatus): readonly (readonly string[])[] {
+function readingRows(
+  { name, lastReadings }: SourceStatus,
+  readings: number,
+): readonly (readonly string[])[] {
   return lastReadings
     .filter(({ value }) => typeof value === 'number')
-    .slice(0, ROWS_PER_SOURCE)
+    .slice(0, readings)
     .map((reading) => [name, reading.object, figure(reading), reading.unit, ...when(reading)]);
 }
 
@@ -74,14 +99,43 @@ function backendLine({ name, state, queued, latencyMs, failure }: BackendStatus)
   return `${name}: ${state}${reason}, ${queued} queued${latency}`;
 }
 
-function tableOf(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
+function tableOf(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width: number,
+): readonly string[] {
+  const shown = shownWithin(columns, width);
   const line = (cells: readonly string[]): string =>
     columns
-      .map(({ width, right }, index) => {
-        const cell = (cells[index] ?? '').slice(0, width);
-        return right === true ? cell.padStart(width) : cell.padEnd(width);
-      })
+      .flatMap((column, index) => (shown.has(column) ? [set(cells[index] ?? '', column)] : []))
       .join(' ')
-      .trimEnd();
+      .trimEnd()
+      .slice(0, width);
   return [line(columns.map(({ title }) => title)), ...rows.map(line)];
+}
+
+function shownWithin(columns: readonly Column[], width: number): ReadonlySet<Column> {
+  const shown = new Set(columns);
+  const taken = (): number => [...shown].reduce((sum, column) => sum + column.width + 1, -1);
+  for (const column of columns.toReversed()) {
+    if (column.optional === true && taken() > width) shown.delete(column);
+  }
+  return shown;
+}
+
+function set(text: string, { width, right }: Column): string {
+  const cut = text.slice(0, width);
+  return right === true ? cut.padStart(width) : cut.padEnd(width);
+}
+
+/** Breaks between words; a word that is longer than a line is cut. */
+function wrapped(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (longer.length > width && line !== '') lines.push(line);
+    line = longer.length > width ? word.slice(0, width) : longer;
+  }
+  return [...lines, line];
 }

@@ -8,6 +8,7 @@ import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { askStatus } from '#control/client.ts';
 import type { GatewayStatus } from '#control/status.ts';
 import { reportOf } from './demo-report.ts';
+import { screenPrinter } from './demo-screen.ts';
 import { screenOf } from './demo-view.ts';
 import { openScene } from './scene.ts';
 import type { Scene } from './scene.ts';
@@ -17,16 +18,17 @@ const EXIT = { ok: 0, incomplete: 1, usage: 2 } as const;
 const USAGE = 'usage: npm start -- [--seconds N] [--json]';
 const SECONDS_MAX = 86_400;
 const REFRESH_MS = 1000;
-/** On a plain terminal each screen is printed below the last: less often. */
-const PLAIN_REFRESHES = 5;
 const START_WAIT_MS = 15_000;
 /** After the devices have fallen silent, what is queued has this long to be acknowledged. */
 const DRAIN_WAIT_MS = 15_000;
 const POLL_MS = 100;
 
-const NEXT = [
-  'This ran on simulated devices. Next: copy firmware-ts/config/example.yaml, name your devices',
-  'and your broker in it, and check it: npm run normctl -- config check FILE. Ctrl-C stops.',
+/** What to do next, a paragraph each. */
+const nextSteps = (socket: string): readonly string[] => [
+  'These are simulated devices. Ctrl-C stops. While it runs, in another terminal:',
+  `npm run -s normctl -- status --socket ${socket}`,
+  'Next: copy firmware-ts/config/example.yaml, name your devices and your broker in it, and ' +
+    'check it: npm run -s normctl -- config check FILE',
 ];
 
 interface Options {
@@ -54,7 +56,7 @@ async function run({ seconds, json }: Options): Promise<number> {
   const scene = await openScene();
   try {
     await started(scene, watch);
-    await showUntil(scene, seconds, watch, json ? () => undefined : screenPrinter());
+    await showUntil(scene, seconds, watch, json ? () => undefined : shower(scene.socket));
     await scene.silence();
     const status = await drained(scene, watch);
     const exitStatus = await scene.end();
@@ -108,6 +110,11 @@ async function drained(scene: Scene, watch: Stopwatch): Promise<GatewayStatus> {
   return status;
 }
 
+function shower(socket: string): (status: GatewayStatus) => void {
+  const print = screenPrinter(process.stdout, process.env['TERM'] ?? '');
+  return (status) => print((extent) => screenOf(status, nextSteps(socket), extent));
+}
+
 async function statusIfThere(scene: Scene): Promise<GatewayStatus | undefined> {
   try {
     return await askStatus(scene.socket);
@@ -115,23 +122,6 @@ async function statusIfThere(scene: Scene): Promise<GatewayStatus | undefined> {
     if (failureOf(error).code === 'daemon-not-running') return undefined;
     throw error;
   }
-}
-
-/** Redraws in place where the terminal surely can, else prints below. */
-function screenPrinter(): (status: GatewayStatus) => void {
-  const { isTTY, rows } = process.stdout;
-  const capable = /xterm|screen|tmux|rxvt|kitty|alacritty/.test(process.env['TERM'] ?? '');
-  let drawn = 0;
-  let refreshes = 0;
-  return (status) => {
-    const lines = [...screenOf(status), '', ...NEXT];
-    const inPlace = isTTY && capable && rows > lines.length;
-    refreshes += 1;
-    if (!inPlace && refreshes % PLAIN_REFRESHES !== 1) return;
-    const up = inPlace && drawn > 0 ? `\x1b[${drawn}A\x1b[0J` : '';
-    process.stdout.write(`${up}${lines.join('\n')}\n`);
-    drawn = lines.length;
-  };
 }
 
 async function main(): Promise<number> {
