@@ -6,7 +6,7 @@ export interface Command {
   /** The words after `normctl`, e.g. `config check`. */
   readonly verb: string;
   readonly summary: string;
-  readonly arguments: readonly { readonly name: string; readonly description: string }[];
+  readonly arguments: readonly Argument[];
   readonly options: readonly Option[];
   /** What `--json` prints, where it is no envelope. */
   readonly jsonLines?: string;
@@ -14,6 +14,13 @@ export interface Command {
   readonly details?: string;
   /** Brings the verb's own file in only when it runs: help must not wait for codecs. */
   readonly load: () => Promise<Verb>;
+}
+
+export interface Argument {
+  readonly name: string;
+  readonly description: string;
+  /** It may be left out. */
+  readonly optional?: true;
 }
 
 export interface Option {
@@ -29,7 +36,7 @@ export type Verb = (invocation: Invocation, terminal: Terminal) => Promise<ExitC
 export interface Invocation {
   readonly verb: string;
   readonly arguments: readonly string[];
-  /** By long name in camel case; a flag without a value is `true`. */
-  readonly options: Readonly<Record<string, string | true | undefined>>;
+  /** By long name in camel case; a flag without a value is `true`, `--no-input` makes it false. */
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
   readonly json: boolean;
 }

@@ -1,6 +1,19 @@
-import type { Command } from './command.ts';
+import type { Argument, Command, Option } from './command.ts';
 
 const SOCKET_DEFAULT = '/run/normd/control.sock';
+
+const SOCKET: Option = {
+  flags: '--socket <path>',
+  description: 'where normd answers',
+  default: SOCKET_DEFAULT,
+};
+
+const ENTRY: readonly Argument[] = [
+  { name: 'backend', description: 'its name in the configuration' },
+  { name: 'id', description: 'of the entry, as the list tells it' },
+];
+
+const CHANGE_STATUS = 'Status 0: it is done; 1: there is no such entry; 3: normd is not reachable.';
 
 /** Everything that normctl does; the program, its help and its documents come from here. */
 export const COMMANDS: readonly Command[] = [
@@ -61,13 +74,50 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./decode.ts')).decode,
   },
   {
+    verb: 'outbox list',
+    summary: 'show what waits for each back-end, where streams stand, what was set aside',
+    arguments: [{ name: 'backend', description: 'only this one', optional: true }],
+    options: [SOCKET],
+    details: [
+      'An entry that the broker refuses for what it is (too large, invalid, its topic) is set',
+      'aside, so that nothing waits for it, and its numbers are named as a gap.',
+      'Status 0: nothing is set aside; 1: something is; 3: normd is not reachable.',
+    ].join('\n'),
+    load: async () => (await import('./outbox-list.ts')).outboxList,
+  },
+  {
+    verb: 'outbox show',
+    summary: 'show the readings of an entry that was set aside, and why it was',
+    arguments: ENTRY,
+    options: [SOCKET],
+    details: 'Status 0: all of it could be read; 1: not, or there is no such entry.',
+    load: async () => (await import('./outbox-show.ts')).outboxShow,
+  },
+  {
+    verb: 'outbox resend',
+    summary: 'send an entry that was set aside once more',
+    arguments: ENTRY,
+    options: [SOCKET],
+    details: `Its numbers stay named as a gap; a receiver takes it all the same.\n${CHANGE_STATUS}`,
+    load: async () => (await import('./outbox-change.ts')).outboxResend,
+  },
+  {
+    verb: 'outbox discard',
+    summary: 'forget an entry that was set aside, for ever',
+    arguments: ENTRY,
+    options: [
+      SOCKET,
+      { flags: '--yes', description: 'do not ask' },
+      { flags: '--no-input', description: 'never ask: fail without --yes' },
+    ],
+    details: CHANGE_STATUS,
+    load: async () => (await import('./outbox-change.ts')).outboxDiscard,
+  },
+  {
     verb: 'status',
     summary: 'show what normd does now: sources, last readings, queues, clock',
     arguments: [],
-    options: [
-      { flags: '--socket <path>', description: 'where normd answers', default: SOCKET_DEFAULT },
-      { flags: '--watch', description: 'again every two seconds, until Ctrl-C' },
-    ],
+    options: [SOCKET, { flags: '--watch', description: 'again every two seconds, until Ctrl-C' }],
     details: 'Status 0: all is up; 1: a link or back-end is not; 3: normd is not reachable.',
     load: async () => (await import('./status.ts')).status,
   },

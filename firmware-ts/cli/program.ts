@@ -88,8 +88,8 @@ function eachLine(text: string, print: (line: string) => void): void {
 
 function addCommand(program: Program, command: Command, terminal: Terminal, done: Done): void {
   program.description(command.summary);
-  for (const { name, description } of command.arguments) {
-    program.argument(`<${name}>`, description);
+  for (const { name, description, optional } of command.arguments) {
+    program.argument(optional === true ? `[${name}]` : `<${name}>`, description);
   }
   for (const option of command.options) {
     const made = new Option(option.flags, option.description);
@@ -103,7 +103,7 @@ function addCommand(program: Program, command: Command, terminal: Terminal, done
 }
 
 async function run(command: Command, program: Program, terminal: Terminal): Promise<ExitCode> {
-  const options: Record<string, string | true | undefined> = program.opts();
+  const options: Record<string, string | boolean | undefined> = program.opts();
   const invocation: Invocation = {
     verb: command.verb,
     arguments: program.args,

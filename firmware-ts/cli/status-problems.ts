@@ -1,4 +1,4 @@
-import type { BackendStatus, GatewayStatus, SourceStatus } from '#control/status.ts';
+import type { BackendStatus, GatewayStatus, OutboxCounts, SourceStatus } from '#control/status.ts';
 
 /** What in a status needs somebody to look at it. */
 export interface StatusProblem {
@@ -24,7 +24,7 @@ function sourceProblems({ name, link, refused }: SourceStatus): readonly StatusP
 }
 
 function backendProblems(backend: BackendStatus): readonly StatusProblem[] {
-  const { name, state, failure, refusedStreams } = backend;
+  const { name, state, failure, refusedStreams, outbox } = backend;
   const where = `back-end ${name}`;
   const down = { code: `backend-${state}`, message: 'not connected yet', ...failure };
   return [
@@ -33,5 +33,33 @@ function backendProblems(backend: BackendStatus): readonly StatusProblem[] {
       ...refusal,
       where: `${where}, stream ${stream}`,
     })),
+    ...setAsideProblems(where, name, outbox),
+    ...gapProblems(where, outbox),
+  ];
+}
+
+function setAsideProblems(
+  where: string,
+  name: string,
+  { quarantined }: OutboxCounts,
+): readonly StatusProblem[] {
+  if (quarantined === 0) return [];
+  const message = `${quarantined} entries were set aside: the broker refuses them for what they are`;
+  return [{ code: 'quarantined', where, message, hint: `normctl outbox list ${name}` }];
+}
+
+/** What lies in quarantine is still there, and told as such. */
+function gapProblems(where: string, { gaps }: OutboxCounts): readonly StatusProblem[] {
+  const lost = Object.entries(gaps).filter(([reason]) => reason !== 'quarantined');
+  if (lost.length === 0) return [];
+  const reasons = lost.map(([reason, count]) => `${count} (${reason})`).join(', ');
+  const message = `observations that will not come, since this start: ${reasons}`;
+  return [
+    {
+      code: 'gap-named',
+      where,
+      message,
+      hint: 'the manifest names each; see store.gap in the log',
+    },
   ];
 }

@@ -1,6 +1,7 @@
 import type { BackendStatus, GatewayStatus, SourceStatus } from '#control/status.ts';
+import { ageText, bytesText } from './quantity.ts';
 import type { StatusProblem } from './status-problems.ts';
-import { tableLines, type Column } from './table.ts';
+import { printTable, type Column } from './table.ts';
 import type { Part, Terminal } from './terminal.ts';
 
 /** Readings shown of one source; `--json` has them all. */
@@ -15,10 +16,20 @@ export function printStatus(
   const { gateway, version, startedAt, clock, sources, backends } = status;
   terminal.out({ style: 'strong', text: gateway }, `  normd ${version}, since ${startedAt}`);
   terminal.out(`clock ${clock.time}, `, trustPart(clock.trust));
+  printVerdict(terminal, problems);
   printTable(terminal, SOURCE_COLUMNS, sources.map(sourceRow));
   printTable(terminal, READING_COLUMNS, sources.flatMap(readingRows));
   printTable(terminal, BACKEND_COLUMNS, backends.map(backendRow));
-  if (problems.length > 0) terminal.out();
+  printTable(
+    terminal,
+    OUTBOX_COLUMNS,
+    backends.map((backend) => outboxRow(backend, clock.time)),
+  );
+}
+
+/** First what somebody has to look at, then all the rest. */
+function printVerdict(terminal: Terminal, problems: readonly StatusProblem[]): void {
+  if (problems.length === 0) terminal.out({ style: 'good', text: 'all is good' });
   for (const { code, where, message, hint } of problems) {
     terminal.out({ style: 'bad', text: 'not good' }, ` ${where}: ${code}: ${message}`);
     if (hint !== undefined) terminal.out(`  try: ${hint}`);
@@ -28,18 +39,6 @@ export function printStatus(
 function trustPart(trust: GatewayStatus['clock']['trust']): Part {
   if (trust === 'trusted') return { style: 'good', text: 'trusted' };
   return { style: 'bad', text: trust === 'untrusted' ? 'not trusted' : 'trust not known' };
-}
-
-function printTable(
-  terminal: Terminal,
-  columns: readonly Column[],
-  rows: readonly (readonly string[])[],
-): void {
-  if (rows.length === 0) return;
-  const [head = '', ...lines] = tableLines(columns, rows, terminal.columns);
-  terminal.out();
-  terminal.out({ style: 'faint', text: head });
-  for (const line of lines) terminal.out(line);
 }
 
 const SOURCE_COLUMNS: readonly Column[] = [
@@ -96,4 +95,28 @@ function backendRow(backend: BackendStatus): readonly string[] {
   const { name, state, queued, sent, acknowledged, latencyMs } = backend;
   const latency = [latencyMs?.p50, latencyMs?.p99].map((ms) => ms?.toFixed(1) ?? '-');
   return [name, state, ...[queued, sent, acknowledged].map(String), ...latency];
+}
+
+const OUTBOX_COLUMNS: readonly Column[] = [
+  { title: 'outbox', least: 10 },
+  { title: 'readings', align: 'right' },
+  { title: 'entries', align: 'right' },
+  { title: 'size', align: 'right' },
+  { title: 'oldest', align: 'right' },
+  { title: 'gaps', align: 'right' },
+  { title: 'set aside', align: 'right' },
+];
+
+function outboxRow({ name, queued, outbox }: BackendStatus, now: string): readonly string[] {
+  const { entries, bytes, oldest, gaps, quarantined } = outbox;
+  const missing = Object.values(gaps).reduce((sum, count) => sum + count, 0);
+  const age = oldest === undefined ? '-' : ageText(Date.parse(now) - Date.parse(oldest));
+  return [
+    name,
+    ...[queued, entries].map(String),
+    bytesText(bytes),
+    age,
+    `${missing}`,
+    `${quarantined}`,
+  ];
 }

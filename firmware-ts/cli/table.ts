@@ -1,3 +1,5 @@
+import type { Terminal } from './terminal.ts';
+
 /** How a column is set: numbers to the right, and which may be cut when the line is too long. */
 export interface Column {
   readonly title: string;
@@ -8,6 +10,19 @@ export interface Column {
 
 const GAP = '  ';
 const CUT = '..';
+
+/** A table with its titles after an empty line; nothing where there are no rows. */
+export function printTable(
+  terminal: Terminal,
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): void {
+  if (rows.length === 0) return;
+  const [head = '', ...lines] = tableLines(columns, rows, terminal.columns);
+  terminal.out();
+  terminal.out({ style: 'faint', text: head });
+  for (const line of lines) terminal.out(line);
+}
 
 /** Lines of a table, its title line first, none longer than `width` if its columns allow. */
 export function tableLines(

@@ -11,6 +11,8 @@ export interface Terminal {
   readonly columns: number;
   out(...parts: readonly Part[]): void;
   err(...parts: readonly Part[]): void;
+  /** Asks whoever sits there, and waits for a line; `undefined` where nobody does. */
+  ask(question: string): Promise<string | undefined>;
   /** Settles when the reader of `out` keeps up: long output waits for it, not in memory. */
   drained(): Promise<unknown>;
 }
@@ -28,8 +30,19 @@ export function processTerminal(environment: NodeJS.ProcessEnv = process.env): T
     columns: columns > 0 ? Math.max(columns, COLUMNS_MIN) : COLUMNS_DEFAULT,
     out: (...parts) => void process.stdout.write(`${lineOf(parts, rich)}\n`),
     err: (...parts) => void process.stderr.write(`${lineOf(parts, false)}\n`),
+    ask: async (question) => (process.stdin.isTTY ? askLine(question) : undefined),
     drained: async () => process.stdout.writableNeedDrain && once(process.stdout, 'drain'),
   };
+}
+
+/** The end of input is no answer. */
+async function askLine(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline');
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  lines.setPrompt(`${lineOf([question], false)} `);
+  lines.prompt();
+  for await (const line of lines) return line;
+  return '';
 }
 
 /** Rich only if everything says so: gateways are reached over vt100s and serial lines. */

@@ -119,6 +119,19 @@ test('status: what is down is a problem with its place, and status 1', () => {
   });
 });
 
+test('status: the verdict comes first; what was set aside or dropped is a problem', () => {
+  const [backend] = STATUS.backends;
+  assert.ok(backend);
+  const gaps = { age: 3, quarantined: 2 };
+  const ill = { ...STATUS, backends: [{ ...backend, outbox: { ...backend.outbox, gaps } }] };
+  return withDaemon(ill, async (socket) => {
+    const { out } = await runNormctl(['status', '--socket', socket]);
+    const [, , verdict] = out.split('\n');
+    assert.match(verdict ?? '', /^not good back-end utility: gap-named: .* 3 \(age\)$/);
+    assert.match(out, /\nutility +3 +2 +4\.3 kB +1 min +5 +0\n/);
+  });
+});
+
 test('status: without a daemon it is status 3 and says how to go on', async () => {
   const socket = join(folder, 'nobody.sock');
   const people = await runNormctl(['status', '--socket', socket]);
