@@ -79,8 +79,8 @@ export const COMMANDS: readonly Command[] = [
     arguments: [{ name: 'backend', description: 'only this one', optional: true }],
     options: [SOCKET],
     details: [
-      'An entry that the broker refuses for what it is (too large, invalid, its topic) is set',
-      'aside, so that nothing waits for it, and its numbers are named as a gap.',
+      'An entry that the broker refuses for what it is (too large, invalid, its',
+      'topic) is set aside so that nothing waits for it, and named as a gap.',
       'Status 0: nothing is set aside; 1: something is; 3: normd is not reachable.',
     ].join('\n'),
     load: async () => (await import('./outbox-list.ts')).outboxList,

@@ -44,7 +44,7 @@ function setAsideProblems(
   { quarantined }: OutboxCounts,
 ): readonly StatusProblem[] {
   if (quarantined === 0) return [];
-  const message = `${quarantined} entries were set aside: the broker refuses them for what they are`;
+  const message = `${quarantined} entries are set aside: the broker refuses what they are`;
   return [{ code: 'quarantined', where, message, hint: `normctl outbox list ${name}` }];
 }
 

@@ -196,5 +196,5 @@ test('an entry that is sent again waits like any other', async () => {
   assert.deepEqual(envelope(out).data, { backend: 'utility', id, done: 'resend' });
   const { backends } = await gateway.status();
   assert.equal(backends[0]?.outbox.quarantined, 1);
-  assert.deepEqual(backends[0]?.outbox.gaps, {}, 'no gap was named since this start');
+  assert.deepEqual(backends[0].outbox.gaps, {}, 'no gap was named since this start');
 });
