@@ -104,8 +104,10 @@ export class Committer {
   async #settle(group: Group): Promise<void> {
     const { owed } = group;
     try {
-      await this.#commit(group.seal(this.#now(), [...this.#skipped.values()]));
-      this.#skipped.clear();
+      // Acknowledgements alone fit where names of gaps may not.
+      const skipped = owed.length > 0 ? [...this.#skipped.values()] : [];
+      await this.#commit(group.seal(this.#now(), skipped));
+      if (skipped.length > 0) this.#skipped.clear();
       group.resolve();
     } catch (error) {
       const noRoom = NO_ROOM.includes(failureOf(error).code);

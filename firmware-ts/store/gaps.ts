@@ -1,8 +1,8 @@
 import type { GapReason } from '#contract/manifest.ts';
 import type { Now } from './messages.ts';
-import type { StreamState } from './running.ts';
+import { type StreamState, gapOf } from './running.ts';
 import type { Statements } from './statements.ts';
-import type { NamedGap } from './store.ts';
+import type { Gap, NamedGap } from './store.ts';
 
 /** Listed gaps of a stream; a manifest carries them all. */
 const GAPS_MAX = 256;
@@ -17,7 +17,10 @@ export class Gaps {
     this.#statements = statements;
   }
 
-  /** Numbers `first … last` of `stream`, none of which has been delivered or named. */
+  /**
+   * Numbers `first … last` of `stream`, none of which has been delivered; those of one entry are
+   * named together, so that either all are named already or none.
+   */
   name(
     stream: StreamState,
     numbers: { readonly first: number; readonly last: number },
@@ -25,13 +28,13 @@ export class Gaps {
     { wallMs }: Pick<Now, 'wallMs'>,
   ): void {
     const { first, last } = numbers;
+    if (stream.gapsAhead.some((gap) => gap.first <= first && gap.last >= last)) return;
     const gap = { first, last, reason, ...(wallMs === undefined ? {} : { wallMs }) };
     const before = this.#statements.gapBefore.get(stream.id, first);
     if (before?.last === first - 1 && before.reason === reason) {
       this.#statements.growGap.run(last, stream.id, before.first);
     } else {
       this.#statements.addGap.run(stream.id, first, last, reason, wallMs ?? null);
-      this.#bound(stream);
     }
     const { backend, name, epoch } = stream;
     this.#named.push({ ...gap, backend: backend.name, stream: name, epoch });
@@ -39,6 +42,16 @@ export class Gaps {
     stream.gapsAhead.sort((a, b) => a.first - b.first);
     stream.changed = true;
     passOver(stream);
+    this.#bound(stream);
+  }
+
+  /** The newest of those that are passed, then what is ahead; and how many passed ones are not. */
+  listed({ id, through, gapsOmitted }: StreamState): { gaps: readonly Gap[]; omitted: number } {
+    const gaps = this.#statements.gaps.all(id).map(gapOf);
+    const passed = gaps.filter(({ last }) => last <= through);
+    const omitted = Math.max(0, passed.length - GAPS_MAX);
+    const listed = gaps.slice(omitted, omitted + GAPS_MAX);
+    return { gaps: listed, omitted: gapsOmitted + omitted };
   }
 
   take(): readonly NamedGap[] {
@@ -47,11 +60,11 @@ export class Gaps {
     return named;
   }
 
+  /** Those ahead are never forgotten: the stream could not move past them after a restart. */
   #bound(stream: StreamState): void {
-    const count = this.#statements.countGaps.get(stream.id) ?? 0;
-    if (count <= GAPS_MAX) return;
-    this.#statements.forgetOldestGap.run({ stream: stream.id });
-    stream.gapsOmitted += 1;
+    const { id, through } = stream;
+    const excess = (this.#statements.countGaps.get(id, through) ?? 0) - GAPS_MAX;
+    if (excess > 0) stream.gapsOmitted += this.#statements.forgetGapsPassed.run(id, excess).changes;
   }
 }
 

@@ -1,5 +1,4 @@
-import type { Writer } from '#bytes/cursor.ts';
-import { Reader } from '#bytes/cursor.ts';
+import { Reader, Writer } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Append, Kept } from './store.ts';
 
@@ -15,16 +14,40 @@ export function writeKept(writer: Writer, { takenMs, readings, observation }: Ap
   writer.bytes(observation);
 }
 
+/** Where the length would stand: what follows has the id that stands for the time. */
+const ID_FOLLOWS = 0xffff_ffff;
+
+/**
+ * Joins runs of one source to one; ids of other sources may lie between them, and whoever is
+ * paging must find each observation under its own. Errors: `store-damaged`.
+ */
+export function joinedRuns(
+  runs: readonly { readonly id: number; readonly plain: Uint8Array }[],
+): Uint8Array {
+  const writer = new Writer();
+  for (const { id, plain } of runs) {
+    writer.u64(BigInt(id)).u32(0).u32(ID_FOLLOWS);
+    writer.bytes(plain);
+  }
+  return writer.finish();
+}
+
 /** The observations of a run whose first has `firstId`. Errors: `store-damaged`. */
 export function* readRun(run: Uint8Array, firstId: number): Generator<Kept> {
   const reader = new Reader(run);
-  for (let id = firstId; reader.remaining > 0; id += 1) {
+  let id = firstId;
+  while (reader.remaining > 0) {
     if (reader.remaining < HEAD_BYTES) throw damaged();
     const takenMs = Number(reader.i64());
     const readings = reader.u32();
     const length = reader.u32();
+    if (length === ID_FOLLOWS) {
+      id = takenMs;
+      continue;
+    }
     if (reader.remaining < length) throw damaged();
     yield { id, takenMs, readings, observation: reader.take(length) };
+    id += 1;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import type { Batch, Calls, Now, OwedBy, Page } from './messages.ts';
-import { OutboxLedger, laneOf, merged, owedOf } from './outbox.ts';
+import { OutboxLedger, laneOf, merged } from './outbox.ts';
 import { unpack } from './packing.ts';
 import { RunningNumbers } from './running.ts';
 import { LANES } from './schema.ts';
@@ -37,6 +37,7 @@ export class Ledger {
   /** The store's clock stood here when the file was opened (decision 0006). */
   readonly #openedAtMs: number;
   #growing = true;
+  #named: NamedGap[] = [];
   /** A transaction failed: what `#numbers` says may not be so. */
   #stale = false;
 
@@ -103,7 +104,9 @@ export class Ledger {
 
   /** Gaps named in transactions since the last call. */
   takeGaps(): readonly NamedGap[] {
-    return this.#outbox.gaps.take();
+    const named = this.#named;
+    this.#named = [];
+    return named;
   }
 
   due({ name, class: of, afterId, limit }: Calls['due']['ask']): readonly DueEntry[] {
@@ -185,16 +188,16 @@ export class Ledger {
       this.#shelf.keep(run, bytes.subarray(offset, offset + run.length), storedMs);
       offset += run.length;
     }
+    // Their numbers come before those of what was appended later.
+    for (const skipped of batch.skipped) this.#outbox.skip(skipped, batch.now);
     const owed: Record<string, Owed> = {};
     for (const run of batch.owed) {
       const { backend } = run;
       const records = bytes.subarray(offset, offset + run.length);
-      const id = this.#outbox.owe(run, records, storedMs);
-      const lane = DELIVERY_CLASSES.indexOf(run.class);
-      owed[backend] = merged(owed[backend] ?? {}, owedOf({ id, lane }));
+      const more = this.#outbox.owe(run, records, storedMs);
+      owed[backend] = merged(owed[backend] ?? {}, more);
       offset += run.length;
     }
-    for (const skipped of batch.skipped) this.#outbox.skip(skipped, batch.now);
     for (const acknowledged of batch.acknowledged) this.#outbox.acknowledge(acknowledged);
     if (batch.kept.length > 0) this.#bound(storedMs, batch.now);
     return owed;
@@ -226,6 +229,7 @@ export class Ledger {
       })
       .immediate();
     this.#stale = false;
+    this.#named.push(...this.#outbox.gaps.take());
     return result;
   }
 

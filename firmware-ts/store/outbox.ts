@@ -6,7 +6,7 @@ import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts'
 import { Gaps, passOver } from './gaps.ts';
 import type { Acknowledged, Now, OwedRun, Skipped } from './messages.ts';
 import { pack, unpack } from './packing.ts';
-import { type BackendState, type RunningNumbers, type StreamState, gapOf } from './running.ts';
+import { type BackendState, type RunningNumbers, type StreamState } from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
 import type { Standing, Owed, Receipt, StreamStanding } from './store.ts';
@@ -34,15 +34,16 @@ export class OutboxLedger {
     this.gaps = new Gaps(statements);
   }
 
-  /** Adds a run; answers its id. */
-  owe(run: OwedRun, records: Uint8Array, storedMs: number): number {
+  /** Adds a run; answers what is owed now. */
+  owe(run: OwedRun, records: Uint8Array, storedMs: number): Owed {
     const backend = this.#numbers.backend(run.backend);
     const stream = this.#numbers.stream(backend, run.stream, run.class);
     const id = this.#numbers.nextEntry;
+    const lane = laneOf(backend, stream.class);
     const { packing, size, bytes } = pack(records);
     this.#statements.owe.run(
       id,
-      laneOf(backend, stream.class),
+      lane,
       stream.id,
       stream.nextSequence,
       run.count,
@@ -59,7 +60,7 @@ export class OutboxLedger {
     stream.nextSequence += run.count;
     stream.changed = true;
     count(backend, 1, run.readings, bytes.length);
-    return id;
+    return owedOf({ id, lane });
   }
 
   /** Numbers for what was taken and could not be kept. */
@@ -79,6 +80,7 @@ export class OutboxLedger {
       if (entry === undefined || stream === undefined) continue;
       if (entry.sequence > stream.through + 1) continue; // before its turn: it stays due
       if (entry.state === STATE.due) deliver(stream, entry);
+      if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(id);
       if (!awaitReceipt) this.#forget(backend, entry);
       else this.#statements.setState.run(STATE.awaitsReceipt, id);
     }
@@ -204,12 +206,15 @@ export class OutboxLedger {
       const later = ended.filter((other) => {
         return other.name === name && other.backend === backend && other.epoch > stream.epoch;
       });
-      if (later.length >= EPOCHS_MAX) this.#numbers.forgetStream(stream);
+      const owes = (): boolean =>
+        this.#statements.owesAny.get(laneOf(backend, stream.class), stream.id) !== undefined;
+      if (later.length >= EPOCHS_MAX && !owes()) this.#numbers.forgetStream(stream);
     }
   }
 
   #standingOf(stream: StreamState): StreamStanding {
-    const { name, class: of, epoch, through, chain, nextSequence, gapsOmitted } = stream;
+    const { name, class: of, epoch, through, chain, nextSequence } = stream;
+    const { gaps, omitted } = this.gaps.listed(stream);
     return {
       stream: name,
       class: of,
@@ -217,8 +222,8 @@ export class OutboxLedger {
       through,
       ...(chain === undefined ? {} : { chain }),
       next: nextSequence,
-      gaps: this.#statements.gaps.all(stream.id).map(gapOf),
-      gapsOmitted,
+      gaps,
+      gapsOmitted: omitted,
     };
   }
 

@@ -27,7 +27,9 @@ export function pack(plain: Uint8Array): Packed {
 export function unpack({ packing, size, bytes }: Packed): Uint8Array {
   if (packing !== PACKING.zstd) return bytes;
   try {
-    const plain = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, size) });
+    // A buffer that fits: a page of small views of large ones would be copied with all of them.
+    const chunkSize = Math.max(64, size + 1);
+    const plain = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, size), chunkSize });
     if (plain.length === size) return plain;
   } catch (cause) {
     throw new OperatingError('store-damaged', 'a row cannot be decompressed', { cause });

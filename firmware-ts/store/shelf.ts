@@ -1,4 +1,4 @@
-import { readRun } from './kept-run.ts';
+import { joinedRuns, readRun } from './kept-run.ts';
 import type { KeptRun } from './messages.ts';
 import { pack, unpack } from './packing.ts';
 import type { RunningNumbers, SourceState } from './running.ts';
@@ -119,14 +119,16 @@ export class Shelf {
     const [first] = rows;
     const last = rows.at(-1);
     if (first === undefined || last === undefined || rows.length < 2) return;
-    const runs = rows.map(({ id, packing, size }) =>
-      unpack({ packing, size, bytes: this.#statements.form.get(id) ?? new Uint8Array(0) }),
-    );
+    const runs = rows.map(({ id, packing, size }) => {
+      const bytes = this.#statements.form.get(id) ?? new Uint8Array(0);
+      return { id, plain: unpack({ packing, size, bytes }) };
+    });
     for (const row of rows) this.#remove(source, row);
-    const sum = (of: 'count' | 'readings') => rows.reduce((total, row) => total + row[of], 0);
-    const { id, takenMs, storedMs } = { ...last, id: first.id };
-    const segment = { id, takenMs, storedMs, count: sum('count'), readings: sum('readings') };
-    this.#insert(source, segment, Buffer.concat(runs));
+    const { id } = first;
+    const { takenMs, storedMs } = last;
+    const readings = rows.reduce((total, row) => total + row.readings, 0);
+    const segment = { id, takenMs, storedMs, count: last.id + last.count - id, readings };
+    this.#insert(source, segment, joinedRuns(runs));
   }
 
   #insert(

@@ -84,6 +84,7 @@ export interface KeptRow {
 export interface OldRow {
   readonly id: number;
   readonly source: number;
+  /** Ids from its first observation to behind its last. */
   readonly count: number;
   readonly readings: number;
   readonly takenMs: number;
@@ -179,6 +180,9 @@ function preparedForOutbox(database: Database) {
       `SELECT ${ENTRY}, code, message FROM quarantine JOIN entry ON entry.id = quarantine.entry
        WHERE lane >= ? AND lane < ? ORDER BY entry.id LIMIT ?`,
     ),
+    owesAny: database.prepare<[lane: number, stream: number], EntryRow>(
+      `SELECT ${ENTRY} FROM entry WHERE lane = ? AND stream = ? LIMIT 1`,
+    ),
     unquarantine: write('DELETE FROM quarantine WHERE entry = ?'),
   };
 }
@@ -204,11 +208,13 @@ function preparedForGaps(database: Database) {
     ),
     growGap: write('UPDATE gap SET last = ? WHERE stream = ? AND first = ?'),
     countGaps: database
-      .prepare<[stream: number], number>('SELECT count(*) FROM gap WHERE stream = ?')
+      .prepare<[stream: number, through: number], number>(
+        'SELECT count(*) FROM gap WHERE stream = ? AND last <= ?',
+      )
       .pluck(),
-    forgetOldestGap: write(
-      `DELETE FROM gap WHERE stream = @stream
-         AND first = (SELECT min(first) FROM gap WHERE stream = @stream)`,
+    forgetGapsPassed: write(
+      `DELETE FROM gap WHERE (stream, first) IN
+         (SELECT stream, first FROM gap WHERE stream = ? ORDER BY first LIMIT ?)`,
     ),
     forgetGaps: write('DELETE FROM gap WHERE stream = ?'),
   };
@@ -228,7 +234,7 @@ function preparedForShelf(database: Database) {
       `SELECT id, taken_ms AS takenMs, readings, packing, size, form FROM kept
        WHERE source = @source AND id >= coalesce(
          (SELECT max(id) FROM kept WHERE source = @source AND id <= @after + 1), 0)
-       ORDER BY id LIMIT @limit`,
+       ORDER BY id LIMIT @limit + 1`,
     ),
     form: database.prepare<[id: number], Uint8Array>('SELECT form FROM kept WHERE id = ?').pluck(),
     remove: write('DELETE FROM kept WHERE id = ?'),

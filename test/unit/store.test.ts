@@ -238,7 +238,12 @@ test('a full disk refuses with a code, loses nothing, and is recovered from', as
     const due = await owedIn(store);
     assert.deepEqual(
       due.map(({ sequence, records }) => [sequence, numberOf(records)]),
-      [...Array.from({ length: number - 1 }, (_, index) => [index, index]), [number - 1, number]],
+      [...Array.from({ length: number - 1 }, (_, index) => [index, index]), [number + 1, number]],
+    );
+    const [meter] = await store.streams('utility');
+    assert.deepEqual(
+      meter?.gaps.map(({ first, last, reason }) => [first, last, reason]),
+      [[number - 1, number, 'disk-full']],
     );
   } finally {
     await store.close();
