@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { HouseFile } from '../../ci/rules/rule.ts';
 import { RULES } from '../../ci/rules/table.ts';
@@ -69,4 +71,21 @@ test('failure codes are listed once and in order', () => {
 test('a link to a file, a folder or the web is no broken link', () => {
   const text = '[a](firmware-ts/bytes/hex.ts) [b](firmware-ts/) [c](https://example.org) [d](#x)';
   assert.deepEqual(broken({ path: 'README.md', text }), []);
+});
+
+test('the suite ends with its total, and counts what it skipped as failed where CI=true', () => {
+  // What marks this process as part of a suite is not for a suite of its own.
+  const environment = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  const endOf = (CI: string): { status: number | null; last: string | undefined } => {
+    const env = { ...environment, NORMD_VECTORS: '/nowhere', CI };
+    const words = [join(import.meta.dirname, '../run.ts'), 'vectors/p1'];
+    const { status, stdout } = spawnSync(process.execPath, words, { env, encoding: 'utf8' });
+    return { status, last: stdout.trimEnd().split('\n').at(-1) };
+  };
+  const lenient = endOf('');
+  assert.equal(lenient.status, 0);
+  assert.match(lenient.last ?? '', /^[1-9]\d* passed, 0 failed$/);
+  const strict = endOf('true');
+  assert.equal(strict.status, 1);
+  assert.match(strict.last ?? '', /^[1-9]\d* passed, [1-9]\d* failed$/);
 });
