@@ -23,10 +23,9 @@ if (!ready && borrowed) {
 } else if (!ready) {
   console.error('Setting up: installing the packages of package-lock.json ...');
   // No install scripts: the native add-ons bring prebuilt binaries inside their packages.
-  const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  // Errors only: the warnings are of the host's Node, which runs none of these packages.
+  const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const result = spawnSync('npm', words, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status !== 0) {
     console.error('npm ci failed. Check the network and the npm registry, then run it again.');
     process.exit(result.status ?? 1);

@@ -1,7 +1,7 @@
 import type { Finding, HouseRule } from './rule.ts';
 
 /** Licences that put no restriction on normd's users (requirement G8). */
-const PERMISSIVE = new Set([
+export const PERMISSIVE: ReadonlySet<string> = new Set([
   'MIT',
   'ISC',
   'Apache-2.0',
