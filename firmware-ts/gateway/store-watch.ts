@@ -1,4 +1,5 @@
 import { statfsSync } from 'node:fs';
+import type { EventFields, EventName } from '#contract/event.ts';
 import type { NamedGap, SetAside, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
@@ -7,11 +8,20 @@ import { Throttle } from './throttle.ts';
 /** The disk has recovered when nothing has been refused for so long: its edge is crossed often. */
 const RECOVERED_AFTER_MS = 60_000;
 
+/** Tells `backend`, or all of them, on its topic of events. */
+export type TellEvent = <Name extends EventName>(
+  event: Name,
+  fields: EventFields[Name],
+  backend?: string,
+) => void;
+
 export interface StoreWatchPorts {
   readonly clock: Clock;
   readonly log: Log;
   /** Octets that the disk of the store has left. */
   readonly freeBytes: () => number | undefined;
+  /** Nobody beside the log is told unless given. */
+  readonly tell?: TellEvent;
 }
 
 /** Tells what happens to the store: gaps, damaged files, a full disk; once, not per reading. */
@@ -47,17 +57,22 @@ export class StoreWatch {
   /** An append was confirmed. */
   stored(): void {
     if (this.#fullAt === undefined) return;
-    const { clock, log, freeBytes } = this.#ports;
+    const { clock, log } = this.#ports;
     if (clock.monotonic() - this.#fullAt < RECOVERED_AFTER_MS) return;
     this.#fullAt = undefined;
-    log('info', 'store.disk-recovered', { freeBytes: freeBytes() });
+    const freeBytes = this.#ports.freeBytes();
+    log('info', 'store.disk-recovered', { freeBytes });
+    this.#ports.tell?.('disk-recovered', { freeBytes: freeBytes ?? 0 });
   }
 
   #full(): void {
-    const { clock, log, freeBytes } = this.#ports;
+    const { clock, log } = this.#ports;
     const before = this.#fullAt;
     this.#fullAt = clock.monotonic();
-    if (before === undefined) log('error', 'store.disk-full', { freeBytes: freeBytes() });
+    if (before !== undefined) return;
+    const freeBytes = this.#ports.freeBytes();
+    log('error', 'store.disk-full', { freeBytes });
+    this.#ports.tell?.('disk-full', { freeBytes: freeBytes ?? 0 });
   }
 
   /** The manifest names each number; the log only wakes somebody. */
@@ -68,20 +83,16 @@ export class StoreWatch {
     if (reason === 'disk-full') this.#full();
     const repeated = this.#throttle.quietSince(`${backend} ${stream} ${reason}`);
     if (repeated === undefined) return;
-    this.#ports.log('warning', 'store.gap', {
-      backend,
-      stream,
-      epoch,
-      first,
-      last,
-      reason,
-      repeated: repeated || undefined,
-    });
+    const { log, tell } = this.#ports;
+    const numbers = { stream, epoch, first, last, reason };
+    log('warning', 'store.gap', { backend, ...numbers, repeated: repeated || undefined });
+    tell?.('gap', { stream, epoch, from: first, through: last, reason }, backend);
   }
 
   #setAside({ file, failure, salvagedEntries }: SetAside): void {
     const { code, message } = failure;
     this.#ports.log('error', 'store.set-aside', { file, code, message, salvagedEntries });
+    this.#ports.tell?.('store-set-aside', { file, salvaged: salvagedEntries });
   }
 }
 

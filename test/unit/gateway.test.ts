@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { openDevices } from '#gateway/devices.ts';
 import { LatestReadings } from '#gateway/latest.ts';
 import { ReadingPath } from '#gateway/path.ts';
-import { StoreWatch } from '#gateway/store-watch.ts';
+import { StoreWatch, type TellEvent } from '#gateway/store-watch.ts';
 import { Throttle } from '#gateway/throttle.ts';
 import { policyOf } from '#policy/policy.ts';
 import type { Observation, RawValue } from '#reading/reading.ts';
@@ -147,7 +147,9 @@ test('a full disk begins once and ends once, however often its edge is crossed',
   const log = (level: string, event: string, fields: LogFields = {}): void => {
     if (event !== 'store.gap') told.push([level, event, fields['freeBytes']]);
   };
-  const watch = new StoreWatch({ clock, log, freeBytes: () => 4096 });
+  const events: unknown[] = [];
+  const tell: TellEvent = (event, fields, backend) => events.push([event, fields, backend]);
+  const watch = new StoreWatch({ clock, log, freeBytes: () => 4096, tell });
   const source = toldBy();
   watch.follow(source.store);
   watch.stored();
@@ -169,6 +171,14 @@ test('a full disk begins once and ends once, however often its edge is crossed',
   const numbers = { epoch: 1, first: 0, last: 0 };
   source.gap({ backend: 'utility', stream: 'm', ...numbers, reason: 'disk-full' });
   assert.deepEqual(told, [full, recovered, full]);
+  const fullEvent = ['disk-full', { freeBytes: 4096 }, undefined];
+  const gap = { stream: 'm', epoch: 1, from: 0, through: 0, reason: 'disk-full' };
+  assert.deepEqual(events, [
+    fullEvent,
+    ['disk-recovered', { freeBytes: 4096 }, undefined],
+    fullEvent,
+    ['gap', gap, 'utility'],
+  ]);
 });
 
 test('a file set aside is told with what was saved from it, at the start and later', () => {
