@@ -16,11 +16,11 @@ export interface BackendPart {
 export function openBackends(
   { gateway, backends }: Configuration,
   store: Store,
-  { clock, entropy, log }: GatewayPorts,
+  { clock, entropy, log, dial }: GatewayPorts,
 ): readonly BackendPart[] {
   return backends.map(({ name, identity, ...wish }) => {
     const options = { ...wish, backend: name, gateway, software: VERSION };
-    const ports = { store, clock, entropy, log };
+    const ports = { store, clock, entropy, log, ...(dial === undefined ? {} : { dial }) };
     return {
       name,
       uplink: openUplink(identity === undefined ? options : withIdentity(options, identity), ports),

@@ -4,7 +4,7 @@ import { observing } from '#acquisition/observing.ts';
 import type { Observations } from '#acquisition/observing.ts';
 import { readKeyFile } from '#config/key-file.ts';
 import type { Configuration, SourceConfiguration } from '#config/schema.ts';
-import { openLink } from '#link/open.ts';
+import { openLink as openMachineLink } from '#link/open.ts';
 import { C37118Client } from '#protocol/c37118/client.ts';
 import type { Connection } from '#protocol/connection.ts';
 import { DlmsPushConnection } from '#protocol/dlms/push.ts';
@@ -29,7 +29,7 @@ export function openDevices(
   path: Pick<ReadingPath, 'take'>,
   ports: GatewayPorts,
 ): readonly Device[] {
-  const { clock, entropy, log } = ports;
+  const { clock, entropy, log, openLink = openMachineLink } = ports;
   const wall = (): TimeMark => clock.wall();
   return sources
     .map((source) => ({ source, connect: connectorOf(source, wall) }))

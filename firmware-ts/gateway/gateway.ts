@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import type { Device } from '#acquisition/device.ts';
 import type { Failure } from '#bytes/failure.ts';
 import type { Configuration } from '#config/schema.ts';
-import { startControl } from '#control/server.ts';
+import { startControl as startMachineControl } from '#control/server.ts';
 import type { ControlServer } from '#control/server.ts';
 import type { GatewayStatus } from '#control/status.ts';
 import { policyOf } from '#policy/policy.ts';
 import type { Policy } from '#policy/policy.ts';
-import { openStore } from '#store/open.ts';
+import { openStore as openThreadedStore } from '#store/open.ts';
 import type { Retention, Store } from '#store/store.ts';
 import { openBackends } from './backends.ts';
 import type { BackendPart } from './backends.ts';
@@ -48,7 +48,7 @@ export async function startGateway(
   configuration: Configuration,
   ports: GatewayPorts,
 ): Promise<Gateway> {
-  const { clock, log } = ports;
+  const { clock, log, startControl = startMachineControl } = ports;
   const { gateway, state, control } = configuration;
   const startedAt = clock.wall();
   const store = await openGatewayStore(configuration, ports);
@@ -118,7 +118,7 @@ async function stopParts({ devices, backends, control, store }: Parts): Promise<
 
 async function openGatewayStore(
   { state, store, backends }: Configuration,
-  { clock, entropy }: GatewayPorts,
+  { clock, entropy, openStore = openThreadedStore }: GatewayPorts,
 ): Promise<Store> {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   return openStore({
