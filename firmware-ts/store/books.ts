@@ -5,7 +5,7 @@ import { type OpenLedger, openLedger, setAside } from './database.ts';
 import { diskFailure } from './disk-failure.ts';
 import type { Ledger } from './ledger.ts';
 import type { Batch, CallName, Calls, OwedBy, Request, ThreadSetting } from './messages.ts';
-import { Reserve } from './reserve.ts';
+import { type FreeBytes, Reserve, machineFreeBytes } from './reserve.ts';
 import { epochAfter } from './schema.ts';
 import type { NamedGap, Opening, SetAside } from './store.ts';
 
@@ -35,11 +35,15 @@ export class Books {
   #damage: Damage | undefined;
 
   /** Errors as of `openLedger`. */
-  constructor(setting: ThreadSetting, events: BooksEvents) {
+  constructor(
+    setting: ThreadSetting,
+    events: BooksEvents,
+    freeBytes: FreeBytes = machineFreeBytes,
+  ) {
     this.#setting = setting;
     this.#events = events;
     this.#open = openLedger(setting);
-    this.#reserve = new Reserve(join(dirname(this.#open.opening.file), 'reserve'));
+    this.#reserve = new Reserve(join(dirname(this.#open.opening.file), 'reserve'), freeBytes);
     this.#open.ledger.mayGrow(this.#reserve.present);
   }
 

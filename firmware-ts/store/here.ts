@@ -5,6 +5,7 @@ import { Books } from './books.ts';
 import { type Caller, errorOf } from './caller.ts';
 import { diskFailure, isUnusableFile } from './disk-failure.ts';
 import type { CallName, Calls, Request, ThreadSetting } from './messages.ts';
+import type { FreeBytes } from './reserve.ts';
 import { ServedStore } from './served-store.ts';
 import { type StoreOptions, settingOf } from './setting.ts';
 import type { NamedGap, Opening, Store } from './store.ts';
@@ -12,6 +13,8 @@ import type { NamedGap, Opening, Store } from './store.ts';
 export interface HereOptions extends StoreOptions {
   /** Of the store's clock, from what is done to its answer: a crash may fall between. */
   readonly answerDelayMs?: number;
+  /** Of the disk; the machine's unless given. Without room the outbox does not grow. */
+  readonly freeBytes?: FreeBytes;
 }
 
 /** A store in the caller's own thread, which can be killed. */
@@ -29,8 +32,7 @@ export interface StoreHere extends Store {
  */
 export async function openStoreHere(options: HereOptions): Promise<StoreHere> {
   const { books, committer } = settingOf(options);
-  const { answerDelayMs = 0 } = options;
-  const caller = new HereCaller({ ...books, outlives: 'process' }, committer.clock, answerDelayMs);
+  const caller = new HereCaller({ ...books, outlives: 'process' }, committer.clock, options);
   const store = new ServedStore(caller, committer, await caller.opened);
   return Object.assign(store, { abandon: () => caller.abandon() });
 }
@@ -48,10 +50,14 @@ class HereCaller implements Caller {
   #dead = false;
   #nextId = 1;
 
-  constructor(setting: ThreadSetting, clock: Clock, answerDelayMs: number) {
+  constructor(
+    setting: ThreadSetting,
+    clock: Clock,
+    { answerDelayMs = 0, freeBytes }: Pick<HereOptions, 'answerDelayMs' | 'freeBytes'>,
+  ) {
     this.#clock = clock;
     this.#answerDelayMs = answerDelayMs;
-    this.opened = this.#open(setting);
+    this.opened = this.#open(setting, freeBytes);
   }
 
   get exited(): Promise<unknown> {
@@ -74,13 +80,17 @@ class HereCaller implements Caller {
     if (books !== undefined) keepingLog(books.opening.file, () => books.release());
   }
 
-  async #open(setting: ThreadSetting): Promise<Opening> {
+  async #open(setting: ThreadSetting, freeBytes?: FreeBytes): Promise<Opening> {
     await Promise.resolve();
     try {
-      this.#books = new Books(setting, {
-        replaced: (opening) => this.#tell(() => this.onSetAside?.(opening)),
-        named: (gaps) => this.#tell(() => this.onNamed?.(gaps)),
-      });
+      this.#books = new Books(
+        setting,
+        {
+          replaced: (opening) => this.#tell(() => this.onSetAside?.(opening)),
+          named: (gaps) => this.#tell(() => this.onNamed?.(gaps)),
+        },
+        freeBytes,
+      );
       return this.#books.opening;
     } catch (error) {
       throw errorOf(failureOf(diskFailure(error)));

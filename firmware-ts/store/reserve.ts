@@ -12,14 +12,19 @@ const BLOCK_BYTES = 1 << 20;
 /** Commits before the next try, where the file system promised room that it does not have. */
 const FAILED_TRY_COMMITS = 256;
 
+/** Bytes that a directory's file system has for us: of the machine, or as a simulation says. */
+export type FreeBytes = (directory: string) => number;
+
 /** A file that only takes up room, given back when the disk is full. */
 export class Reserve {
   readonly #file: string;
+  readonly #freeBytes: FreeBytes;
   #present: boolean;
   #skip = 0;
 
-  constructor(file: string) {
+  constructor(file: string, freeBytes: FreeBytes) {
     this.#file = file;
+    this.#freeBytes = freeBytes;
     this.#present = statSync(file, { throwIfNoEntry: false })?.size === RESERVE_BYTES;
     if (!this.#present) this.release(); // one that was cut short takes room and gives none
     this.restore();
@@ -41,7 +46,7 @@ export class Reserve {
 
   /** Whether so little is left beside the reserve that a log could not be emptied any more. */
   get scarce(): boolean {
-    return freeBytes(this.#file) < MARGIN_BYTES;
+    return this.#freeBytes(dirname(this.#file)) < MARGIN_BYTES;
   }
 
   release(): void {
@@ -50,7 +55,7 @@ export class Reserve {
   }
 
   #fits(): boolean {
-    return freeBytes(this.#file) >= RESERVE_BYTES + MARGIN_BYTES;
+    return this.#freeBytes(dirname(this.#file)) >= RESERVE_BYTES + MARGIN_BYTES;
   }
 
   /** Not a hole and not zeros: some file systems store neither. */
@@ -71,7 +76,7 @@ export class Reserve {
   }
 }
 
-function freeBytes(file: string): number {
-  const { bavail, bsize } = statfsSync(dirname(file));
+export const machineFreeBytes: FreeBytes = (directory) => {
+  const { bavail, bsize } = statfsSync(directory);
   return bavail * bsize;
-}
+};
