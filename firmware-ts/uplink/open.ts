@@ -266,7 +266,8 @@ class Running implements Uplink {
       const opening = this.#schedule.at(this.#wallMs());
       if (!opening.open) return;
       const leftMs = opening.untilMs - this.#wallMs();
-      await over.sleep(this.#ports.clock, Math.min(leftMs, SCHEDULE_LOOK_MS));
+      const lookMs = leftMs === Infinity ? leftMs : Math.min(leftMs, SCHEDULE_LOOK_MS);
+      await over.sleep(this.#ports.clock, lookMs);
     }
   }
 

@@ -27,8 +27,9 @@ export class Stop {
     signal.removeEventListener('abort', wake);
   }
 
-  /** Waits so long, or until the request. */
+  /** Waits so long, or until the request; without a timer where only that can end it. */
   async sleep(clock: Clock, durationMs: number): Promise<void> {
+    if (durationMs === Infinity) return this.or(new Promise(() => undefined));
     const over = Promise.withResolvers<undefined>();
     const cancel = clock.after(durationMs, () => over.resolve(undefined));
     await this.or(over.promise);
