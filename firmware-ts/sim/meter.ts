@@ -91,11 +91,11 @@ function notificationOf(hours: number, second: number, sequence: number): Uint8A
     ],
   };
   const longInvokeIdAndPriority = sequence % 0x100_0000;
-  return encodeDataNotification({ longInvokeIdAndPriority, dateTime: dateTimeAt(second), body });
+  return encodeDataNotification({ longInvokeIdAndPriority, dateTime: utcDateTime(second), body });
 }
 
 /** UTC, so that nothing has to be known about the place. */
-function dateTimeAt(second: number): Uint8Array {
+export function utcDateTime(second: number): Uint8Array {
   const date = new Date(second * 1000);
   return encodeDateTime({
     year: date.getUTCFullYear(),

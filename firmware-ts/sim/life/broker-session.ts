@@ -1,0 +1,82 @@
+import type { Failure } from '#bytes/failure.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Message, Session, Traffic } from '#uplink/session.ts';
+
+/** What becomes of a message that has arrived. */
+export type Fate =
+  | { readonly kind: 'answered'; readonly delayMs: number; readonly refusal?: Failure }
+  | { readonly kind: 'unanswered' }
+  | { readonly kind: 'hung-up' };
+
+interface Judge {
+  wayMs(): number;
+  judge(message: Message): Fate;
+}
+
+/** One connection: messages arrive in order, and what is on its way when it is cut is lost. */
+export class BrokerSession implements Session {
+  readonly protocol = '5';
+  readonly receiveMaximum = 100;
+  readonly packetBytesMax: number;
+  readonly #broker: Judge;
+  readonly #clock: Clock;
+  readonly #lost = Promise.withResolvers<Failure>();
+  #cut = false;
+  #deaf = false;
+  #arrivesMs = 0;
+  #answeredMs = 0;
+  #bytesWritten = 0;
+
+  constructor(broker: Judge, clock: Clock, packetBytesMax: number) {
+    this.#broker = broker;
+    this.#clock = clock;
+    this.packetBytesMax = packetBytesMax;
+  }
+
+  get lost(): Promise<Failure> {
+    return this.#lost.promise;
+  }
+
+  readonly traffic = (): Traffic => ({ bytesRead: 0, bytesWritten: this.#bytesWritten });
+
+  publish(message: Message, done: (refusal?: Failure) => void): void {
+    if (this.#cut || this.#deaf) return;
+    this.#bytesWritten += message.topic.length + message.payload.length;
+    const nowMs = this.#clock.monotonic();
+    this.#arrivesMs = Math.max(this.#arrivesMs, nowMs + this.#broker.wayMs());
+    this.#clock.after(this.#arrivesMs - nowMs, () => {
+      if (!this.#cut) this.#arrive(message, done);
+    });
+  }
+
+  close(): Promise<void> {
+    this.lose({ code: 'stopped', message: 'taken leave' });
+    return Promise.resolve();
+  }
+
+  abort(failure: Failure): void {
+    this.lose(failure);
+  }
+
+  lose(failure: Failure): void {
+    this.#cut = true;
+    this.#lost.resolve(failure);
+  }
+
+  /** The gateway has died: what it had sent still arrives, and nobody hears the answers. */
+  orphan(): void {
+    this.#deaf = true;
+  }
+
+  #arrive(message: Message, done: (refusal?: Failure) => void): void {
+    const fate = this.#broker.judge(message);
+    if (fate.kind === 'hung-up') this.lose({ code: 'connection-closed', message: 'hung up' });
+    if (fate.kind !== 'answered') return;
+    const nowMs = this.#clock.monotonic();
+    // Answers come in the order of the messages (MQTT-4.6.0-2).
+    this.#answeredMs = Math.max(this.#answeredMs, nowMs + fate.delayMs);
+    this.#clock.after(this.#answeredMs - nowMs, () => {
+      if (!this.#cut && !this.#deaf) done(fate.refusal);
+    });
+  }
+}

@@ -1,0 +1,133 @@
+import type { Clock } from '#system/clock.ts';
+import type { WallClock } from './boot-clock.ts';
+import type { ScriptedBroker } from './broker.ts';
+import type { Cable } from './cable.ts';
+import type { Chance } from './chance.ts';
+import type { Diary } from './diary.ts';
+import { WELL, someMood } from './mood.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const WEEK_MS = 7 * DAY_MS;
+
+/** What befalls one part of the world now and then, and is over after a while. */
+interface Trouble {
+  /** Between the end of one and the beginning of the next. */
+  readonly meanPauseMs: number;
+  /** Begins; answers how long it lasts, and how it ends. */
+  readonly begin: (chance: Chance) => { readonly forMs: number; readonly end: () => void };
+}
+
+export interface Troubled {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly diary: Diary;
+  readonly wall: WallClock;
+  readonly disk: { full: boolean };
+  readonly cables: ReadonlyMap<string, Cable>;
+  readonly brokers: ReadonlyMap<number, ScriptedBroker>;
+}
+
+/** All that goes wrong but with the process itself; `heal` ends it all for good. */
+export function startTroubles(world: Troubled): { readonly heal: () => void } {
+  const cancels = [
+    ...Array.from(world.brokers, ([port, broker]) =>
+      start(world, `broker-${port}`, ofBroker(broker)),
+    ),
+    ...Array.from(world.cables, ([host, cable]) =>
+      start(world, `cable-${host}`, ofCable(cable, world.diary)),
+    ),
+    start(world, 'disk', ofDisk(world)),
+    start(world, 'clock', ofClock(world)),
+  ];
+  return { heal: () => cancels.forEach((cancel) => cancel()) };
+}
+
+function start({ clock, chance, diary }: Troubled, name: string, trouble: Trouble): () => void {
+  const own = chance.fork(name);
+  let end = (): void => undefined;
+  let cancel = (): void => undefined;
+  const pause = (): void => {
+    cancel = clock.after(own.wait(trouble.meanPauseMs), () => {
+      diary.note('trouble', name);
+      const begun = trouble.begin(own);
+      end = begun.end;
+      cancel = clock.after(begun.forMs, () => {
+        begun.end();
+        diary.note('over', name);
+        pause();
+      });
+    });
+  };
+  pause();
+  return () => {
+    cancel();
+    end();
+  };
+}
+
+function ofBroker(broker: ScriptedBroker): Trouble {
+  return {
+    meanPauseMs: 6 * DAY_MS,
+    begin(chance) {
+      broker.mood = someMood(chance);
+      return {
+        forMs: chance.widely(1000, 3 * WEEK_MS),
+        end: () => (broker.mood = WELL),
+      };
+    },
+  };
+}
+
+function ofCable(cable: Cable, diary: Diary): Trouble {
+  return {
+    meanPauseMs: 20 * DAY_MS,
+    begin(chance) {
+      const noisy = chance.happens(0.5);
+      diary.note(noisy ? 'cable.noisy' : 'cable.cut');
+      if (noisy) cable.noise = chance.fraction();
+      else cable.sound = false;
+      return {
+        forMs: chance.widely(1000, 2 * DAY_MS),
+        end() {
+          cable.noise = 0;
+          cable.sound = true;
+        },
+      };
+    },
+  };
+}
+
+function ofDisk({ disk, diary }: Troubled): Trouble {
+  return {
+    meanPauseMs: 30 * DAY_MS,
+    begin(chance) {
+      disk.full = true;
+      diary.note('disk.full');
+      return {
+        forMs: chance.widely(MINUTE_MS, 4 * DAY_MS),
+        end: () => (disk.full = false),
+      };
+    },
+  };
+}
+
+function ofClock({ wall, diary }: Troubled): Trouble {
+  return {
+    meanPauseMs: 15 * DAY_MS,
+    begin(chance) {
+      const lost = chance.happens(0.3);
+      if (lost) wall.lost = true;
+      else wall.offsetSeconds = chance.pick([-1, 1]) * chance.widely(1, 86_400);
+      diary.note(lost ? 'clock.lost' : 'clock.steps', String(wall.offsetSeconds));
+      return {
+        forMs: chance.widely(MINUTE_MS, 3 * DAY_MS),
+        end() {
+          wall.lost = false;
+          wall.offsetSeconds = 0;
+        },
+      };
+    },
+  };
+}
