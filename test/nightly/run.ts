@@ -1,11 +1,13 @@
 /**
  * What is too long for every commit: the properties with many more runs, the store killed many more
- * times. Each campaign is bounded in time, and first says what repeats it, the seed too.
+ * times, a hundred years of a simulated gateway's life. Each campaign is bounded in time, and first
+ * says what repeats it, the seed too.
  *
  *   npm run nightly                         all campaigns
  *   npm run nightly -- kills                those whose name holds the word
  *
- * `FUZZ_RUNS` (runs of a property), `NORMD_KILLS` and `NORMD_SEED` change what they name.
+ * `FUZZ_RUNS` (runs of a property), `NORMD_KILLS`, `NORMD_LIVES`, `NORMD_LIFE_YEARS` and
+ * `NORMD_SEED` change what they name.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,6 +43,16 @@ const CAMPAIGNS: readonly Campaign[] = [
     mark: 'NORMD_KILLS',
     timeLimitMs: 20 * MINUTE_MS,
     environment: { NORMD_KILLS: process.env['NORMD_KILLS'] ?? '300' },
+  },
+  {
+    name: 'lives',
+    files: 'scenario/*.test.ts',
+    mark: 'NORMD_LIVES',
+    timeLimitMs: 240 * MINUTE_MS,
+    environment: {
+      NORMD_LIVES: process.env['NORMD_LIVES'] ?? '100',
+      NORMD_LIFE_YEARS: process.env['NORMD_LIFE_YEARS'] ?? '1',
+    },
   },
 ];
 

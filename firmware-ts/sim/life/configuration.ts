@@ -20,10 +20,15 @@ const source = (name: string, protocol: string, silentSeconds: number) => ({
 });
 const SILENT_SECONDS = { meter: 3600, gas: 10_800, alarms: 2_678_400 } as const;
 
+/** An outage of three weeks outlives it. */
+const OUTBOX = { maxDays: 10 };
+
 /** The whole file, as it would lie on the disk; checked as every other. */
 export function configurationOf(folder: string, wish: Wish): Configuration {
   const cap = wish.bytesPerSecond === undefined ? {} : { bytesPerSecond: wish.bytesPerSecond };
-  const backend = (name: BackendName) => ({ name, url: `mqtt://127.0.0.1:${PORTS[name]}`, ...cap });
+  const backend = (name: BackendName) => {
+    return { name, url: `mqtt://127.0.0.1:${PORTS[name]}`, outbox: OUTBOX, ...cap };
+  };
   const sources = ['meter', ...(wish.gas ? ['gas'] : []), 'alarms'];
   const file = {
     gateway: 'gw-1',

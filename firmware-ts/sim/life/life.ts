@@ -46,8 +46,6 @@ const YEAR_MS = 365 * 86_400_000;
 const STRETCH_MS = 3_600_000;
 /** Refused streams are tried again within five minutes, and a backlog of weeks takes minutes. */
 const QUIET_MS = 6 * 3_600_000;
-/** An outage of three weeks outlives it. */
-const OUTBOX = { ageMs: 10 * 86_400_000, bytes: 4 << 20 } as const;
 
 /** Lives one gateway's life from a seed, and holds the contract against all that happens. */
 export async function live({ seed, years, folder }: LifeOptions): Promise<LifeReport> {
@@ -82,7 +80,6 @@ class Life {
       cables: new Map(Object.entries(this.#cables)),
       brokers: this.#brokers,
       disk: this.#disk,
-      retention: { outboxes: { utility: OUTBOX, grid: OUTBOX } },
       observe: (store) => this.#observe(store),
     });
     this.#deaths = new Deaths({

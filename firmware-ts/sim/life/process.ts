@@ -1,4 +1,4 @@
-import { OperatingError, failureOf } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
 import type { Configuration } from '#config/schema.ts';
 import type { Gateway } from '#gateway/gateway.ts';
 import { startGateway } from '#gateway/gateway.ts';
@@ -32,7 +32,6 @@ export interface Machine {
   /** By their ports. */
   readonly brokers: ReadonlyMap<number, ScriptedBroker>;
   readonly disk: { full: boolean };
-  readonly retention: Required<Pick<StoreOptions, 'outboxes'>>;
   /** Called with each store that was opened. */
   readonly observe: (store: StoreHere) => StoreHere;
 }
@@ -126,7 +125,7 @@ export class ScriptedProcess {
       openStore: (options) => this.#openStore(life, options),
       openLink: (options, ports) => {
         const cable = 'host' in options ? cables.get(options.host) : undefined;
-        if (cable === undefined) throw new OperatingError('no-cable', 'not of this world');
+        if (cable === undefined) throw new RangeError('no cable of this world');
         return cable.link(ports);
       },
       dial: (dialing) => this.#dial(life, dialing),
@@ -135,10 +134,10 @@ export class ScriptedProcess {
   }
 
   async #openStore(life: Life, options: StoreOptions): Promise<StoreHere> {
-    const { observe, retention, disk } = this.#machine;
+    const { observe, disk } = this.#machine;
     const freeBytes = (): number => (disk.full ? 0 : Infinity);
     const answerDelayMs = ANSWER_DELAY_MS;
-    const opened = await openStoreHere({ ...options, ...retention, answerDelayMs, freeBytes });
+    const opened = await openStoreHere({ ...options, answerDelayMs, freeBytes });
     if (life.dead) opened.abandon();
     else life.store = observe(opened);
     return opened;
@@ -146,7 +145,7 @@ export class ScriptedProcess {
 
   #dial(life: Life, dialing: Dialing): ReturnType<Dial> {
     const broker = this.#machine.brokers.get(dialing.target.port);
-    if (broker === undefined) throw new OperatingError('no-broker', 'not of this world');
+    if (broker === undefined) throw new RangeError('no broker of this world');
     return new Promise<Session>((resolve, reject) => {
       broker.dial(dialing).then((session) => {
         life.sessions.add(session);
