@@ -45,7 +45,7 @@ for (const line of KEPT.split('\n').filter((one) => /^\d/.test(one))) {
   });
 }
 
-test('two lives of one seed are the same to the last event, of two seeds they are not', async () => {
+test('two lives of one seed are the same to the last event, of two they are not', async () => {
   const one = await life(5, 0.02);
   const same = await life(5, 0.02);
   const other = await life(6, 0.02);
