@@ -99,7 +99,7 @@ export class OwingStore {
   }
 
   due(of: DeliveryClass = 'measurement'): Promise<readonly DueEntry[]> {
-    return this.store.due(BACKEND, of, 0, 10_000);
+    return this.settled(this.store.due(BACKEND, of, 0, 10_000));
   }
 
   async acknowledge(entries: readonly DueEntry[], awaitReceipt = false): Promise<void> {
@@ -107,8 +107,12 @@ export class OwingStore {
     await this.settled(this.store.acknowledge(BACKEND, ids, { awaitReceipt }));
   }
 
+  streams(): Promise<readonly StreamStanding[]> {
+    return this.settled(this.store.streams(BACKEND));
+  }
+
   async standing(stream: string, epoch = this.store.opening.epoch): Promise<StreamStanding> {
-    const streams = await this.store.streams(BACKEND);
+    const streams = await this.streams();
     const found = streams.find((one) => one.stream === stream && one.epoch === epoch);
     if (found === undefined) throw new Error(`no stream ${stream}`);
     return found;
