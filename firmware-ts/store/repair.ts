@@ -14,11 +14,14 @@ const RECENT = `SELECT stream, sequence + count - 1 AS sequence FROM entry
 const NEXT_OBSERVATION = 'coalesce((SELECT id + count FROM kept ORDER BY id DESC LIMIT 1), 1)';
 const OUTSIDE = `NOT BETWEEN 0 AND ${NUMBER_MAX}`;
 
-/** Each finds a row where numbers are beyond repair: nothing says what they were. */
+/**
+ * Each finds a row where numbers are beyond repair: nothing says what they were. None walks over
+ * a backlog (`max` would, under a condition).
+ */
 const HOPELESS: readonly string[] = [
   `SELECT 1 FROM meta WHERE epoch ${OUTSIDE}`,
-  `SELECT 1 FROM (SELECT max(id) AS id FROM entry) WHERE id ${OUTSIDE}`,
-  `SELECT 1 FROM (SELECT max(id) AS id FROM kept) WHERE id ${OUTSIDE}`,
+  `SELECT 1 FROM (SELECT id FROM entry ORDER BY id DESC LIMIT 1) WHERE id ${OUTSIDE}`,
+  `SELECT 1 FROM (SELECT id FROM kept ORDER BY id DESC LIMIT 1) WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM source WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM backend WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM stream WHERE id ${OUTSIDE} OR epoch ${OUTSIDE}`,
