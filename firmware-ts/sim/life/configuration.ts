@@ -20,8 +20,8 @@ const source = (name: string, protocol: string, silentSeconds: number) => ({
 });
 const SILENT_SECONDS = { meter: 3600, gas: 10_800, alarms: 2_678_400 } as const;
 
-/** An outage of three weeks outlives it. */
-const OUTBOX = { maxDays: 10 };
+/** An outage of a week outlives it. */
+const OUTBOX = { maxDays: 3 };
 
 /** The whole file, as it would lie on the disk; checked as every other. */
 export function configurationOf(folder: string, wish: Wish): Configuration {

@@ -44,6 +44,9 @@ export interface LifeReport {
 const YEAR_MS = 365 * 86_400_000;
 /** Between two looks whether the contract is broken. */
 const STRETCH_MS = 3_600_000;
+/** Whoever is asked or told to stop has so long. */
+const PATIENCE_MS = 3_600_000;
+const LOOK_MS = 1000;
 /** Refused streams are tried again within five minutes, and a backlog of weeks takes minutes. */
 const QUIET_MS = 6 * 3_600_000;
 
@@ -114,23 +117,31 @@ class Life {
     if (this.#diary.breach !== undefined) return;
     this.#diary.note('healed');
     devices.stop();
-    const healed = this.#deaths.heal();
+    await this.#until(this.#deaths.heal(), 'the gateway does not stop and start');
     await this.#pass(QUIET_MS);
-    await healed;
-    const { store } = this.#process;
-    if (store === undefined) this.#diary.broken('the gateway does not start');
-    else for (const [name, obligations] of this.#obligations) await this.#settle(name, obligations);
-    const stopped = this.#process.stop();
-    await this.#pass(60_000);
-    await stopped;
+    for (const [name, obligations] of this.#obligations) await this.#settle(name, obligations);
+    await this.#until(this.#process.stop(), 'the gateway does not stop');
   }
 
   async #settle(name: BackendName, obligations: Obligations): Promise<void> {
-    const asked = this.#ask(name);
-    await this.#pass(1000);
-    const { queued, aside, named } = await asked;
+    const answer = await this.#until(this.#ask(name), 'the store does not answer');
+    if (answer === undefined) return;
+    const { queued, aside, named } = answer;
     if (queued > aside) this.#diary.broken(`${name}: ${queued - aside} entries are still due`);
     obligations.settle(named);
+  }
+
+  /** Lets time pass until `work` is done; nothing where it never is, or the contract is broken. */
+  async #until<Result>(work: Promise<Result>, otherwise: string): Promise<Result | undefined> {
+    const state = { done: false };
+    void work.finally(() => (state.done = true));
+    for (let waited = 0; !state.done && waited < PATIENCE_MS; waited += LOOK_MS) {
+      if (this.#diary.breach !== undefined) return undefined;
+      await this.#pass(LOOK_MS);
+    }
+    if (state.done) return work;
+    this.#diary.broken(otherwise);
+    return undefined;
   }
 
   async #ask(name: BackendName) {
