@@ -7,6 +7,7 @@ import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
 import { UNDURABLE_MAX, type Acknowledger } from './acknowledger.ts';
 import { Lane, type Outgoing } from './lane.ts';
+import type { Manifests } from './manifests.ts';
 import type { Pack } from './pack.ts';
 import type { Budget } from './pacing.ts';
 import { Publisher } from './publisher.ts';
@@ -38,6 +39,7 @@ export interface DeliveryParts {
   readonly traffic: TrafficMeter;
   /** What a metered link may carry; it lives longer than the session, too. */
   readonly budget: Budget;
+  readonly manifests: Manifests;
   /** What earlier sessions ended over. */
   readonly hangUps: HangUps;
   /** Largest packet to make of several entries, where the broker takes larger ones. */
@@ -46,8 +48,8 @@ export interface DeliveryParts {
   readonly batchMs: number;
   /** What was there before the session waits so long, unless it is urgent. */
   readonly backlogDelayMs: number;
-  /** Called when nothing waits any more. */
-  readonly drained: () => void;
+  /** Called when nothing waits any more, with how long something did. */
+  readonly drained: (behindMs: number) => void;
 }
 
 /** Entries of other streams may stand between those of a pack; what is not found goes later. */
@@ -73,7 +75,8 @@ export class Delivery {
   readonly #packBytesMax: number;
   #stopping = false;
   #over = false;
-  #behind = true;
+  #behindSinceMs: number | undefined;
+  readonly #announcements: Message[] = [];
   /** In which an entry is tried: nothing else is sent, and one observation at a time. */
   #trial: Lane | undefined;
   #trialReady = false;
@@ -139,13 +142,10 @@ export class Delivery {
     this.#pump();
   }
 
-  /** Sends something else within the same window; urgent ones may take the places of alarms. */
-  publish(message: Message, done: (refusal?: Failure) => void): void {
-    this.#publisher.publish(message, done);
-  }
-
-  get mayPublish(): boolean {
-    return !this.#over && this.#trial === undefined && this.#publisher.mayPublish(true);
+  /** Sends something that is not of the outbox, in one of the places of alarms if need be. */
+  announce(message: Message): void {
+    this.#announcements.push(message);
+    this.#pump();
   }
 
   /** The session is over, because of this failure if it was lost. */
@@ -170,6 +170,11 @@ export class Delivery {
   }
 
   #sendAll(): void {
+    while (this.#announcements.length > 0 && this.#publisher.mayPublish(true)) {
+      const message = this.#announcements.shift();
+      if (message !== undefined)
+        this.#publisher.publish(message, (refusal) => this.#copied(refusal));
+    }
     while (this.#parts.acknowledger.waiting < UNDURABLE_MAX) {
       const next = this.#next();
       if (next === undefined) return;
@@ -217,7 +222,7 @@ export class Delivery {
     return { topic: kind === 'up' ? topics.up(stream) : topics.live(stream), payload };
   }
 
-  /** A copy that is refused costs nothing: what it holds comes again in its order. */
+  /** A refused copy or announcement costs nothing: what it says is said again. */
   #copied(refusal: Failure | undefined): void {
     if (refusal !== undefined) this.#parts.tally.refused(refusal);
   }
@@ -239,6 +244,7 @@ export class Delivery {
     const { second, nanosecond } = this.#parts.clock.wall();
     const nowMs = second * 1000 + nanosecond / 1e6;
     this.#parts.tally.acknowledged(entries, nowMs);
+    this.#parts.manifests.change();
     this.#parts.traffic.look(nowMs);
     this.#parts.acknowledger.add(entries.map(({ id }) => id));
   }
@@ -355,9 +361,14 @@ export class Delivery {
   }
 
   #noteDrained(): void {
-    const behind = this.#lanes.some((lane) => lane.behind) || this.#publisher.inFlight > 0;
-    if (this.#behind && !behind) this.#parts.drained();
-    this.#behind = behind;
+    const nowMs = this.#parts.clock.monotonic();
+    if (this.#lanes.some((lane) => lane.behind) || this.#publisher.inFlight > 0) {
+      this.#behindSinceMs ??= nowMs;
+    } else if (this.#behindSinceMs !== undefined) {
+      const behindMs = nowMs - this.#behindSinceMs;
+      this.#behindSinceMs = undefined;
+      this.#parts.drained(behindMs);
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { BrokerChoice } from './broker-choice.ts';
 import { brokersOf, type Broker } from './brokers.ts';
 import { Delivery } from './delivery.ts';
 import { greet, leave, LEFT, published } from './greeting.ts';
+import { Manifests } from './manifests.ts';
 import { backlogDelayMs, budgetOf, UNLIMITED, type Budget } from './pacing.ts';
 import { presencesOf, type Presences } from './presence.ts';
 import { HangUps } from './quarantine-rule.ts';
@@ -22,6 +23,10 @@ import type { Uplink, UplinkOptions, UplinkPorts, UplinkState, UplinkStatus } fr
 const HELD_MS = 60_000;
 /** From the first packet to the broker's welcome; half-open ways and portals never give one. */
 const WELCOME_WAIT_MS = 30_000;
+/** How often a back-end is told what it has, while that changes. */
+const MANIFEST_INTERVAL_MS = 900_000;
+/** What took longer to send was a backlog, and its end is told. */
+const BACKLOG_MS = 5000;
 /** A wall clock may step, so that whoever waits for a time of day looks again. */
 const SCHEDULE_LOOK_MS = 60_000;
 /** A pack is held in memory by every hop, and its loss repeats it whole. */
@@ -60,6 +65,7 @@ class Running implements Uplink {
   readonly #topics: Topics;
   readonly #presences: Presences;
   readonly #acknowledger: Acknowledger;
+  readonly #manifests: Manifests;
   readonly #tally = new Tallying();
   readonly #traffic = new TrafficMeter();
   readonly #listeners = new Set<(status: UplinkStatus) => void>();
@@ -86,6 +92,8 @@ class Running implements Uplink {
     this.#presences = presencesOf(this.#topics.state, options.software);
     const durable = (): void => this.#durable();
     this.#acknowledger = new Acknowledger({ ...ports, backend, durable });
+    const { gateway } = options;
+    this.#manifests = new Manifests({ ...ports, backend, gateway, topic: this.#topics.manifest });
     this.#running = this.#run();
   }
 
@@ -119,6 +127,7 @@ class Running implements Uplink {
       if (opening.open) await this.#next();
       else await this.#pause(opening.nextMs);
     }
+    this.#manifests.end();
     await this.#acknowledger.end();
     this.#become({ kind: 'stopped' });
   }
@@ -202,7 +211,11 @@ class Running implements Uplink {
   }
 
   async #leave(session: Session, delivery: Delivery): Promise<void> {
-    const goodbye = (): Promise<void> => this.#published(session, this.#presences.goodbye);
+    const goodbye = async (): Promise<void> => {
+      const manifest = await this.#manifests.next(session);
+      if (manifest !== undefined) await this.#published(session, manifest);
+      await this.#published(session, this.#presences.goodbye);
+    };
     await leave(session, this.#ports.clock, delivery.drain(), goodbye);
   }
 
@@ -222,7 +235,10 @@ class Running implements Uplink {
       hangUps: this.#hangUps,
       batchMs: this.#options.batchMs ?? 0,
       backlogDelayMs: backlogDelayMs(outageMs, this.#ports.entropy),
-      drained: () => undefined,
+      manifests: this.#manifests,
+      drained: (behindMs) => {
+        if (behindMs >= BACKLOG_MS) void this.#announce();
+      },
       packBytesMax: this.#packBytesMax,
     });
   }
@@ -232,6 +248,7 @@ class Running implements Uplink {
     const { clock } = this.#ports;
     const over = new Stop();
     const cancelHeld = clock.after(HELD_MS, () => this.#held());
+    void this.#tellStanding(over);
     const found = Promise.withResolvers<Serving>();
     const search = this.#findBetter(place, over).then((better) => {
       if (better === undefined) return undefined;
@@ -245,6 +262,20 @@ class Running implements Uplink {
     if (better === undefined || !this.#stopping.requested) return better;
     better.session.abort(LEFT);
     return undefined;
+  }
+
+  /** At the session's begin, and every quarter of an hour while something changes. */
+  async #tellStanding(over: Stop): Promise<void> {
+    while (!over.requested) {
+      await this.#announce();
+      await over.sleep(this.#ports.clock, MANIFEST_INTERVAL_MS);
+    }
+  }
+
+  async #announce(): Promise<void> {
+    const serving = this.#serving;
+    const manifest = serving && (await this.#manifests.next(serving.session));
+    if (manifest !== undefined) serving?.delivery.announce(manifest);
   }
 
   /** Dials the better ones beside the present session, each in its time. */

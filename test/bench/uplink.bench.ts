@@ -1,10 +1,13 @@
+import { join } from 'node:path';
+import { openStore } from '#store/open.ts';
+import type { Store } from '#store/store.ts';
 import { openUplink } from '#uplink/open.ts';
 import type { Uplink, UplinkStatus } from '#uplink/uplink.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startMosquitto, withoutMosquitto } from '../support/mosquitto.ts';
-import { nothingOwed, owe, temporaryCa, temporaryStore } from '../support/outbox.ts';
+import { nothingOwed, owe, temporaryCa, temporaryFolder } from '../support/outbox.ts';
 import type { Cleanup } from '../support/outbox.ts';
 import type { Bench } from './bench.ts';
 
@@ -12,8 +15,6 @@ const DRAIN_OBSERVATIONS = 20_000;
 const STREAMS = 4;
 const LIVE_OBSERVATIONS = 300;
 const LIVE_INTERVAL_MS = 10;
-
-type Store = Awaited<ReturnType<typeof temporaryStore>>;
 
 /** A real mosquitto on loopback over mutual TLS, and a store with nothing in it. */
 async function withBroker<Result>(
@@ -25,7 +26,8 @@ async function withBroker<Result>(
     const ca = await temporaryCa(cleanup);
     const mosquitto = await startMosquitto({ ca: ca.anchor, ...(await ca.broker()) });
     cleanup.after(() => mosquitto.dispose());
-    const store = await temporaryStore(cleanup);
+    const store = await openStore({ directory: join(temporaryFolder(cleanup), 'state') });
+    cleanup.after(() => store.close());
     const credentials = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
     return await work(store, () => {
       const uplink = openUplink(
