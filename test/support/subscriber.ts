@@ -56,7 +56,7 @@ export async function startSubscriber(options: SubscriberOptions): Promise<Subsc
   client.on('error', () => undefined); // it reconnects by itself
   client.on('message', (topic, payload, packet) => {
     if (topic.endsWith('/st')) presences.push(JSON.parse(payload.toString()));
-    else packs.push(received(topic, payload, packet.retain));
+    else if (/\/(up|lv)\//.test(topic)) packs.push(received(topic, payload, packet.retain));
     for (const look of waiting) look();
   });
   await client.subscribeAsync([...(options.topics ?? ['nd/1/#'])], { qos: 1 });

@@ -104,13 +104,15 @@ test('another broker takes over within five minutes, and hands back later', asyn
   };
   await turned(life, 1000, () => online(spare), 300_000);
   await until(() => sequencesIn(spare.arrivals, 'p1').includes(19));
-  const { state, lastFailure } = uplink.status();
+  const { state } = uplink.status();
+  const failed = uplink.status().lastFailure;
   assert.ok(state.kind === 'online' && state.broker === urlOf(spare));
-  assert.equal(lastFailure?.code, 'connection-closed');
+  assert.match(failed?.code ?? '', /^connection-(closed|reset)$/);
 
   // It looks for the better one beside the session, and takes leave only when it has found it.
-  await turned(life, 10_000, () => uplink.status().lastFailure?.code !== 'connection-closed');
-  assert.equal(uplink.status().lastFailure?.code, 'broker-unavailable');
+  await turned(life, 10_000, () => uplink.status().lastFailure !== failed);
+  // The turned clock may end the dial before the socket does.
+  assert.match(uplink.status().lastFailure?.code ?? '', /^broker-(unavailable|silent)$/);
   assert.deepEqual([uplink.status().state.kind, spare.states], ['online', ['online']]);
   main.up = true;
   await turned(life, 1000, () => online(main), 300_000);
@@ -145,7 +147,11 @@ test('a metered link is used in its windows only, and says how long it waits', a
   assert.equal(uplink.status().traffic.bytesWritten, 0, 'not a byte before the window');
 
   await clock.run(1000);
-  await turned(life, 1, () => uplink.status().readingsAcknowledged === 10);
+  await turned(life, 1, () => {
+    const { readingsAcknowledged, window } = uplink.status();
+    const told = broker.arrivals.some(({ topic }) => topic.endsWith('/mf'));
+    return readingsAcknowledged === 10 && told && window?.messages === 0;
+  });
   await clock.run(10 * 60_000);
   await uplink.reached((status) => status.state.kind === 'waiting');
   assert.deepEqual(broker.states, ['online', 'offline']);
