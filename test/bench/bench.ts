@@ -7,6 +7,15 @@ export interface Bench {
   run(): number | Promise<number>;
 }
 
+/** Several numbers that come of one run; files `*.bench.ts` export `studies` of them. */
+export interface Study {
+  /** By the number's name, dotted and stable. */
+  readonly units: Readonly<Record<string, string>>;
+  /** How often the harness repeats it. */
+  readonly runs: number;
+  run(): Promise<Readonly<Record<string, number>>>;
+}
+
 /** Iterations per second of `work`, which does `count` of them, over about `seconds`. */
 export function ratePerSecond(count: number, work: () => void, seconds = 0.5): number {
   work();

@@ -5,25 +5,52 @@
 import { readdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Bench } from './bench.ts';
+import type { Bench, Study } from './bench.ts';
 
 const RUNS = 5;
 
 interface Result {
   readonly name: string;
   readonly unit: string;
+  readonly runs: number;
   readonly median: number;
   readonly minimum: number;
   readonly maximum: number;
 }
 
+/** What a file of benches exports. */
+interface Benches {
+  readonly benches?: readonly Bench[];
+  readonly studies?: readonly Study[];
+}
+
 async function measure(bench: Bench): Promise<Result> {
   const values: number[] = [];
   for (let count = 0; count < RUNS; count += 1) values.push(await bench.run());
-  values.sort((a, b) => a - b);
-  const [minimum = NaN, maximum = NaN] = [values[0], values.at(-1)];
-  const { name, unit } = bench;
-  return { name, unit, median: values[RUNS >> 1] ?? NaN, minimum, maximum };
+  return resultOf(bench.name, bench.unit, values);
+}
+
+async function conduct(study: Study): Promise<readonly Result[]> {
+  const found: Readonly<Record<string, number>>[] = [];
+  for (let count = 0; count < study.runs; count += 1) found.push(await study.run());
+  return Object.entries(study.units).map(([name, unit]) => {
+    return resultOf(
+      name,
+      unit,
+      found.map((numbers) => numbers[name] ?? NaN),
+    );
+  });
+}
+
+function resultOf(name: string, unit: string, values: readonly number[]): Result {
+  const sorted = values.toSorted((a, b) => a - b);
+  const runs = sorted.length;
+  const [minimum = NaN, median = NaN, maximum = NaN] = [
+    sorted[0],
+    sorted[runs >> 1],
+    sorted.at(-1),
+  ];
+  return { name, unit, runs, median, minimum, maximum };
 }
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -44,14 +71,16 @@ if (!json) console.log(`${machine.processor}, ${machine.cores} cores, Node ${mac
 
 const results: Result[] = [];
 for (const file of files) {
-  const module = (await import(join(import.meta.dirname, file))) as { benches: readonly Bench[] };
-  for (const bench of module.benches) {
-    const result = await measure(bench);
-    results.push(result);
-    if (!json) console.log(line(result));
-  }
+  const module = (await import(join(import.meta.dirname, file))) as Benches;
+  for (const bench of module.benches ?? []) report([await measure(bench)]);
+  for (const study of module.studies ?? []) report(await conduct(study));
 }
-if (json) console.log(JSON.stringify({ machine, runs: RUNS, results }, null, 2));
+if (json) console.log(JSON.stringify({ machine, results }, null, 2));
+
+function report(found: readonly Result[]): void {
+  results.push(...found);
+  if (!json) for (const result of found) console.log(line(result));
+}
 
 function line({ name, unit, median, minimum, maximum }: Result): string {
   const range = `${figure(minimum)} … ${figure(maximum)}`;
