@@ -7,7 +7,7 @@ import { within } from './stop.ts';
 const GREETING_WAIT_MS = 30_000;
 /** What is in flight has this long to be acknowledged when we leave. */
 const DRAIN_WAIT_MS = 5000;
-/** The goodbye and the broker's closing of the connection, each. */
+/** The manifest, the goodbye and the broker's closing of the connection, each. */
 const GOODBYE_WAIT_MS = 2000;
 
 /** A session that we ended ourselves. */
@@ -36,15 +36,15 @@ export async function greet(session: Session, clock: Clock, birth: Promise<void>
   cancel();
 }
 
-/** Waits for what is in flight, says goodbye and closes, each for a bounded time. */
+/** Waits for what is in flight, says the last words and closes, each for a bounded time. */
 export async function leave(
   session: Session,
   clock: Clock,
   drained: Promise<void>,
-  goodbye: () => Promise<void>,
+  words: readonly (() => Promise<void>)[],
 ): Promise<void> {
   await within(clock, DRAIN_WAIT_MS, [drained, session.lost]);
-  await within(clock, GOODBYE_WAIT_MS, [goodbye(), session.lost]);
+  for (const word of words) await within(clock, GOODBYE_WAIT_MS, [word(), session.lost]);
   await within(clock, GOODBYE_WAIT_MS, [session.close(), session.lost]);
   session.abort(LEFT);
 }

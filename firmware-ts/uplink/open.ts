@@ -211,12 +211,12 @@ class Running implements Uplink {
   }
 
   async #leave(session: Session, delivery: Delivery): Promise<void> {
-    const goodbye = async (): Promise<void> => {
+    const standing = async (): Promise<void> => {
       const manifest = await this.#manifests.next(session);
       if (manifest !== undefined) await this.#published(session, manifest);
-      await this.#published(session, this.#presences.goodbye);
     };
-    await leave(session, this.#ports.clock, delivery.drain(), goodbye);
+    const goodbye = (): Promise<void> => this.#published(session, this.#presences.goodbye);
+    await leave(session, this.#ports.clock, delivery.drain(), [standing, goodbye]);
   }
 
   #deliver(session: Session): Delivery {
