@@ -99,6 +99,16 @@ const compact = {
 };
 const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
+/** The time floor of what is built; `SOURCE_DATE_EPOCH` makes the same bytes again. */
+const buildTime = {
+  name: 'build-time',
+  load(id) {
+    if (!id.endsWith('/system/build-time.ts')) return null;
+    const second = Number(process.env.SOURCE_DATE_EPOCH ?? Math.floor(Date.now() / 1000));
+    return `export const BUILD_SECOND = ${second};`;
+  },
+};
+
 const stripTypes = {
   name: 'strip-types',
   transform: (code, id) =>
@@ -123,6 +133,7 @@ export default {
     addons,
     leftOut,
     builtins,
+    buildTime,
     stripTypes,
     nodeResolve({ exportConditions: ['node'], preferBuiltins: true }),
     commonjs({

@@ -12,6 +12,7 @@ import { openStore as openThreadedStore } from '#store/open.ts';
 import type { Retention, Store } from '#store/store.ts';
 import { openBackends } from './backends.ts';
 import type { BackendPart } from './backends.ts';
+import { raiseFloors, watchClock } from './clock-watch.ts';
 import { openDevices } from './devices.ts';
 import { outboxActions, outboxAnswers } from './outboxes.ts';
 import type { GatewayPorts } from './ports.ts';
@@ -37,6 +38,7 @@ interface Parts {
   backends: readonly BackendPart[];
   devices: readonly Device[];
   control: ControlServer | undefined;
+  unwatch: () => void;
 }
 
 /**
@@ -52,9 +54,11 @@ export async function startGateway(
   const { gateway, state, control } = configuration;
   const startedAt = clock.wall();
   const store = await openGatewayStore(configuration, ports);
+  raiseFloors(clock, store, configuration);
   const watch = new StoreWatch({ clock, log, freeBytes: () => freeBytesOf(state) });
   watch.follow(store);
-  const parts: Parts = { store, backends: [], devices: [], control: undefined };
+  const unwatch = watchClock(clock, store, log);
+  const parts: Parts = { store, backends: [], devices: [], control: undefined, unwatch };
   const path = new ReadingPath(store, policyFrom(configuration), ports, watch);
   const backends = configuration.backends.map(({ name }) => name);
   const status = async (): Promise<GatewayStatus> =>
@@ -105,7 +109,8 @@ function policyFrom({ policy, backends }: Configuration): Policy {
 }
 
 /** The reverse of the start; each part is given its chance even where another fails. */
-async function stopParts({ devices, backends, control, store }: Parts): Promise<void> {
+async function stopParts({ devices, backends, control, store, unwatch }: Parts): Promise<void> {
+  unwatch();
   const results = [
     ...(await Promise.allSettled(devices.map((device) => device.stop()))),
     ...(await Promise.allSettled(backends.map(({ uplink }) => uplink.stop()))),

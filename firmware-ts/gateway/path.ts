@@ -4,7 +4,7 @@ import type { Policy } from '#policy/policy.ts';
 import type { Observation } from '#reading/reading.ts';
 import { encodeRecords } from '#reading/senml.ts';
 import { encodeStored } from '#reading/stored.ts';
-import type { Output, Store } from '#store/store.ts';
+import type { Append, Output, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
 import { LatestReadings } from './latest.ts';
@@ -86,14 +86,21 @@ export class ReadingPath {
   }
 
   async #append(observation: Observation): Promise<void> {
-    const { second, nanosecond } = this.#clock.wall();
     await this.#store.append({
       source: observation.source,
       observation: encodeStored(observation),
       readings: observation.readings.length,
-      takenMs: second * 1000 + Math.floor(nanosecond / 1_000_000),
+      ...this.#taken(observation),
       outputs: this.#outputsOf(observation),
     });
+  }
+
+  /** A time that is none yet counts from the boot, and the store makes a date of it. */
+  #taken({ time }: Observation): Pick<Append, 'takenMs' | 'boot'> {
+    const stamped = time.clock === 'gateway' && time.trust === 'untrusted';
+    const { second, nanosecond, trust } = stamped ? time : this.#clock.wall();
+    const takenMs = second * 1000 + Math.floor(nanosecond / 1_000_000);
+    return trust === 'untrusted' ? { takenMs, boot: this.#clock.boot } : { takenMs };
   }
 
   #outputsOf(observation: Observation): readonly Output[] {

@@ -60,6 +60,21 @@ export function loadCredentials(files: CredentialFiles, nowMs: number): Credenti
   };
 }
 
+/**
+ * When the youngest certificate of a chain became valid, seconds since 1970: it was this late at
+ * the least. Nothing where the file cannot be read; a connection tells why.
+ */
+export function newestNotBefore({
+  certificate,
+}: Pick<CredentialFiles, 'certificate'>): number | undefined {
+  try {
+    const chain = certificatesIn(readCertificates(certificate), certificate);
+    return Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime() / 1000));
+  } catch {
+    return undefined;
+  }
+}
+
 function readAnchors(path: string): string {
   const pem = readCertificates(path);
   checkCurves(certificatesIn(pem, path), path);

@@ -198,7 +198,7 @@ function timeOffset(base: TimeMark, own: TimeMark): bigint | undefined {
 }
 
 /** Whole seconds as an integer, else a decimal fraction without trailing zeros. */
-function writeTime(writer: Writer, label: number, nanoseconds: bigint): void {
+export function writeTime(writer: Writer, label: number, nanoseconds: bigint): void {
   writeInteger(writer, label);
   if (nanoseconds % NANO === 0n) {
     writeInteger(writer, nanoseconds / NANO);

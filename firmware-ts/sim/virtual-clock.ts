@@ -1,6 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { TimeMark } from '#reading/reading.ts';
 import type { Clock } from '#system/clock.ts';
+import type { TimeFloor } from '#system/time-floor.ts';
+import { TimeFloors, untrustedMark } from '#system/time-floor.ts';
 
 interface Timer {
   readonly dueMs: number;
@@ -11,28 +13,61 @@ export interface VirtualClockOptions {
   /** Wall time at the start, seconds since 1970; 2026-11-21T00:00:00Z unless given. */
   readonly second?: number;
   readonly trust?: TimeMark['trust'];
+  readonly boot?: string;
 }
 
 /** A clock that stands still until it is turned: years of a gateway's life pass in milliseconds. */
 export class VirtualClock implements Clock {
-  readonly #second: number;
-  readonly #trust: TimeMark['trust'];
+  boot: string;
+  /** What the wall clock says is this much more than what has passed. */
+  #wallMs: number;
+  #trust: TimeMark['trust'];
   readonly #timers = new Set<Timer>();
+  #floors = new TimeFloors(0);
   #nowMs = 0;
+  #bootedMs = 0;
 
   constructor(options: VirtualClockOptions = {}) {
-    this.#second = options.second ?? 1_795_219_200;
+    this.#wallMs = (options.second ?? 1_795_219_200) * 1000;
     this.#trust = options.trust ?? 'trusted';
+    this.boot = options.boot ?? 'boot-1';
   }
 
   monotonic(): number {
-    return this.#nowMs;
+    return this.#nowMs - this.#bootedMs;
   }
 
   wall(): TimeMark {
-    const whole = Math.floor(this.#nowMs / 1000);
-    const nanosecond = Math.round((this.#nowMs - whole * 1000) * 1_000_000);
-    return { second: this.#second + whole, nanosecond, clock: 'gateway', trust: this.#trust };
+    const wallMs = this.#wallMs + this.#nowMs;
+    const second = Math.floor(wallMs / 1000);
+    const synchronised = this.#trust === 'trusted';
+    const floored = this.#floors.trustAt(second, synchronised, this.monotonic());
+    const trust = this.#trust === 'untrusted' ? this.#trust : floored;
+    if (trust === 'untrusted') return untrustedMark(this.monotonic());
+    const nanosecond = Math.round((wallMs - second * 1000) * 1_000_000);
+    return { second, nanosecond, clock: 'gateway', trust };
+  }
+
+  believeFrom(floor: TimeFloor): void {
+    this.#floors.raise(floor, this.monotonic());
+  }
+
+  /** Sets the wall clock, as a person or a synchronisation does. */
+  set(second: number, trust: TimeMark['trust']): void {
+    this.#wallMs = second * 1000 - this.#nowMs;
+    this.#trust = trust;
+  }
+
+  /** The wall clock leaps by so much; nobody tells. */
+  step(byMs: number): void {
+    this.#wallMs += byMs;
+  }
+
+  /** The machine starts anew: monotonic time counts from here, and what files told is forgotten. */
+  reboot(boot: string): void {
+    this.boot = boot;
+    this.#bootedMs = this.#nowMs;
+    this.#floors = new TimeFloors(0);
   }
 
   after(delayMs: number, run: () => void): () => void {
@@ -43,7 +78,8 @@ export class VirtualClock implements Clock {
 
   /** When the next timer is due, in monotonic milliseconds; `undefined` while none is set. */
   get next(): number | undefined {
-    return this.#first()?.dueMs;
+    const first = this.#first();
+    return first && first.dueMs - this.#bootedMs;
   }
 
   /** Turns the clock; runs every timer that falls due, in order, also those set on the way. */

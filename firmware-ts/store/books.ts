@@ -152,6 +152,9 @@ function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'cl
       return ledger.streams(request.ask);
     case 'observations':
       return ledger.observations(request.ask);
+    case 'believe':
+      ledger.believe(request.ask.now);
+      return undefined;
     case 'counts':
       return ledger.counts();
   }

@@ -11,10 +11,11 @@ const STREAM = /^[A-Za-z0-9_-]{1,200}$/;
 
 /** Errors: `bad-append` with the field; so that nothing but the disk can fail a transaction. */
 export function assertAppend(append: Append): void {
-  const { source, observation, outputs } = append;
+  const { source, observation, outputs, boot } = append;
   assertField(NAME.test(source), 'source');
   assertCount(append.readings, 'readings');
   assertField(Number.isSafeInteger(append.takenMs), 'takenMs');
+  assertField(boot === undefined || NAME.test(boot), 'boot');
   let bytes = observation.length;
   for (const output of outputs) {
     assertField(NAME.test(output.backend), 'backend');

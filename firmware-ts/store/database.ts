@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import type { Database } from 'better-sqlite3';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
+import { forgetBoots } from './boots.ts';
 import { diskFailure, isUnusableFile } from './disk-failure.ts';
 import { Ledger } from './ledger.ts';
 import type { ThreadSetting } from './messages.ts';
@@ -56,7 +57,8 @@ export function openLedger(setting: ThreadSetting): OpenLedger {
   try {
     makeDirectory(setting.directory);
     const ledger = tryOpen(file, setting);
-    return { ledger, opening: { file, epoch: ledger.epoch } };
+    const { epoch, believedMs } = ledger;
+    return { ledger, opening: { file, epoch, ...(believedMs && { believedMs }) } };
   } catch (error) {
     const failure = diskFailure(error);
     if (!isUnusableFile(failure)) throw failure;
@@ -97,6 +99,7 @@ function tryOpen(file: string, setting: ThreadSetting): Ledger {
     if (unclean && sizeOf(file) <= CHECK_BYTES_MAX) assertSound(database);
     migrate(database, setting.newEpoch);
     repairNumbers(database);
+    forgetBoots(database);
     const { retention, outboxes, outboxRetention, now } = setting;
     const outboxOf = (backend: string) => outboxes[backend] ?? outboxRetention;
     return new Ledger(database, { shelf: retention, outboxOf }, now);

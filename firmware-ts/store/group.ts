@@ -58,16 +58,16 @@ export class Group {
   }
 
   append(append: Append): Promise<void> {
-    const { source, takenMs, readings, observation } = append;
-    const kept = this.#kept.of(source, observation.length, () => {
-      return { source, takenMs, count: 0, readings: 0 };
+    const { source, takenMs, readings, observation, boot } = append;
+    const kept = this.#kept.of(source, observation.length, boot, () => {
+      return { source, takenMs, count: 0, readings: 0, boot };
     });
     kept.head.takenMs = takenMs;
     kept.head.count += 1;
     kept.head.readings += readings;
     writeKept(kept.bytes, append);
     this.#contentBytes += observation.length;
-    for (const output of append.outputs) this.#owe(output, takenMs);
+    for (const output of append.outputs) this.#owe(output, append);
     return waiting(this.#appenders);
   }
 
@@ -115,10 +115,13 @@ export class Group {
     for (const { reject } of [...this.#appenders, ...this.#acknowledgers]) reject(reason);
   }
 
-  #owe({ backend, stream, class: of, records, recordCount, readings }: Output, takenMs: number) {
-    const { head, bytes } = this.#owed.of(`${backend}\n${stream}`, records.length, () => {
-      return { backend, stream, class: of, takenMs, count: 0, recordCount: 0, readings: 0 };
+  #owe(output: Output, { takenMs, boot }: Append): void {
+    const { backend, stream, class: of, records, recordCount, readings } = output;
+    const { head, bytes } = this.#owed.of(`${backend}\n${stream}`, records.length, boot, () => {
+      const counts = { count: 0, recordCount: 0, readings: 0 };
+      return { backend, stream, class: of, takenMs, ...counts, boot, stamps: [] };
     });
+    if (boot !== undefined) head.stamps = [...head.stamps, takenMs];
     head.count += 1;
     head.recordCount += recordCount;
     head.readings += readings;
@@ -127,8 +130,14 @@ export class Group {
   }
 }
 
+/** Of any run. Its times all count from one moment: a boot, or 1970. */
+interface RunHead {
+  readonly count: number;
+  readonly boot: string | undefined;
+}
+
 /** Runs in the order of their beginning; each name has one that still grows. */
-class Runs<Run extends { readonly count: number }> {
+class Runs<Run extends RunHead> {
   readonly all: Growing<Run>[] = [];
   readonly #growing = new Map<string, Growing<Run>>();
   readonly #countMax: number;
@@ -138,9 +147,9 @@ class Runs<Run extends { readonly count: number }> {
   }
 
   /** The run of `name` that takes `length` bytes more. */
-  of(name: string, length: number, begin: () => Head<Run>): Growing<Run> {
+  of(name: string, length: number, boot: string | undefined, begin: () => Head<Run>): Growing<Run> {
     const known = this.#growing.get(name);
-    if (known !== undefined && this.#hasRoom(known, length)) return known;
+    if (known !== undefined && this.#takes(known, length, boot)) return known;
     const run = { head: begin(), bytes: new Writer(Math.max(256, 2 * length)) };
     this.all.push(run);
     this.#growing.set(name, run);
@@ -151,10 +160,10 @@ class Runs<Run extends { readonly count: number }> {
     return this.all.map(({ head, bytes }) => ({ ...head, length: bytes.length }));
   }
 
-  #hasRoom({ head, bytes }: Growing<Run>, length: number): boolean {
-    // The head of any run has its count (`Run` says so); the mapped type hides it.
-    const { count } = head as { readonly count: number };
-    return count < this.#countMax && bytes.length + length <= RUN_BYTES_MAX;
+  #takes({ head, bytes }: Growing<Run>, length: number, boot: string | undefined): boolean {
+    // The head of any run has these (`Run` says so); the mapped type hides it.
+    const { count, boot: its } = head as RunHead;
+    return its === boot && count < this.#countMax && bytes.length + length <= RUN_BYTES_MAX;
   }
 }
 

@@ -1,12 +1,17 @@
 import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { recordsOf } from './boots.ts';
 import type { Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger, laneOf, merged } from './outbox.ts';
-import { unpack } from './packing.ts';
 import { RunningNumbers } from './running.ts';
 import { LANES } from './schema.ts';
 import { Shelf } from './shelf.ts';
-import { type FilledEntryRow, type Statements, prepareStatements } from './statements.ts';
+import {
+  type EntryRow,
+  type FilledEntryRow,
+  type Statements,
+  prepareStatements,
+} from './statements.ts';
 import type { DueEntry, Kept, NamedGap, Owed, Standing } from './store.ts';
 import type { Quarantined, Retention, StoreCounts, StreamStanding } from './store.ts';
 
@@ -56,6 +61,11 @@ export class Ledger {
 
   get epoch(): number {
     return this.#numbers.epoch;
+  }
+
+  /** The wall clock when it was last believed, milliseconds. */
+  get believedMs(): number | undefined {
+    return this.#numbers.believedMs;
   }
 
   get nextEntry(): number {
@@ -109,11 +119,18 @@ export class Ledger {
     return named;
   }
 
-  due({ name, class: of, afterId, limit }: Calls['due']['ask']): readonly DueEntry[] {
+  /** What is given out stays as it is: times that are no dates by now will be none. */
+  due({ name, class: of, afterId, limit, now }: Calls['due']['ask']): readonly DueEntry[] {
     const backend = this.#numbers.backends.get(name);
     if (backend === undefined) return [];
-    const rows = this.#statements.due.iterate(laneOf(backend, of), afterId, limit);
-    return bounded(rows, ({ size }) => size).map((row) => this.#dueOf(row));
+    const all = this.#statements.due.iterate(laneOf(backend, of), afterId, limit);
+    const rows = bounded(all, ({ size }) => size);
+    if (rows.some((row) => this.#isUndated(row))) {
+      this.#transaction(now, () => {
+        for (const row of rows) if (this.#isUndated(row)) this.#statements.leaveUndated.run(row.id);
+      });
+    }
+    return rows.map((row) => this.#dueOf(row));
   }
 
   quarantine({ backend, id, failure, now }: Calls['quarantine']['ask']): boolean {
@@ -165,6 +182,11 @@ export class Ledger {
     if (source === undefined) return [];
     const kept = this.#shelf.observations(source, afterId, limit);
     return bounded(kept, ({ observation }) => observation.length);
+  }
+
+  /** Of a boot whose times are still to become dates, the believed clock counts. */
+  believe(now: Now): void {
+    if (this.#numbers.boots.learns(now.belief)) this.#transaction(now, () => undefined);
   }
 
   counts(): StoreCounts {
@@ -223,6 +245,7 @@ export class Ledger {
     this.#stale = true;
     const result = this.#database
       .transaction(() => {
+        this.#numbers.boots.learn(now.belief);
         const answer = run();
         this.#numbers.write(this.#storeMs(now), now);
         return answer;
@@ -240,12 +263,16 @@ export class Ledger {
   }
 
   #dueOf(row: FilledEntryRow): DueEntry {
-    const { packing, size, records: bytes } = row;
-    return { ...this.#headOf(row), records: unpack({ packing, size, bytes }) };
+    return { ...this.#headOf(row), records: recordsOf(row, this.#numbers.boots) };
   }
 
-  #headOf(row: Omit<FilledEntryRow, 'records'>): Omit<DueEntry, 'records'> {
-    const { id, sequence, count, takenMs, recordCount, readings } = row;
+  #isUndated({ boot }: FilledEntryRow): boolean {
+    return boot !== null && this.#numbers.boots.correctionOf(boot) === undefined;
+  }
+
+  #headOf(row: EntryRow): Omit<DueEntry, 'records'> {
+    const { id, sequence, count, recordCount, readings } = row;
+    const takenMs = row.takenMs + (this.#numbers.boots.correctionOf(row.boot)?.offsetMs ?? 0);
     const { name: stream = '', epoch = 0 } = this.#numbers.streams.get(row.stream) ?? {};
     return { id, stream, epoch, sequence, count, takenMs, recordCount, readings };
   }

@@ -1,5 +1,6 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
+import type { TimeMark } from '#reading/reading.ts';
 import type {
   Standing,
   DueEntry,
@@ -38,7 +39,19 @@ export interface Now {
   readonly openMs: number;
   /** The wall clock, while it is believed. */
   readonly wallMs?: number;
+  /** Present with it. */
+  readonly belief?: Belief;
 }
+
+/** What the wall clock of a boot says is so much more than what has passed since then. */
+export interface Belief {
+  readonly boot: string;
+  readonly offsetMs: number;
+  readonly trust: Trust;
+}
+
+/** Of a wall clock that is believed. */
+export type Trust = Exclude<TimeMark['trust'], 'untrusted'>;
 
 /** What one transaction does; the bytes of its runs lie one after another in `bytes`. */
 export interface Batch {
@@ -59,6 +72,8 @@ export interface KeptRun {
   readonly count: number;
   readonly readings: number;
   readonly length: number;
+  /** As in `Append`. */
+  readonly boot: string | undefined;
 }
 
 /** Outputs of one stream, records after records. */
@@ -67,6 +82,9 @@ export type OwedRun = Omit<Output, 'records'> & {
   readonly takenMs: number;
   readonly count: number;
   readonly length: number;
+  /** As in `Append`; with it, `takenMs` of each. */
+  readonly boot: string | undefined;
+  readonly stamps: readonly number[];
 };
 
 /** Outputs that the disk had no room for: they take numbers, which are named as a gap. */
@@ -99,7 +117,7 @@ export interface Calls {
   /** Answers with what back-ends are owed more than before. */
   readonly commit: { readonly ask: Batch; readonly answer: OwedBy };
   readonly due: {
-    readonly ask: Page & { readonly class: DeliveryClass };
+    readonly ask: Page & { readonly class: DeliveryClass; readonly now: Now };
     readonly answer: readonly DueEntry[];
   };
   readonly quarantine: {
@@ -127,6 +145,7 @@ export interface Calls {
   };
   readonly streams: { readonly ask: string; readonly answer: readonly StreamStanding[] };
   readonly observations: { readonly ask: Page; readonly answer: readonly Kept[] };
+  readonly believe: { readonly ask: { readonly now: Now }; readonly answer: undefined };
   readonly counts: { readonly ask: undefined; readonly answer: StoreCounts };
   readonly close: { readonly ask: undefined; readonly answer: undefined };
 }

@@ -3,9 +3,10 @@ import { advanceAll } from '#contract/chain.ts';
 import type { GapReason } from '#contract/manifest.ts';
 import { formsOfRecords } from '#contract/records.ts';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { type Boots, recordsOf, stampsToBytes } from './boots.ts';
 import { Gaps, passOver } from './gaps.ts';
 import type { Acknowledged, Now, OwedRun, Skipped } from './messages.ts';
-import { pack, unpack } from './packing.ts';
+import { pack } from './packing.ts';
 import { type BackendState, type RunningNumbers, type StreamState } from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
@@ -55,6 +56,8 @@ export class OutboxLedger {
       packing,
       size,
       bytes,
+      this.#numbers.boots.idOf(run.boot),
+      run.boot === undefined ? null : stampsToBytes(run.stamps),
     );
     this.#numbers.nextEntry = id + 1;
     stream.nextSequence += run.count;
@@ -79,7 +82,7 @@ export class OutboxLedger {
       const stream = entry && this.#numbers.streams.get(entry.stream);
       if (entry === undefined || stream === undefined) continue;
       if (entry.sequence > stream.through + 1) continue; // before its turn: it stays due
-      if (entry.state === STATE.due) deliver(stream, entry);
+      if (entry.state === STATE.due) deliver(stream, entry, this.#numbers.boots);
       if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(id);
       if (!awaitReceipt) this.#forget(backend, entry);
       else this.#statements.setState.run(STATE.awaitsReceipt, id);
@@ -288,9 +291,9 @@ export function owedOf({ id, lane }: Pick<EntryRow, 'id' | 'lane'>): Owed {
 }
 
 /** Moves the stream past an entry that the broker has; one that came before changes nothing. */
-function deliver(stream: StreamState, entry: FilledEntryRow): void {
+function deliver(stream: StreamState, entry: FilledEntryRow, boots: Boots): void {
   if (entry.sequence !== stream.through + 1) return;
-  stream.chain = chainAfter(stream.chain, entry);
+  stream.chain = chainAfter(stream.chain, entry, boots);
   stream.through = entry.sequence + entry.count - 1;
   stream.changed = true;
   passOver(stream);
@@ -298,13 +301,14 @@ function deliver(stream: StreamState, entry: FilledEntryRow): void {
 
 function chainAfter(
   chain: Uint8Array | undefined,
-  { sequence, count: observations, packing, size, records }: FilledEntryRow,
+  entry: FilledEntryRow,
+  boots: Boots,
 ): Uint8Array | undefined {
   if (chain === undefined) return undefined;
   try {
-    const forms = formsOfRecords(unpack({ packing, size, bytes: records }));
-    if (forms.length !== observations) return undefined;
-    return advanceAll(sha256, chain, sequence, forms);
+    const forms = formsOfRecords(recordsOf(entry, boots));
+    if (forms.length !== entry.count) return undefined;
+    return advanceAll(sha256, chain, entry.sequence, forms);
   } catch {
     return undefined; // no SenML: it was delivered all the same, and cannot be proven
   }

@@ -1,5 +1,6 @@
 import { OperatingError } from '#bytes/failure.ts';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { Boots } from './boots.ts';
 import type { Now } from './messages.ts';
 import type { Statements, StreamRow } from './statements.ts';
 import type { Gap } from './store.ts';
@@ -58,6 +59,9 @@ export class RunningNumbers {
   /** The store's own clock (decision 0006): when the file was last written, and at which time. */
   elapsedMs: number;
   wallMs: number | undefined;
+  /** The wall clock when it was last believed. */
+  readonly believedMs: number | undefined;
+  readonly boots: Boots;
   readonly #statements: Statements;
 
   constructor(statements: Statements) {
@@ -71,6 +75,8 @@ export class RunningNumbers {
       elapsedMs: this.elapsedMs,
     } = meta);
     this.wallMs = meta.wallMs ?? undefined;
+    this.believedMs = meta.believedMs ?? undefined;
+    this.boots = new Boots(statements);
     for (const { name, ...source } of statements.sources.all()) {
       this.sources.set(name, { ...source, changed: false });
     }
@@ -150,7 +156,8 @@ export class RunningNumbers {
     this.elapsedMs = Math.max(this.elapsedMs, elapsedMs);
     this.wallMs = wallMs;
     const { nextEntry, nextObservation } = this;
-    this.#statements.setMeta.run(nextEntry, nextObservation, this.elapsedMs, wallMs ?? null);
+    const wall = wallMs ?? null;
+    this.#statements.setMeta.run(nextEntry, nextObservation, this.elapsedMs, wall, wall);
   }
 
   #readOutboxes(): void {

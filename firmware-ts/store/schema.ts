@@ -71,6 +71,7 @@ const MIGRATIONS: readonly ((newEpoch: number) => string)[] = [
   CREATE INDEX outbox_by_backend ON outbox (backend);
   `,
   (newEpoch) => [streamsOfVersion2(newEpoch), OUTBOX_OF_VERSION_2, SHELF_OF_VERSION_2].join(''),
+  () => TIMES_OF_VERSION_3,
 ];
 
 /**
@@ -166,6 +167,27 @@ const SHELF_OF_VERSION_2 = `
     FROM observation;
   DROP TABLE observation;
   CREATE INDEX kept_by_source ON kept (source);
+`;
+
+/**
+ * Rows taken while the wall clock was not believed name their boot and hold times since then; what
+ * that boot's clock turned out to be ahead by is added on reading. `stamps` are those of an entry's
+ * observations, milliseconds in eight octets each.
+ */
+const TIMES_OF_VERSION_3 = `
+  ALTER TABLE meta ADD COLUMN believed_ms INTEGER;
+  UPDATE meta SET believed_ms = wall_ms;
+  CREATE TABLE boot (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    offset_ms INTEGER,
+    trust TEXT
+  ) STRICT;
+  ALTER TABLE entry ADD COLUMN boot INTEGER REFERENCES boot (id);
+  ALTER TABLE entry ADD COLUMN stamps BLOB;
+  CREATE INDEX entry_by_boot ON entry (boot) WHERE boot IS NOT NULL;
+  ALTER TABLE kept ADD COLUMN boot INTEGER REFERENCES boot (id);
+  CREATE INDEX kept_by_boot ON kept (boot) WHERE boot IS NOT NULL;
 `;
 
 /**

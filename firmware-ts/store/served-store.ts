@@ -69,7 +69,11 @@ export class ServedStore implements Store {
     limit: number,
   ): Promise<readonly DueEntry[]> {
     this.#assertOpen();
-    return this.#caller.call('due', { ...page(backend, afterId, limit), class: of });
+    return this.#caller.call('due', {
+      ...page(backend, afterId, limit),
+      class: of,
+      now: this.#now(),
+    });
   }
 
   async quarantine(backend: string, id: number, failure: Failure): Promise<void> {
@@ -117,6 +121,11 @@ export class ServedStore implements Store {
   async observations(source: string, afterId: number, limit: number): Promise<readonly Kept[]> {
     this.#assertOpen();
     return this.#caller.call('observations', page(source, afterId, limit));
+  }
+
+  async believe(): Promise<void> {
+    this.#assertOpen();
+    await this.#caller.call('believe', { now: this.#now() });
   }
 
   async counts(): Promise<StoreCounts> {

@@ -30,7 +30,7 @@ export function settingOf(options: StoreOptions): Setting {
   const { directory, retention = RETENTION, clock = machineClock, addonFile } = options;
   assert.ok(retention.ageMs > 0 && retention.bytes > 0, 'something must be retained');
   const openedAtMs = clock.monotonic();
-  const now = (): Now => ({ openMs: clock.monotonic() - openedAtMs, ...believedWall(clock) });
+  const now = (): Now => ({ openMs: clock.monotonic() - openedAtMs, ...believed(clock) });
   const books: ThreadSetting = {
     directory,
     retention,
@@ -44,9 +44,12 @@ export function settingOf(options: StoreOptions): Setting {
   return { books, committer: { clock, now, runCountMax: options.runCountMax } };
 }
 
-function believedWall(clock: Clock): { wallMs?: number } {
+function believed(clock: Clock): Omit<Now, 'openMs'> {
   const { second, nanosecond, trust } = clock.wall();
-  return trust === 'untrusted' ? {} : { wallMs: second * 1000 + Math.floor(nanosecond / 1e6) };
+  if (trust === 'untrusted') return {};
+  const wallMs = second * 1000 + Math.floor(nanosecond / 1e6);
+  const offsetMs = Math.round(wallMs - clock.monotonic());
+  return { wallMs, belief: { boot: clock.boot, offsetMs, trust } };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { keptOf } from './boots.ts';
 import { joinedRuns, readRun } from './kept-run.ts';
 import type { KeptRun } from './messages.ts';
 import { pack, unpack } from './packing.ts';
@@ -31,7 +32,8 @@ export class Shelf {
   keep(run: KeptRun, observations: Uint8Array, storedMs: number): void {
     const source = this.#numbers.source(run.source);
     const id = this.#numbers.nextObservation;
-    this.#insert(source, { ...run, id, storedMs }, observations);
+    const boot = this.#numbers.boots.idOf(run.boot);
+    this.#insert(source, { ...run, id, storedMs, boot }, observations);
     this.#numbers.nextObservation = id + run.count;
     const loose = this.#loose.get(source) ?? { rows: 0, firstId: id };
     loose.rows += 1;
@@ -82,7 +84,8 @@ export class Shelf {
   *#observations(source: SourceState, afterId: number, limit: number): Generator<Kept> {
     let left = limit;
     const rows = this.#statements.kept.iterate({ source: source.id, after: afterId, limit });
-    for (const { id, takenMs, readings, packing, size, form } of rows) {
+    for (const { id, takenMs, readings, packing, size, form, boot } of rows) {
+      const correction = this.#numbers.boots.correctionOf(boot);
       const plain = unpack({ packing, size, bytes: form });
       const run =
         packing === PACKING.bare
@@ -92,7 +95,7 @@ export class Shelf {
         if (kept.id <= afterId) continue;
         if (left <= 0) return;
         left -= 1;
-        yield kept;
+        yield keptOf(kept, correction);
       }
     }
   }
@@ -103,7 +106,8 @@ export class Shelf {
     let together: OldRow[] = [];
     let size = 0;
     for (const row of rows) {
-      const fits = isLoose(row) && size + row.size <= SEGMENT_BYTES_MAX;
+      const fits =
+        isLoose(row) && size + row.size <= SEGMENT_BYTES_MAX && row.boot === together[0]?.boot;
       if (!fits) {
         this.#join(source, together);
         [together, size] = [[], 0];
@@ -125,18 +129,18 @@ export class Shelf {
     });
     for (const row of rows) this.#remove(source, row);
     const { id } = first;
-    const { takenMs, storedMs } = last;
+    const { takenMs, storedMs, boot } = last;
     const readings = rows.reduce((total, row) => total + row.readings, 0);
-    const segment = { id, takenMs, storedMs, count: last.id + last.count - id, readings };
+    const segment = { id, takenMs, storedMs, boot, count: last.id + last.count - id, readings };
     this.#insert(source, segment, joinedRuns(runs));
   }
 
   #insert(
     source: SourceState,
-    row: Pick<OldRow, 'id' | 'count' | 'readings' | 'takenMs' | 'storedMs'>,
+    row: Pick<OldRow, 'id' | 'count' | 'readings' | 'takenMs' | 'storedMs' | 'boot'>,
     observations: Uint8Array,
   ): void {
-    const { id, count, readings, takenMs, storedMs } = row;
+    const { id, count, readings, takenMs, storedMs, boot } = row;
     const { packing, size, bytes } = pack(observations);
     this.#statements.keep.run(
       id,
@@ -148,6 +152,7 @@ export class Shelf {
       packing,
       size,
       bytes,
+      boot,
     );
     source.bytes += bytes.length;
     source.changed = true;

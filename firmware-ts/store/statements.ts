@@ -34,6 +34,14 @@ export interface MetaRow {
   readonly nextObservation: number;
   readonly elapsedMs: number;
   readonly wallMs: number | null;
+  readonly believedMs: number | null;
+}
+
+export interface BootRow {
+  readonly id: number;
+  readonly name: string;
+  readonly offsetMs: number | null;
+  readonly trust: string | null;
 }
 
 /** An entry without its records. */
@@ -52,9 +60,12 @@ export interface EntryRow {
   readonly size: number;
   /** Octets in the file. */
   readonly bytes: number;
+  /** Of which the times count, while they are no dates. */
+  readonly boot: number | null;
 }
 
 export interface FilledEntryRow extends EntryRow {
+  readonly stamps: Uint8Array | null;
   readonly records: Uint8Array;
 }
 
@@ -78,6 +89,7 @@ export interface KeptRow {
   readonly packing: number;
   readonly size: number;
   readonly form: Uint8Array;
+  readonly boot: number | null;
 }
 
 /** A row of the local raw store, without its content. */
@@ -92,6 +104,7 @@ export interface OldRow {
   readonly packing: number;
   readonly size: number;
   readonly bytes: number;
+  readonly boot: number | null;
 }
 
 export type Statements = ReturnType<typeof prepareStatements>;
@@ -103,6 +116,7 @@ export function prepareStatements(database: Database) {
     ...preparedForOutbox(database),
     ...preparedForGaps(database),
     ...preparedForShelf(database),
+    ...preparedForTimes(database),
   };
 }
 
@@ -111,10 +125,11 @@ function preparedForNumbers(database: Database) {
   return {
     meta: database.prepare<[], MetaRow>(
       `SELECT epoch, next_entry AS nextEntry, next_observation AS nextObservation,
-         elapsed_ms AS elapsedMs, wall_ms AS wallMs FROM meta`,
+         elapsed_ms AS elapsedMs, wall_ms AS wallMs, believed_ms AS believedMs FROM meta`,
     ),
     setMeta: write(
-      'UPDATE meta SET next_entry = ?, next_observation = ?, elapsed_ms = ?, wall_ms = ?',
+      `UPDATE meta SET next_entry = ?, next_observation = ?, elapsed_ms = ?, wall_ms = ?,
+         believed_ms = coalesce(?, believed_ms)`,
     ),
     sources: database.prepare<[], SourceRow>('SELECT id, name, bytes FROM source'),
     addSource: write('INSERT INTO source (name, bytes) VALUES (?, 0)'),
@@ -150,22 +165,22 @@ function preparedForNumbers(database: Database) {
 }
 
 const ENTRY = `entry.id, lane, stream, sequence, count, taken_ms AS takenMs, stored_ms AS storedMs,
-  readings, record_count AS recordCount, state, packing, size, length(records) AS bytes`;
+  readings, record_count AS recordCount, state, packing, size, length(records) AS bytes, boot`;
 
 function preparedForOutbox(database: Database) {
   const write = (text: string): Statement => database.prepare(text);
   return {
     owe: write(
       `INSERT INTO entry (id, lane, stream, sequence, count, taken_ms, stored_ms, readings,
-         record_count, state, packing, size, records)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         record_count, state, packing, size, records, boot, stamps)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     due: database.prepare<[lane: number, afterId: number, limit: number], FilledEntryRow>(
-      `SELECT ${ENTRY}, records FROM entry
+      `SELECT ${ENTRY}, records, stamps FROM entry
        WHERE lane = ? AND state = 0 AND id > ? ORDER BY id LIMIT ?`,
     ),
     entry: database.prepare<[id: number], FilledEntryRow>(
-      `SELECT ${ENTRY}, records FROM entry WHERE id = ?`,
+      `SELECT ${ENTRY}, records, stamps FROM entry WHERE id = ?`,
     ),
     forgetEntry: write('DELETE FROM entry WHERE id = ?'),
     setState: write('UPDATE entry SET state = ? WHERE id = ?'),
@@ -221,17 +236,18 @@ function preparedForGaps(database: Database) {
 }
 
 const OLD = `id, source, count, readings, taken_ms AS takenMs, stored_ms AS storedMs, packing, size,
-  length(form) AS bytes`;
+  length(form) AS bytes, boot`;
 
 function preparedForShelf(database: Database) {
   const write = (text: string): Statement => database.prepare(text);
   return {
     keep: write(
-      `INSERT INTO kept (id, source, count, readings, taken_ms, stored_ms, packing, size, form)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO kept (id, source, count, readings, taken_ms, stored_ms, packing, size, form,
+         boot)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     kept: database.prepare<[query: { source: number; after: number; limit: number }], KeptRow>(
-      `SELECT id, taken_ms AS takenMs, readings, packing, size, form FROM kept
+      `SELECT id, taken_ms AS takenMs, readings, packing, size, form, boot FROM kept
        WHERE source = @source AND id >= coalesce(
          (SELECT max(id) FROM kept WHERE source = @source AND id <= @after + 1), 0)
        ORDER BY id LIMIT @limit + 1`,
@@ -247,5 +263,15 @@ function preparedForShelf(database: Database) {
     loose: database.prepare<[source: number, afterId: number, limit: number], OldRow>(
       `SELECT ${OLD} FROM kept WHERE source = ? AND id > ? ORDER BY id LIMIT ?`,
     ),
+  };
+}
+
+function preparedForTimes(database: Database) {
+  const write = (text: string): Statement => database.prepare(text);
+  return {
+    boots: database.prepare<[], BootRow>('SELECT id, name, offset_ms AS offsetMs, trust FROM boot'),
+    addBoot: write('INSERT INTO boot (name) VALUES (?)'),
+    setBoot: write('UPDATE boot SET offset_ms = ?, trust = ? WHERE id = ?'),
+    leaveUndated: write('UPDATE entry SET boot = NULL, stamps = NULL WHERE id = ?'),
   };
 }

@@ -18,6 +18,8 @@ export interface Store extends Outbox {
    * copied before it returns.
    */
   append(append: Append): Promise<void>;
+  /** Tells the store that the wall clock is believed now; it looks itself with other calls. */
+  believe(): Promise<void>;
   /** Calls `report` when a file is found damaged while in use; the result unsubscribes. */
   onSetAside(report: (setAside: SetAside) => void): () => void;
   /** What is kept at home of `source`, oldest first; paged like `due`. */
@@ -84,6 +86,8 @@ export interface Opening {
   readonly file: string;
   /** Numbers the lives of the sequences: streams new to this file begin in it. */
   readonly epoch: number;
+  /** The wall clock when it was last believed, milliseconds. */
+  readonly believedMs?: number;
   /** Present when the file found there could not be used. */
   readonly setAside?: SetAside;
 }
@@ -103,8 +107,13 @@ export interface Append {
   readonly observation: Uint8Array;
   /** Number of readings in the observation. */
   readonly readings: number;
-  /** Wall-clock milliseconds at which the observation was taken. */
+  /** Wall-clock milliseconds at which the observation was taken; with `boot` those since it. */
   readonly takenMs: number;
+  /**
+   * While the wall clock is not believed: the boot from which `takenMs` and the gateway's times in
+   * the observation count. They become dates when the clock of this boot is believed.
+   */
+  readonly boot?: string;
   readonly outputs: readonly Output[];
 }
 

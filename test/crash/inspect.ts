@@ -35,7 +35,8 @@ export function openHere(directory: string): OpenStore {
   });
   return {
     opening,
-    due: (name, afterId) => ledger.due({ name, afterId, limit: PAGE, class: 'measurement' }),
+    due: (name, afterId) =>
+      ledger.due({ name, afterId, limit: PAGE, class: 'measurement', now: { openMs: 0 } }),
     observations: (name, afterId) => ledger.observations({ name, afterId, limit: PAGE }),
     counts: () => ledger.counts(),
     named: (backend) => new Set(ledger.standing({ backend, now }).streams.flatMap(numbersOfGaps)),

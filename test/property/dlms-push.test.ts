@@ -124,6 +124,8 @@ function turnedClock(): Clock & { turn(delayMs: number): void } {
   let now = 0;
   let timers: { at: number; run: () => void }[] = [];
   return {
+    boot: 'boot-1',
+    believeFrom: () => undefined,
     monotonic: () => now,
     wall: () => ({
       second: 1_800_000_000 + Math.floor(now / 1000),

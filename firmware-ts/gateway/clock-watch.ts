@@ -1,0 +1,73 @@
+import { failureOf } from '#bytes/failure.ts';
+import type { Configuration } from '#config/schema.ts';
+import { newestNotBefore } from '#identity/credentials.ts';
+import type { Store } from '#store/store.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Log } from '#system/log.ts';
+
+/** So long a wall clock may have been set before anybody notices. */
+const LOOK_MS = 10_000;
+/** More than a synchronisation slews between two looks, and more than a leap second. */
+const STEP_MS = 2_000;
+
+/** What the last start left behind tells how late it is at the least. */
+export function raiseFloors(
+  clock: Clock,
+  { opening }: Pick<Store, 'opening'>,
+  { backends }: Pick<Configuration, 'backends'>,
+): void {
+  const { believedMs } = opening;
+  if (believedMs !== undefined) {
+    clock.believeFrom({ source: 'store', second: Math.floor(believedMs / 1000) });
+  }
+  for (const { identity } of backends) {
+    const second = identity && newestNotBefore(identity);
+    if (second !== undefined) clock.believeFrom({ source: 'certificate', second });
+  }
+}
+
+/**
+ * Looks at the wall clock now and then: tells the store when it is believed, and the log when that
+ * changes or the clock has stepped. Nothing else depends on it; the result ends it.
+ */
+export function watchClock(clock: Clock, store: Pick<Store, 'believe'>, log: Log): () => void {
+  let cancel = (): void => undefined;
+  let before: Look | undefined;
+  const look = (): void => {
+    const now = lookAt(clock);
+    report(before, now, log);
+    // One that the store refuses is repeated with the next look.
+    if (now.aheadMs !== undefined) store.believe().catch((error: unknown) => refused(error, log));
+    before = now;
+    cancel = clock.after(LOOK_MS, look);
+  };
+  look();
+  return () => cancel();
+}
+
+interface Look {
+  readonly trust: ReturnType<Clock['wall']>['trust'];
+  /** Wall clock minus monotonic clock; absent while the wall clock is not believed. */
+  readonly aheadMs?: number;
+}
+
+function lookAt(clock: Clock): Look {
+  const { second, nanosecond, trust } = clock.wall();
+  if (trust === 'untrusted') return { trust };
+  return { trust, aheadMs: second * 1000 + nanosecond / 1e6 - clock.monotonic() };
+}
+
+function report(before: Look | undefined, now: Look, log: Log): void {
+  if (now.trust !== before?.trust) {
+    const level = now.trust === 'untrusted' ? 'warning' : 'info';
+    log(level, 'clock.trust', { trust: now.trust, before: before?.trust });
+  }
+  if (before?.aheadMs === undefined || now.aheadMs === undefined) return;
+  const stepMs = Math.round(now.aheadMs - before.aheadMs);
+  if (Math.abs(stepMs) > STEP_MS) log('warning', 'clock.stepped', { stepMs });
+}
+
+function refused(error: unknown, log: Log): void {
+  const { code, message } = failureOf(error);
+  log('warning', 'clock.not-noted', { code, message });
+}
