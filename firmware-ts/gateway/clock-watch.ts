@@ -17,12 +17,10 @@ export function raiseFloors(
   { backends }: Pick<Configuration, 'backends'>,
 ): void {
   const { believedMs } = opening;
-  if (believedMs !== undefined) {
-    clock.believeFrom({ source: 'store', second: Math.floor(believedMs / 1000) });
-  }
+  if (believedMs !== undefined) clock.believeFrom(Math.floor(believedMs / 1000));
   for (const { identity } of backends) {
     const second = identity && newestNotBefore(identity);
-    if (second !== undefined) clock.believeFrom({ source: 'certificate', second });
+    if (second !== undefined) clock.believeFrom(second);
   }
 }
 

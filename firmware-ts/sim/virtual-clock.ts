@@ -1,7 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { TimeMark } from '#reading/reading.ts';
 import type { Clock } from '#system/clock.ts';
-import type { TimeFloor } from '#system/time-floor.ts';
 import { TimeFloors, untrustedMark } from '#system/time-floor.ts';
 
 interface Timer {
@@ -48,8 +47,8 @@ export class VirtualClock implements Clock {
     return { second, nanosecond, clock: 'gateway', trust };
   }
 
-  believeFrom(floor: TimeFloor): void {
-    this.#floors.raise(floor, this.monotonic());
+  believeFrom(second: number): void {
+    this.#floors.raise(second, this.monotonic());
   }
 
   /** Sets the wall clock, as a person or a synchronisation does. */

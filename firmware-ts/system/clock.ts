@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { TimeMark } from '#reading/reading.ts';
 import { BUILD_SECOND } from './build-time.ts';
-import type { TimeFloor } from './time-floor.ts';
 import { TimeFloors, untrustedMark } from './time-floor.ts';
 
 /** Time as a port: the machine's clock, or a virtual one that a test or a simulation turns. */
@@ -18,8 +17,8 @@ export interface Clock {
   wall(): TimeMark;
   /** Calls `run` once after `delayMs`; the returned function cancels it. */
   after(delayMs: number, run: () => void): () => void;
-  /** From now on a wall clock below the floor is not believed. */
-  believeFrom(floor: TimeFloor): void;
+  /** A file says that it is this late at the least, seconds since 1970 (`time-floor.ts`). */
+  believeFrom(second: number): void;
 }
 
 export interface MachineClockOptions {
@@ -62,7 +61,7 @@ export function openMachineClock(options: MachineClockOptions = {}): Clock {
       const timer = setTimeout(run, Math.min(delayMs, TIMER_MS_MAX));
       return () => clearTimeout(timer);
     },
-    believeFrom: (floor) => floors.raise(floor, sinceBoot()),
+    believeFrom: (second) => floors.raise(second, sinceBoot()),
   };
 }
 

@@ -1,13 +1,5 @@
 import type { TimeMark } from '#reading/reading.ts';
 
-/** It was this late at the least, and by what it is known. */
-export interface TimeFloor {
-  /** What the store saw last, or the youngest of our certificates. */
-  readonly source: 'store' | 'certificate';
-  /** Since 1970. */
-  readonly second: number;
-}
-
 /**
  * A floor from a file holds so long. It may come from a clock that had leapt ahead, or a wrong
  * certificate, and must not keep a gateway whose clock is right offline for years.
@@ -23,8 +15,8 @@ export class TimeFloors {
     this.#buildSecond = buildSecond;
   }
 
-  /** `nowMs` is of a monotonic clock. */
-  raise({ second }: TimeFloor, nowMs: number): void {
+  /** It is `second` at the least, by what a file says; `nowMs` is of a monotonic clock. */
+  raise(second: number, nowMs: number): void {
     this.#raised.push({ second, untilMs: nowMs + LAPSE_MS });
   }
 
