@@ -13,6 +13,7 @@ export const BACKEND = 'utility';
 
 /** A virtual clock whose wall may be stepped and doubted. */
 export class WallClock implements Clock {
+  readonly boot = 'boot-1';
   stepSeconds = 0;
   trust: TimeMark['trust'] = 'trusted';
   readonly #inner = new VirtualClock({ second: 1_800_000_000 });
@@ -28,6 +29,10 @@ export class WallClock implements Clock {
 
   after(delayMs: number, run: () => void): () => void {
     return this.#inner.after(delayMs, run);
+  }
+
+  believeFrom(second: number): void {
+    this.#inner.believeFrom(second);
   }
 
   run(durationMs: number): Promise<void> {

@@ -29,12 +29,14 @@ export class BootClock implements Clock {
   readonly #world: Clock;
   readonly #wall: WallClock;
   readonly #bootMs: number;
+  readonly boot: string;
   #dead = false;
 
   constructor(world: Clock, wall: WallClock) {
     this.#world = world;
     this.#wall = wall;
     this.#bootMs = world.monotonic();
+    this.boot = `boot-${this.#bootMs}`;
   }
 
   monotonic(): number {
@@ -51,6 +53,11 @@ export class BootClock implements Clock {
     return this.#world.after(Math.max(1, Math.trunc(delayMs)), () => {
       if (!this.#dead) run();
     });
+  }
+
+  /** Lives have clocks that are right or lost: no floor is needed. */
+  believeFrom(): void {
+    // Nothing to raise.
   }
 
   die(): void {
