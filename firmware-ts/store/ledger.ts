@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { recordsOf } from './boots.ts';
+import { laneOf, merged } from './lanes.ts';
 import type { Batch, Calls, Now, OwedBy, Page } from './messages.ts';
-import { OutboxLedger, laneOf, merged } from './outbox.ts';
+import { OutboxLedger } from './outbox.ts';
 import { RunningNumbers } from './running.ts';
 import { LANES } from './schema.ts';
 import { Shelf } from './shelf.ts';

@@ -5,9 +5,16 @@ import { formsOfRecords } from '#contract/records.ts';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { type Boots, recordsOf, stampsToBytes } from './boots.ts';
 import { Gaps, passOver } from './gaps.ts';
+import { laneOf, owedOf } from './lanes.ts';
 import type { Acknowledged, Now, OwedRun, Skipped } from './messages.ts';
 import { pack } from './packing.ts';
-import { type BackendState, type RunningNumbers, type StreamState } from './running.ts';
+import { forget, receive } from './receipts.ts';
+import {
+  type BackendState,
+  type RunningNumbers,
+  type StreamState,
+  countQueued,
+} from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
 import type { Standing, Owed, Receipt, StreamStanding } from './store.ts';
@@ -62,7 +69,7 @@ export class OutboxLedger {
     this.#numbers.nextEntry = id + 1;
     stream.nextSequence += run.count;
     stream.changed = true;
-    count(backend, 1, run.readings, bytes.length);
+    countQueued(backend, 1, run.readings, bytes.length);
     return owedOf({ id, lane });
   }
 
@@ -84,7 +91,7 @@ export class OutboxLedger {
       if (entry.sequence > stream.through + 1) continue; // before its turn: it stays due
       if (entry.state === STATE.due) deliver(stream, entry, this.#numbers.boots);
       if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(id);
-      if (!awaitReceipt) this.#forget(backend, entry);
+      if (!awaitReceipt) forget(this.#statements, backend, entry);
       else this.#statements.setState.run(STATE.awaitsReceipt, id);
     }
   }
@@ -117,22 +124,14 @@ export class OutboxLedger {
     const entry = backend && this.#entryOf(backend, id);
     if (backend === undefined || entry?.state !== STATE.quarantined) return false;
     this.#statements.unquarantine.run(id);
-    this.#forget(backend, entry);
+    forget(this.#statements, backend, entry);
     return true;
   }
 
   /** Forgets what the back-end holds; answers the holes, which are due again. */
   receive(name: string, receipts: readonly Receipt[]): Owed {
     const backend = this.#numbers.backends.get(name);
-    let owed: Owed = {};
-    if (backend === undefined) return owed;
-    for (const receipt of receipts) {
-      for (const stream of this.#numbers.streams.values()) {
-        if (stream.backend !== backend || stream.name !== receipt.stream) continue;
-        if (stream.epoch === receipt.epoch) owed = merged(owed, this.#receive(stream, receipt));
-      }
-    }
-    return owed;
+    return backend === undefined ? {} : receive(this.#statements, this.#numbers, backend, receipts);
   }
 
   /** Drops what is older than `horizonMs` by the store's clock. */
@@ -177,7 +176,7 @@ export class OutboxLedger {
     const stream = this.#numbers.streams.get(entry.stream);
     if (stream !== undefined) this.#name(stream, entry, reason, now);
     if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(entry.id);
-    this.#forget(backend, entry);
+    forget(this.#statements, backend, entry);
   }
 
   standing(name: string): Standing {
@@ -230,25 +229,6 @@ export class OutboxLedger {
     };
   }
 
-  #receive(stream: StreamState, { through, holes }: Receipt): Owed {
-    const { backend } = stream;
-    let [owed, afterId]: [Owed, number] = [{}, 0];
-    for (;;) {
-      const rows = this.#statements.awaiting.all(laneOf(backend, stream.class), afterId, ROWS_MAX);
-      for (const entry of rows) {
-        const last = entry.sequence + entry.count - 1;
-        if (entry.stream !== stream.id || last > through) continue;
-        if (holes.some(([first, end]) => first <= last && end >= entry.sequence)) {
-          this.#statements.setState.run(STATE.due, entry.id);
-          owed = merged(owed, owedOf(entry));
-        } else this.#forget(backend, entry);
-      }
-      const newest = rows.at(-1);
-      if (newest === undefined) return owed;
-      afterId = newest.id;
-    }
-  }
-
   /** Only what was not delivered or named before. */
   #name(stream: StreamState, entry: EntryRow, reason: GapReason, now: Now): void {
     const first = Math.max(entry.sequence, stream.through + 1);
@@ -260,34 +240,6 @@ export class OutboxLedger {
     const entry = this.#statements.entry.get(id);
     return entry !== undefined && Math.floor(entry.lane / LANES) === backend.id ? entry : undefined;
   }
-
-  #forget(backend: BackendState, { id, readings, bytes }: EntryRow): void {
-    this.#statements.forgetEntry.run(id);
-    count(backend, -1, -readings, -bytes);
-  }
-}
-
-export function laneOf({ id }: BackendState, of: DeliveryClass): number {
-  return id * LANES + DELIVERY_CLASSES.indexOf(of);
-}
-
-/** First and last id of both. */
-export function merged(one: Owed, other: Owed): Owed {
-  const all: Record<string, { firstId: number; lastId: number }> = { ...one };
-  for (const of of DELIVERY_CLASSES) {
-    const [a, b] = [one[of], other[of]];
-    if (b === undefined) continue;
-    all[of] = {
-      firstId: Math.min(a?.firstId ?? b.firstId, b.firstId),
-      lastId: Math.max(a?.lastId ?? b.lastId, b.lastId),
-    };
-  }
-  return all;
-}
-
-export function owedOf({ id, lane }: Pick<EntryRow, 'id' | 'lane'>): Owed {
-  const of = DELIVERY_CLASSES[lane % LANES];
-  return of === undefined ? {} : { [of]: { firstId: id, lastId: id } };
 }
 
 /** Moves the stream past an entry that the broker has; one that came before changes nothing. */
@@ -312,11 +264,4 @@ function chainAfter(
   } catch {
     return undefined; // no SenML: it was delivered all the same, and cannot be proven
   }
-}
-
-function count(backend: BackendState, entries: number, readings: number, bytes: number): void {
-  backend.queuedEntries += entries;
-  backend.queuedReadings += readings;
-  backend.queuedBytes += bytes;
-  backend.changed = true;
 }

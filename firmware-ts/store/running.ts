@@ -182,6 +182,19 @@ export class RunningNumbers {
   }
 }
 
+/** Adds to what waits for a back-end. */
+export function countQueued(
+  backend: BackendState,
+  entries: number,
+  readings: number,
+  bytes: number,
+): void {
+  backend.queuedEntries += entries;
+  backend.queuedReadings += readings;
+  backend.queuedBytes += bytes;
+  backend.changed = true;
+}
+
 function streamOf(row: StreamRow, backend: BackendState): StreamState {
   return {
     id: row.id,

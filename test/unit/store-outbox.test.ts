@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import Sqlite from 'better-sqlite3';
 import { OperatingError } from '#bytes/failure.ts';
-import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { Committer } from '#store/committer.ts';
 import type { HereOptions } from '#store/here.ts';
 import type { Batch } from '#store/messages.ts';
-import type { Kept, Store } from '#store/store.ts';
+import type { Kept, Owed, Store } from '#store/store.ts';
 import { BACKEND, OwingStore, chainOf, spans } from '../support/owing-store.ts';
 import { codeOf, folder, numberOf, observation } from '../support/store.ts';
 
@@ -242,6 +242,41 @@ test('with receipts all is kept until the back-end tells; holes are due again', 
   assert.deepEqual(world.named, []);
   await world.close();
 });
+
+test('receipts for many streams each release their own, lane by lane', async (context) => {
+  const world = await owing(context, { runCountMax: 1 });
+  const { epoch } = world.store.opening;
+  for (const [stream, of] of LANES_OF_STREAMS) {
+    await world.appendAll(stream, [0, 1, 2], of);
+    await world.acknowledge(await world.due(of), true);
+  }
+  const woken: Owed[] = [];
+  world.store.onDue(BACKEND, (owed) => woken.push(owed));
+  const receipts = [
+    { stream: 'a', epoch, through: 1, holes: [] },
+    { stream: 'b', epoch, through: 2, holes: [[0, 0]] },
+    { stream: 'c_alarm', epoch, through: 2, holes: [[1, 2]] },
+    { stream: 'unknown', epoch, through: 2, holes: [] },
+  ] as const;
+  await world.store.receive(BACKEND, receipts);
+  const shown = async (of: DeliveryClass): Promise<readonly string[]> =>
+    (await world.due(of)).map(({ stream, sequence }) => `${stream} ${sequence}`);
+  assert.deepEqual(await shown('measurement'), ['b 0']);
+  assert.deepEqual(await shown('alarm'), ['c_alarm 1', 'c_alarm 2']);
+  assert.deepEqual(
+    woken.map((owed) => Object.keys(owed).sort()),
+    [['alarm', 'measurement']],
+  );
+  assert.equal((await world.store.counts()).backends[BACKEND]?.queuedEntries, 7, 'a 2 and d stay');
+  await world.close();
+});
+
+const LANES_OF_STREAMS = [
+  ['a', 'measurement'],
+  ['b', 'measurement'],
+  ['c_alarm', 'alarm'],
+  ['d', 'measurement'],
+] as const;
 
 test('of many gaps the newest are listed, and none that is ahead is forgotten', async (context) => {
   const world = await owing(context, { runCountMax: 1 });
