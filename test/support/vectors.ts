@@ -23,6 +23,8 @@ export interface MeterVector {
   readonly expected?: Readonly<Record<string, unknown>>;
   readonly check?: Readonly<Record<string, unknown>>;
   readonly notes?: string;
+  /** How another implementation reads the bytes. */
+  readonly gurux_xml?: string;
 }
 
 /** Our own, which every clone has. */
