@@ -7,14 +7,17 @@ export interface Annotation {
   /** The text is a path: `secret` and `key` are for their owner alone, all but `any` must exist. */
   readonly path?: 'any' | 'readable' | 'secret' | 'key';
   /** The value as a whole has a rule in rules.ts. */
-  readonly rule?: 'source' | 'backend' | 'broker-url' | 'schedule' | 'time-zone' | 'policy-rule';
+  readonly rule?: Rule;
 }
+
+type Rule =
+  'source' | 'backend' | 'broker-url' | 'schedule' | 'time-zone' | 'policy-rule' | 'deadband';
 
 export type NameKind = 'source' | 'backend';
 
 /** The part of JSON Schema that schema.ts uses, and the checker and editors understand. */
 export interface JsonSchema {
-  readonly type?: 'object' | 'array' | 'string' | 'integer';
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number';
   readonly title?: string;
   readonly description?: string;
   readonly default?: unknown;

@@ -3,7 +3,7 @@ import type { JsonSchema } from './annotation.ts';
 import { quoted } from './quoted.ts';
 import { mark, refuse, refuseChoice, refuseType, type Spot, type Walk } from './walk.ts';
 
-/** A text, a whole number or one of a few words. */
+/** A text, a number or one of a few words. */
 export function checkScalar(walk: Walk, spot: Spot): unknown {
   const { schema, node, at } = spot;
   const value: unknown = isScalar(node) ? node.value : undefined;
@@ -13,7 +13,9 @@ export function checkScalar(walk: Walk, spot: Spot): unknown {
     const known = text !== undefined && choices.includes(text);
     return known ? text : refuseChoice(walk, spot, choices, text ?? value);
   }
-  if (schema.type === 'integer') return checkInteger(walk, spot, value);
+  if (schema.type === 'integer' || schema.type === 'number') {
+    return checkNumber(walk, spot, schema.type, value);
+  }
   if (typeof value !== 'string') return refuseType(walk, spot, 'string');
   if (fits(schema, value)) {
     mark(walk, spot, value, () => at);
@@ -33,10 +35,9 @@ function wordOf(node: Node): string | undefined {
   return typeof node.value === 'number' ? node.source : undefined;
 }
 
-function checkInteger(walk: Walk, spot: Spot, value: unknown): unknown {
-  if (typeof value !== 'number' || !Number.isInteger(value)) {
-    return refuseType(walk, spot, 'integer');
-  }
+function checkNumber(walk: Walk, spot: Spot, type: 'integer' | 'number', value: unknown): unknown {
+  const fitting = type === 'integer' ? Number.isInteger(value) : Number.isFinite(value);
+  if (typeof value !== 'number' || !fitting) return refuseType(walk, spot, type);
   const { minimum = -Infinity, maximum = Infinity } = spot.schema;
   if (value >= minimum && value <= maximum) return value;
   return refuse(walk, spot, {

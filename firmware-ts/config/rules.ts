@@ -12,6 +12,7 @@ import { nearest } from './nearest.ts';
 import type { Finding, ProblemCode } from './problem.ts';
 import { quoted } from './quoted.ts';
 import type { BackendConfiguration, PolicyRuleConfiguration } from './schema.ts';
+import type { DeadbandConfiguration } from './schema-policy.ts';
 import type { SourceConfiguration } from './schema.ts';
 import type { Mark } from './walk.ts';
 
@@ -31,6 +32,7 @@ function judgeMark(mark: Mark, file: string): readonly Finding[] {
   if (rule === 'backend') return judgeBackend(mark, mark.value as BackendConfiguration);
   if (rule === 'broker-url') return judgeBrokerUrl(mark, String(mark.value));
   if (rule === 'schedule') return judgeSchedule(mark, mark.value as ScheduleOptions);
+  if (rule === 'deadband') return judgeDeadband(mark, mark.value as DeadbandConfiguration);
   return rule === 'time-zone' ? judgeTimeZone(mark, String(mark.value)) : [];
 }
 
@@ -130,6 +132,13 @@ function judgeSource(mark: Mark, source: SourceConfiguration): Finding[] {
       hint,
     },
   ];
+}
+
+function judgeDeadband(mark: Mark, { absolute, percent }: DeadbandConfiguration): Finding[] {
+  if (absolute !== undefined || percent !== undefined) return [];
+  const place = { path: `${mark.path}.absolute`, at: mark.at };
+  const hint = 'add absolute: NUMBER in the unit of the reading, or percent: NUMBER';
+  return [{ code: 'missing-key', ...place, message: 'a deadband needs a band', hint }];
 }
 
 function judgeTimeZone({ path, at }: Mark, name: string): Finding[] {

@@ -1,11 +1,11 @@
 import Type, { type Static } from 'typebox';
-import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
-import { PATTERN_LENGTH_MAX, RULES_MAX } from '#policy/policy.ts';
+import { RULES_MAX } from '#policy/rule.ts';
 import { SILENT_MS as DLMS_SILENT_MS } from '#protocol/dlms/push.ts';
 import { SILENT_MS as P1_SILENT_MS } from '#protocol/p1/connection.ts';
-import { NAME } from '#reading/senml-names.ts';
 import { OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
 import type { Annotation } from './annotation.ts';
+import { NAMED, SOURCES_MAX, annotated, closed, name } from './schema-parts.ts';
+import { PolicyRule, type PolicyRuleConfiguration } from './schema-policy.ts';
 
 /**
  * The configuration as a JSON Schema and, from the same table, as a type. It describes what the
@@ -13,21 +13,10 @@ import type { Annotation } from './annotation.ts';
  * out. What JSON Schema cannot say (a file that must exist, a name that must be known) stands in
  * `x-normd` beside the property, see annotation.ts.
  */
-const SOURCES_MAX = 256; // loops and sockets of one small gateway
 const BACKENDS_MAX = 16; // each has a session, a queue and a share of the disk
 const BROKERS_MAX = 4; // all are tried within five minutes of a death, each for half a minute
 const PEERS_MAX = 256;
 
-const annotated = (annotation: Annotation): { 'x-normd': Annotation } => ({
-  'x-normd': annotation,
-});
-const closed = { additionalProperties: false } as const;
-
-const NAMED = {
-  pattern: NAME,
-  description: '1 to 64 letters, digits, _ or -, the first a letter or digit',
-} as const;
-const name = (annotation: Annotation) => Type.String({ ...NAMED, ...annotated(annotation) });
 const path = (kind: NonNullable<Annotation['path']>, options: { default?: string } = {}) =>
   Type.String({
     minLength: 1,
@@ -266,34 +255,6 @@ const Backend = Type.Object(
   },
   { ...closed, ...annotated({ rule: 'backend' }) },
 );
-const PolicyRule = Type.Object(
-  {
-    to: name({ refers: 'backend' }),
-    purpose: Type.String({
-      ...NAMED,
-      description: `why it may leave: ${NAMED.description}`,
-    }),
-    sources: Type.Array(name({ refers: 'source' }), {
-      minItems: 1,
-      maxItems: SOURCES_MAX,
-      description: 'names of sources',
-    }),
-    objects: Type.Array(
-      Type.String({
-        pattern: `^[^\\s]{1,${PATTERN_LENGTH_MAX}}$`,
-        description: "an object, with * for any text: '1-0:1.8.*'",
-      }),
-      { minItems: 1, maxItems: 1024, description: "objects, with * for any text: '1-0:1.8.*'" },
-    ),
-    class: Type.Enum([...DELIVERY_CLASSES], {
-      default: 'measurement',
-      description:
-        'how urgent it is; command and alarm go before all else, bulk when nothing waits',
-    }),
-  },
-  { ...closed, ...annotated({ rule: 'policy-rule' }) },
-);
-
 export const ConfigurationSchema = Type.Object(
   {
     gateway: Type.String({
@@ -344,4 +305,4 @@ export type Configuration = Static<typeof ConfigurationSchema>;
 export type SourceConfiguration = Static<typeof Source>;
 export type LinkConfiguration = Static<typeof Link>;
 export type BackendConfiguration = Static<typeof Backend>;
-export type PolicyRuleConfiguration = Static<typeof PolicyRule>;
+export type { PolicyRuleConfiguration };

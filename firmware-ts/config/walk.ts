@@ -71,6 +71,7 @@ const WORDS = {
   array: 'a list (lines that begin with -)',
   string: 'a text',
   integer: 'a whole number',
+  number: 'a number',
 } as const;
 
 export function refuseType(walk: Walk, spot: Spot, type: keyof typeof WORDS): typeof REFUSED {

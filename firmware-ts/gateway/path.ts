@@ -71,6 +71,7 @@ export class ReadingPath {
 
   /** A full disk refuses every frame of every source: that is told once a minute. */
   #refused(source: string, { code, message }: Failure): void {
+    this.#policy.forget(source);
     this.#watch.refused(code);
     const quiet = this.#throttle.quietSince(`${source} ${code}`);
     if (quiet === undefined) return;
@@ -104,7 +105,8 @@ export class ReadingPath {
   }
 
   #outputsOf(observation: Observation): readonly Output[] {
-    return this.#policy(observation).map((projection) => ({
+    const projections = this.#policy.project(observation, this.#clock.monotonic());
+    return projections.map((projection) => ({
       backend: projection.backend,
       stream: projection.stream,
       class: projection.class,

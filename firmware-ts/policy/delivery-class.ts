@@ -6,3 +6,8 @@
 export const DELIVERY_CLASSES = ['command', 'alarm', 'measurement', 'bulk'] as const;
 
 export type DeliveryClass = (typeof DELIVERY_CLASSES)[number];
+
+/** Of these nothing is held back, neither to travel together nor for being near the last value. */
+export function isUrgent(of: DeliveryClass): boolean {
+  return of === 'command' || of === 'alarm';
+}

@@ -1,22 +1,8 @@
-import { OperatingError } from '#bytes/failure.ts';
 import type { Observation, Reading } from '#reading/reading.ts';
-import { DELIVERY_CLASSES, type DeliveryClass } from './delivery-class.ts';
-
-/**
- * What may leave the house: `objects` of `sources` may go to the back-end `to`, for `purpose`.
- * What no rule names stays at home.
- */
-export interface Rule {
-  readonly to: string;
-  /** Why it leaves, in words for the customer and for the record. */
-  readonly purpose: string;
-  /** Names of sources; `*` for all of them. */
-  readonly sources: readonly string[];
-  /** OBIS codes or channels, in which `*` stands for any characters: `1-0:1.8.*`. */
-  readonly objects: readonly string[];
-  /** How urgent it is; `measurement` unless said. */
-  readonly class?: DeliveryClass;
-}
+import { type Band, LastSent, bandOf } from './deadband.ts';
+import { DELIVERY_CLASSES, type DeliveryClass, isUrgent } from './delivery-class.ts';
+import { patternTest } from './pattern.ts';
+import { type Rule, assertRules } from './rule.ts';
 
 /** What one back-end gets of one observation. */
 export interface Projection {
@@ -27,28 +13,37 @@ export interface Projection {
   readonly observation: Observation;
 }
 
-export type Policy = (observation: Observation) => readonly Projection[];
-
-/** A house has tens of rules. */
-export const RULES_MAX = 1024;
-/** OBIS codes have some 20 characters, a PMU's channels up to 255 (CFG-3) and what is added. */
-export const PATTERN_LENGTH_MAX = 300;
+export interface Policy {
+  /** What leaves of what arrived at `atMs`, monotonic; deadbands remember it as sent. */
+  project(observation: Observation, atMs: number): readonly Projection[];
+  /** Something that was projected of this source was not kept: its next readings all pass. */
+  forget(source: string): void;
+}
 
 /** Objects met before, so that a pattern is matched once and not fifty times a second. */
 const DECIDED_MAX = 10_000;
 
 /**
  * A policy of these rules, for these back-ends. Several rules for one back-end add up: a reading
- * goes once, in the most urgent class that names it. Order and content of the readings stay.
- * Errors: `bad-policy` with the field, e.g. `rules[2].to`.
+ * goes once, in the most urgent class that names it, and a deadband holds it back only if each
+ * rule that names it has one that does. What is urgent is never held back. Order and content of
+ * the readings stay. Errors: `bad-policy` with the field, e.g. `rules[2].to`.
  */
 export function policyOf(rules: readonly Rule[], backends: readonly string[]): Policy {
   assertRules(rules, backends);
-  const recipients = [...new Set(rules.map(({ to }) => to))].map((backend) => {
-    return { backend, classOf: decider(rules.filter(({ to }) => to === backend)) };
+  const recipients = [...new Set(rules.map(({ to }) => to))].map((to) => {
+    return new Recipient(
+      to,
+      rules.filter((rule) => rule.to === to),
+    );
   });
-  return (observation) =>
-    recipients.flatMap(({ backend, classOf }) => projections(backend, observation, classOf));
+  return {
+    project: (observation, atMs) =>
+      recipients.flatMap((recipient) => recipient.project(observation, atMs)),
+    forget(source) {
+      for (const recipient of recipients) recipient.forget(source);
+    },
+  };
 }
 
 /** The outgoing stream of a source in a class; most have but one, which has the source's name. */
@@ -56,93 +51,99 @@ export function streamOf(source: string, of: DeliveryClass): string {
   return of === 'measurement' ? source : `${source}_${of}`;
 }
 
-type ClassOf = (source: string, object: string) => DeliveryClass | undefined;
+class Recipient {
+  readonly #backend: string;
+  readonly #decide: (source: string, object: string) => Decision | undefined;
+  readonly #lastSent = new LastSent();
 
-function projections(
-  backend: string,
-  observation: Observation,
-  classOf: ClassOf,
-): readonly Projection[] {
-  const { source } = observation;
-  const byClass = new Map<DeliveryClass, Reading[]>();
-  for (const reading of observation.readings) {
-    const of = classOf(source, reading.object);
-    if (of === undefined) continue;
-    const others = byClass.get(of);
-    if (others === undefined) byClass.set(of, [reading]);
-    else others.push(reading);
+  constructor(backend: string, rules: readonly Rule[]) {
+    this.#backend = backend;
+    this.#decide = decider(rules);
   }
-  return [...byClass].map(([of, readings]) => {
-    return {
-      backend,
-      class: of,
-      stream: streamOf(source, of),
-      observation: { ...observation, readings },
-    };
-  });
+
+  project(observation: Observation, atMs: number): readonly Projection[] {
+    const { source } = observation;
+    const byClass = new Map<DeliveryClass, Reading[]>();
+    for (const reading of observation.readings) {
+      const decision = this.#decide(source, reading.object);
+      if (decision === undefined) continue;
+      const { class: of, bands } = decision;
+      const passes =
+        bands === undefined || this.#lastSent.mustSend(observation, reading, bands, atMs);
+      if (!passes) continue;
+      const others = byClass.get(of);
+      if (others === undefined) byClass.set(of, [reading]);
+      else others.push(reading);
+    }
+    return [...byClass].map(([of, readings]) => {
+      const stream = streamOf(source, of);
+      return {
+        backend: this.#backend,
+        class: of,
+        stream,
+        observation: { ...observation, readings },
+      };
+    });
+  }
+
+  forget(source: string): void {
+    this.#lastSent.forget(source);
+  }
 }
 
-function decider(rules: readonly Rule[]): ClassOf {
+/** What is done with an object of a source. */
+interface Decision {
+  readonly class: DeliveryClass;
+  /** Absent where all passes. */
+  readonly bands?: readonly Band[];
+}
+
+interface Matcher {
+  readonly class: DeliveryClass;
+  readonly names: (source: string, object: string) => boolean;
+  readonly bandOf: (object: string) => Band | undefined;
+}
+
+function decider(rules: readonly Rule[]): (source: string, object: string) => Decision | undefined {
   const matchers = DELIVERY_CLASSES.flatMap((of) =>
-    rules
-      .filter((rule) => (rule.class ?? 'measurement') === of)
-      .map(({ sources, objects }) => ({ of, sources, objects: objects.map(glob) })),
+    rules.filter((rule) => (rule.class ?? 'measurement') === of).map(matcherOf),
   );
-  const decided = new Map<string, DeliveryClass | undefined>();
+  const decided = new Map<string, Decision | undefined>();
   return (source, object) => {
     const key = `${source}\n${object}`;
     if (decided.has(key)) return decided.get(key);
-    const first = matchers.find(
-      ({ sources, objects }) =>
-        (sources.includes('*') || sources.includes(source)) && objects.some((test) => test(object)),
+    const decision = decisionOf(
+      matchers.filter(({ names }) => names(source, object)),
+      object,
     );
     if (decided.size >= DECIDED_MAX) decided.clear();
-    decided.set(key, first?.of);
-    return first?.of;
+    decided.set(key, decision);
+    return decision;
   };
 }
 
-/** Matches in linear time, whatever a device calls its channels. */
-function glob(pattern: string): (text: string) => boolean {
-  const [prefix = '', ...rest] = pattern.split('*');
-  const suffix = rest.pop();
-  if (suffix === undefined) return (text) => text === pattern;
-  return (text) => {
-    if (!text.startsWith(prefix) || !text.endsWith(suffix)) return false;
-    let at = prefix.length;
-    for (const part of rest) {
-      const found = text.indexOf(part, at);
-      if (found < 0) return false;
-      at = found + part.length;
-    }
-    return at <= text.length - suffix.length;
+/** Of the rules that name `object`, the most urgent first. */
+function decisionOf(naming: readonly Matcher[], object: string): Decision | undefined {
+  const [first] = naming;
+  if (first === undefined) return undefined;
+  const bands = naming
+    .map((matcher) => matcher.bandOf(object))
+    .filter((band) => band !== undefined);
+  const free = isUrgent(first.class) || bands.length < naming.length;
+  return { class: first.class, ...(free ? {} : { bands }) };
+}
+
+function matcherOf(rule: Rule): Matcher {
+  const tests = rule.objects.map(patternTest);
+  const anySource = rule.sources.includes('*');
+  const deadbands = (rule.deadband ?? []).map((deadband) => {
+    return { tests: deadband.objects.map(patternTest), band: bandOf(deadband) };
+  });
+  return {
+    class: rule.class ?? 'measurement',
+    names: (source, object) =>
+      (anySource || rule.sources.includes(source)) && tests.some((test) => test(object)),
+    bandOf: (object) =>
+      deadbands.find((deadband) => deadband.tests.some((test) => test(object)))?.band,
   };
-}
-
-function assertRules(rules: readonly Rule[], backends: readonly string[]): void {
-  if (rules.length > RULES_MAX) refuse('rules', `more than ${RULES_MAX} rules`);
-  for (const [index, rule] of rules.entries()) {
-    const place = `rules[${index}]`;
-    if (!backends.includes(rule.to)) {
-      const known = backends.length === 0 ? 'none is configured' : `known: ${backends.join(', ')}`;
-      refuse(`${place}.to`, `there is no back-end ${JSON.stringify(rule.to)} (${known})`);
-    }
-    if (rule.purpose.trim() === '') refuse(`${place}.purpose`, 'a rule needs a purpose');
-    assertPatterns(rule.sources, `${place}.sources`);
-    assertPatterns(rule.objects, `${place}.objects`);
-  }
-}
-
-function assertPatterns(patterns: readonly string[], field: string): void {
-  if (patterns.length === 0) refuse(field, 'the list is empty, so that the rule allows nothing');
-  for (const pattern of patterns) {
-    if (pattern === '') refuse(field, 'an empty pattern matches nothing');
-    if (pattern.length > PATTERN_LENGTH_MAX) {
-      refuse(field, `a pattern is longer than ${PATTERN_LENGTH_MAX} characters`);
-    }
-  }
-}
-
-function refuse(field: string, message: string): never {
-  throw new OperatingError('bad-policy', `${field}: ${message}`, { field });
 }

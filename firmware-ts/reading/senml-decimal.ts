@@ -2,7 +2,7 @@ import type { FailurePlace } from '#bytes/failure.ts';
 import { OperatingError } from '#bytes/failure.ts';
 
 /** Beyond any meter's scaler and any float's shortest form; keeps sums and texts small. */
-const EXPONENT_MAX = 400;
+export const EXPONENT_MAX = 400;
 
 /** An exact decimal number, `mantissa × 10^exponent`. */
 export class Decimal {
@@ -42,6 +42,23 @@ export class Decimal {
   plus(other: Decimal): Decimal {
     const exponent = Math.min(this.exponent, other.exponent);
     return new Decimal(this.#at(exponent) + other.#at(exponent), exponent);
+  }
+
+  minus(other: Decimal): Decimal {
+    return this.plus(new Decimal(-other.mantissa, other.exponent));
+  }
+
+  times(other: Decimal): Decimal {
+    return new Decimal(this.mantissa * other.mantissa, this.exponent + other.exponent);
+  }
+
+  /** Without its sign. */
+  magnitude(): Decimal {
+    return this.mantissa < 0n ? new Decimal(-this.mantissa, this.exponent) : this;
+  }
+
+  atMost(other: Decimal): boolean {
+    return this.minus(other).mantissa <= 0n;
   }
 
   /** Whole units of 10^exponent, rounded down: `floor(-9)` of seconds are nanoseconds. */

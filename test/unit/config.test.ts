@@ -8,7 +8,9 @@ import { parse, stringify } from 'yaml';
 import { editorSchema } from '#config/json-schema.ts';
 import { parseConfiguration } from '#config/load.ts';
 import type { Problem, ProblemCode } from '#config/problem.ts';
-import { PATTERN_LENGTH_MAX, RULES_MAX, policyOf } from '#policy/policy.ts';
+import { PATTERN_LENGTH_MAX } from '#policy/pattern.ts';
+import { policyOf } from '#policy/policy.ts';
+import { DEADBANDS_MAX, RULES_MAX } from '#policy/rule.ts';
 import { isLoopback } from '#system/loopback.ts';
 import { targetOf } from '#uplink/target.ts';
 import {
@@ -72,6 +74,38 @@ test('an outbox has bounds, and a rule a class, whether the file names them or n
   const alarm = parseConfiguration(GOOD.replace("objects: ['*']", '$&, class: alarm'), FILE);
   assert.ok('configuration' in alarm);
   assert.equal(alarm.configuration.policy[0]?.class, 'alarm');
+});
+
+test('a deadband has a band, a longest silence, and policy takes it as it was written', () => {
+  const withDeadband = (...deadbands: string[]): string =>
+    GOOD.replace("objects: ['*']", `$&, deadband: [${deadbands.join(', ')}]`);
+  const band = "{ objects: ['*/frequency'], absolute: 0.1, percent: 5 }";
+  const loaded = parseConfiguration(withDeadband(band), FILE);
+  assert.ok('configuration' in loaded);
+  const { policy } = loaded.configuration;
+  assert.deepEqual(policy[0]?.deadband, [
+    { objects: ['*/frequency'], absolute: 0.1, percent: 5, maxSeconds: 900 },
+  ]);
+  const most = parseConfiguration(
+    withDeadband(...Array.from({ length: DEADBANDS_MAX }, () => band)),
+    FILE,
+  );
+  assert.ok('configuration' in most);
+  policyOf(most.configuration.policy, ['lan']);
+  const place = 'policy[0].deadband[0]';
+  for (const [deadband, expected] of [
+    ["{ objects: ['*'] }", `missing-key 9 ${place}.absolute`],
+    ["{ objects: ['*'], absolute: -0.1 }", `out-of-range 9 ${place}.absolute`],
+    ["{ objects: ['*'], percent: 100.5 }", `out-of-range 9 ${place}.percent`],
+    ["{ objects: ['*'], absolute: .nan }", `wrong-type 9 ${place}.absolute`],
+    ["{ objects: ['*'], absolute: .inf }", `wrong-type 9 ${place}.absolute`],
+    ["{ objects: ['*'], absolute: much }", `wrong-type 9 ${place}.absolute`],
+    ["{ objects: ['*'], absolute: 1, maxSeconds: 0 }", `out-of-range 9 ${place}.maxSeconds`],
+    ["{ objects: ['*'], absolute: 1, maxSeconds: 0.5 }", `wrong-type 9 ${place}.maxSeconds`],
+    ['{ objects: [], absolute: 1 }', `out-of-range 9 ${place}.objects`],
+  ] as const) {
+    assert.deepEqual(briefs(withDeadband(deadband)), [expected]);
+  }
 });
 
 test('a replay may be held to the port of its device', () => {

@@ -93,6 +93,33 @@ test('what is taken is stored, owed as policy says, and told when refused', asyn
   assert.deepEqual(lines, ['error store.refused'], 'told once, not five times');
 });
 
+test('what a deadband holds back is stored, and not owed', async (context) => {
+  const directory = await mkdtemp(join(tmpdir(), 'normd-deadband-'));
+  context.after(() => rm(directory, { recursive: true }));
+  const clock = new VirtualClock();
+  const store = await openStore({ directory });
+  context.after(() => store.close());
+  const deadband = [{ objects: ['*'], absolute: 5, maxSeconds: 60 }];
+  const rules = [{ to: 'utility', purpose: 'p', sources: ['meter'], objects: ['*'], deadband }];
+  const log = (): void => undefined;
+  const watch = new StoreWatch({ clock, log, freeBytes: () => 0 });
+  const path = new ReadingPath(store, policyOf(rules, ['utility']), { clock, log }, watch);
+  const owed = async (raw = 1n): Promise<number> => {
+    path.take(observation(['1-0:32.7.0*255'], raw));
+    const isOpen = ({ taken, stored, refused } = path.counts('meter')) => taken > stored + refused;
+    while (isOpen()) await store.counts();
+    return (await store.counts()).backends['utility']?.queuedReadings ?? 0;
+  };
+  assert.deepEqual([await owed(), await owed()], [1, 1]);
+  clock.advance(60_000);
+  assert.equal(await owed(), 2, 'the longest silence is over');
+  assert.equal(await owed(2n ** 70n), 2, 'the store refuses what it cannot hold');
+  assert.equal(await owed(), 3, 'so that the next one is not held back');
+  assert.equal(await owed(), 3);
+  const { taken, stored, refused } = path.counts('meter');
+  assert.deepEqual({ taken, stored, refused }, { taken: 6, stored: 5, refused: 1 });
+});
+
 /** A store that tells what the test makes it tell. */
 function toldBy(setAside?: SetAside) {
   const gaps: ((gap: NamedGap) => void)[] = [];
