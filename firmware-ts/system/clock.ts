@@ -21,6 +21,12 @@ export interface Clock {
   believeFrom(second: number): void;
 }
 
+/** Milliseconds since 1970 by the wall clock; those since the boot while that is not believed. */
+export function wallMs(clock: Pick<Clock, 'wall'>): number {
+  const { second, nanosecond } = clock.wall();
+  return second * 1000 + nanosecond / 1e6;
+}
+
 export interface MachineClockOptions {
   /** Seconds since 1970; the build's moment unless given. */
   readonly buildSecond?: number;

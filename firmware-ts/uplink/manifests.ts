@@ -2,7 +2,7 @@ import { toHex } from '#bytes/hex.ts';
 import { failureOf } from '#bytes/failure.ts';
 import { encodeManifest, MANIFEST_BYTES_MAX, type StreamState } from '#contract/manifest.ts';
 import type { Store, StreamStanding } from '#store/store.ts';
-import type { Clock } from '#system/clock.ts';
+import { wallMs, type Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
 import type { Message, Session } from './session.ts';
 
@@ -50,8 +50,7 @@ export class Manifests {
     const { store, backend, gateway, topic, clock, log } = this.#parts;
     try {
       const { number, streams } = await store.standing(backend);
-      const { second, nanosecond } = clock.wall();
-      const at = isoOf(second * 1000 + nanosecond / 1e6);
+      const at = isoOf(wallMs(clock));
       const gapsOmitted = streams.reduce((sum, stream) => sum + stream.gapsOmitted, 0);
       const told = { gateway, at, number, streams: streams.map(stateOf) };
       const manifest = {

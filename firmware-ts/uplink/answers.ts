@@ -1,0 +1,118 @@
+import { failureOf, type Failure } from '#bytes/failure.ts';
+import type { DueEntry } from '#store/store.ts';
+import { wallMs } from '#system/clock.ts';
+import type { DeliveryParts, Stage } from './delivery-parts.ts';
+import type { DueReader } from './due-reader.ts';
+import type { Lane, Outgoing } from './lane.ts';
+import { observationsIn } from './packet.ts';
+import { verdictOnRefusal } from './quarantine-rule.ts';
+import { Retries } from './retries.ts';
+import type { Refused } from './send-queue.ts';
+import type { Flight, Hearing } from './sender.ts';
+
+/** Entries of other streams may stand between those of a pack; what is not found goes later. */
+const PAGE_SHARE = 4;
+
+export interface AnswersPorts {
+  readonly stage: Stage;
+  readonly reader: DueReader;
+  /** Whether an entry is being tried, about which `hangUps` hears when all of it is answered. */
+  readonly trying: () => boolean;
+  readonly send: (lane: Lane, outgoing: Outgoing) => void;
+  /** Something may be sent. */
+  readonly ready: () => void;
+  /** What asks again after a refusal is at most so large. */
+  readonly pieceBytesMax: number;
+}
+
+/** What follows from the broker's answers: acknowledgement, waiting, dividing or quarantine. */
+export class Answers implements Hearing {
+  readonly #parts: DeliveryParts;
+  readonly #ports: AnswersPorts;
+  readonly #retries: Retries;
+
+  constructor(parts: DeliveryParts, ports: AnswersPorts) {
+    this.#parts = parts;
+    this.#ports = ports;
+    this.#retries = new Retries(parts, (lane, stream, id) => this.#probe(lane, stream, id));
+  }
+
+  answered(flight: Flight, refusal: Failure | undefined): void {
+    const { lane, pack } = flight;
+    if (!this.#ports.trying()) this.#parts.hangUps.answered(pack.entries.map(({ id }) => id));
+    if (refusal !== undefined) {
+      this.refused(flight, refusal);
+      return;
+    }
+    const refused = lane.queue.refusals.get(pack.stream);
+    const [{ id, partial }] = pack.entries;
+    const entries = lane.queue.delivered(pack);
+    if (entries.length > 0) this.#acknowledge(entries);
+    if (refused?.id === id) this.#resume(lane, pack.stream, partial === true ? id - 1 : id);
+  }
+
+  refused(flight: Flight, failure: Failure): void {
+    const { lane, pack } = flight;
+    this.#parts.tally.refused(failure);
+    const refused = lane.queue.refused(pack, failure);
+    if (refused === undefined) return;
+    const verdict = verdictOnRefusal(failure.code, observationsIn(pack));
+    if (verdict === 'wait') this.#retries.later(lane, pack.stream, refused);
+    else if (verdict === 'alone') void this.#divide(flight);
+    else void this.#quarantine(lane, pack.stream, refused);
+  }
+
+  end(): void {
+    this.#retries.end();
+  }
+
+  #acknowledge(entries: readonly DueEntry[]): void {
+    const nowMs = wallMs(this.#parts.clock);
+    this.#parts.tally.acknowledged(entries, nowMs);
+    this.#parts.manifests.change();
+    this.#parts.traffic.look(nowMs);
+    this.#parts.acknowledger.add(entries.map(({ id }) => id));
+  }
+
+  /** Sets the entry aside; what follows it in its stream goes on. */
+  async #quarantine(lane: Lane, stream: string, { id, failure }: Refused): Promise<void> {
+    const { store, backend, log, session } = this.#parts;
+    try {
+      await store.quarantine(backend, id, failure);
+      const { code, message } = failure;
+      log('warning', 'uplink.quarantined', { backend, stream, id, code, message });
+      this.#resume(lane, stream, id);
+      this.#ports.ready();
+    } catch (error) {
+      session.abort(failureOf(error));
+    }
+  }
+
+  /** Sends what the pack held again, each observation alone. */
+  async #divide({ lane, pack: { stream, entries } }: Flight): Promise<void> {
+    const [{ id: firstId }] = entries;
+    const lastId = entries.at(-1)?.id ?? firstId;
+    const due = await this.#ports.reader.from(lane.of, firstId, entries.length * PAGE_SHARE);
+    if (this.#ports.stage.over) return;
+    const again = due.filter((entry) => entry.stream === stream && entry.id <= lastId);
+    if (again.length === 0) this.#resume(lane, stream, firstId - 1);
+    else lane.alone(again);
+    this.#ports.ready();
+  }
+
+  /** Sends the refused entry again, alone; the rest of its stream waits for the answer. */
+  async #probe(lane: Lane, stream: string, id: number): Promise<void> {
+    const { reader, stage, send, ready, pieceBytesMax } = this.#ports;
+    const entry = await reader.entry(lane.of, id);
+    if (stage.over || stage.stopping) return;
+    if (entry !== undefined)
+      send(lane, { kind: 'up', pack: lane.queue.probe(entry, pieceBytesMax) });
+    else this.#resume(lane, stream, id - 1); // gone meanwhile: what follows may go
+    ready();
+  }
+
+  #resume(lane: Lane, stream: string, throughId: number): void {
+    this.#retries.forget(stream);
+    lane.resume(stream, throughId);
+  }
+}

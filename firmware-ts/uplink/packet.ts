@@ -1,0 +1,41 @@
+import { failureOf, type Failure } from '#bytes/failure.ts';
+import { encodePack } from '#reading/senml.ts';
+import type { Outgoing } from './lane.ts';
+import type { Pack } from './pack.ts';
+import type { Message } from './session.ts';
+import type { Topics } from './topics.ts';
+
+/** Topic, base name and key around the records of an entry, names of the longest sort. */
+export const PIECE_MARGIN_BYTES = 320;
+
+export interface Naming {
+  readonly gateway: string;
+  readonly topics: Topics;
+}
+
+/** Errors: `bad-name` where no topic can be made of the stream, those of the encoder. */
+export function messageOf({ kind, pack }: Outgoing, { gateway, topics }: Naming): Message {
+  const { stream, entries } = pack;
+  const [{ epoch, sequence }] = entries;
+  const key = { gateway, stream, epoch, sequence, count: observationsIn(pack) };
+  const payload = encodePack(key, entries);
+  return { topic: kind === 'up' ? topics.up(stream) : topics.live(stream), payload };
+}
+
+export function observationsIn({ entries }: Pack): number {
+  return entries.reduce((sum, entry) => sum + entry.count, 0);
+}
+
+export function tooLarge(bytes: number, bytesMax: number): Failure {
+  return {
+    code: 'packet-too-large',
+    message: `a packet of ${bytes} bytes, the broker takes ${bytesMax}`,
+    hint: 'Raise the maximum packet size on the broker.',
+  };
+}
+
+/** No payload can be made of it, or no topic of its name. */
+export function unencodable(error: unknown): Failure {
+  const { code, message } = failureOf(error);
+  return { code: 'unencodable', message: `${message} (${code})` };
+}

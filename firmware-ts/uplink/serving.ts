@@ -1,0 +1,152 @@
+import type { Failure } from '#bytes/failure.ts';
+import type { Schedule } from '#system/schedule.ts';
+import { wallMs } from '#system/clock.ts';
+import { Delivery } from './delivery.ts';
+import type { DeliveryParts } from './delivery-parts.ts';
+import { greet, leave, LEFT, published } from './greeting.ts';
+import type { Presences } from './presence.ts';
+import type { Reach, Reached } from './reach.ts';
+import type { Message } from './session.ts';
+import { Stop } from './stop.ts';
+
+/**
+ * A session that owes nothing for so long was a success. One that does is when the store has taken
+ * an acknowledgement: a broker that takes and a disk that does not is no reason to come at once.
+ */
+const HELD_MS = 60_000;
+/** How often a back-end is told what it has, while that changes. */
+const MANIFEST_INTERVAL_MS = 900_000;
+/** What took longer to send was a backlog, and its end is told. */
+const BACKLOG_MS = 5000;
+/** A wall clock may step, so that whoever waits for a time of day looks again. */
+export const SCHEDULE_LOOK_MS = 60_000;
+
+export interface ServingParts extends Omit<DeliveryParts, 'session' | 'drained'> {
+  readonly reach: Reach;
+  readonly schedule: Schedule;
+  readonly presences: Presences;
+  /** The uplink is being stopped. */
+  readonly stopping: Stop;
+}
+
+/** How a session ended: it was lost, or left; perhaps for a better broker. */
+export interface Ending {
+  readonly loss?: Failure;
+  readonly better?: Reached;
+}
+
+/** One session with a broker, from its welcome to its end. */
+export class Serving {
+  readonly #parts: ServingParts;
+  readonly #reached: Reached;
+  #delivery: Delivery | undefined;
+
+  constructor(parts: ServingParts, reached: Reached) {
+    this.#parts = parts;
+    this.#reached = reached;
+  }
+
+  /** Absent until the broker has answered the birth. */
+  get delivery(): Delivery | undefined {
+    return this.#delivery;
+  }
+
+  /** Greets, calls `online`, and delivers until the session is lost or to be left. */
+  async run(online: () => void): Promise<Ending> {
+    const { place, session } = this.#reached;
+    const { traffic, reach, stopping, clock, presences } = this.#parts;
+    traffic.begin(session);
+    reach.welcomed(place);
+    await stopping.or(greet(session, clock, this.#published(presences.birth)));
+    const delivery = this.#deliver();
+    this.#delivery = delivery;
+    online();
+    const end: { loss?: Failure } = {};
+    void session.lost.then((failure) => (end.loss = failure));
+    const better = await this.#stay();
+    const { loss } = end; // where there is none yet, the end is our own
+    if (loss === undefined) await this.#leave(delivery);
+    delivery.end(loss);
+    traffic.end(session);
+    return {
+      ...(loss === undefined ? {} : { loss }),
+      ...(better === undefined ? {} : { better }),
+    };
+  }
+
+  #deliver(): Delivery {
+    return new Delivery({
+      ...this.#parts,
+      session: this.#reached.session,
+      drained: (behindMs) => {
+        if (behindMs >= BACKLOG_MS) void this.#announce();
+      },
+    });
+  }
+
+  async #leave(delivery: Delivery): Promise<void> {
+    const { session } = this.#reached;
+    const { manifests, clock, presences } = this.#parts;
+    const standing = async (): Promise<void> => {
+      const manifest = await manifests.next(session);
+      if (manifest !== undefined) await this.#published(manifest);
+    };
+    const goodbye = (): Promise<void> => this.#published(presences.goodbye);
+    await leave(session, clock, delivery.drain(), [standing, goodbye]);
+  }
+
+  /** Until the session is lost or to be left; answers one with a better broker. */
+  async #stay(): Promise<Reached | undefined> {
+    const { place, session } = this.#reached;
+    const { clock, reach, stopping } = this.#parts;
+    const over = new Stop();
+    const cancelHeld = clock.after(HELD_MS, () => this.#held());
+    void this.#tellStanding(over);
+    const found = Promise.withResolvers<Reached>();
+    const search = reach.better(place, over).then((better) => {
+      if (better !== undefined) found.resolve(better);
+      return better;
+    });
+    await stopping.or(Promise.race([session.lost, found.promise, this.#closing(over)]));
+    cancelHeld();
+    over.request();
+    const better = await search;
+    if (better === undefined || !stopping.requested) return better;
+    better.session.abort(LEFT);
+    return undefined;
+  }
+
+  #held(): void {
+    if (this.#delivery?.quiet === true) this.#parts.reach.succeeded(this.#reached.place);
+  }
+
+  /** At the session's begin, and every quarter of an hour while something changes. */
+  async #tellStanding(over: Stop): Promise<void> {
+    while (!over.requested) {
+      await this.#announce();
+      await over.sleep(this.#parts.clock, MANIFEST_INTERVAL_MS);
+    }
+  }
+
+  async #announce(): Promise<void> {
+    const manifest = await this.#parts.manifests.next(this.#reached.session);
+    if (manifest !== undefined) this.#delivery?.announce(manifest);
+  }
+
+  /** Settles when the schedule's window is over. */
+  async #closing(over: Stop): Promise<void> {
+    const { clock, schedule } = this.#parts;
+    while (!over.requested) {
+      const opening = schedule.at(wallMs(clock));
+      if (!opening.open) return;
+      const leftMs = opening.untilMs - wallMs(clock);
+      const lookMs = leftMs === Infinity ? leftMs : Math.min(leftMs, SCHEDULE_LOOK_MS);
+      await over.sleep(clock, lookMs);
+    }
+  }
+
+  #published(message: Message): Promise<void> {
+    const { tally } = this.#parts;
+    return published(this.#reached.session, message, (refusal) => tally.refused(refusal));
+  }
+}
