@@ -5,7 +5,7 @@ const PLACES_MAX = 1024;
 /** As TCP begins (RFC 6928): most outboxes hold less. */
 const PLACES_FIRST = 10;
 /** Bytes in flight for each place. */
-const PLACE_BYTES = 4096;
+export const PLACE_BYTES = 4096;
 /** A pack is held in memory by every hop, and its loss repeats it whole. */
 const PACK_BYTES_MAX = 32 * 1024;
 /** Places after each round trip without a queue, once the first queue has been met. */

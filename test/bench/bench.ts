@@ -13,7 +13,10 @@ export interface Study {
   readonly units: Readonly<Record<string, string>>;
   /** How often the harness repeats it. */
   readonly runs: number;
+  /** A number that could not be measured is left out. */
   run(): Promise<Readonly<Record<string, number>>>;
+  /** What there is to say of the runs, such as why a number was left out. */
+  notes?(): readonly string[];
 }
 
 /** Iterations per second of `work`, which does `count` of them, over about `seconds`. */

@@ -79,7 +79,7 @@ export function appendOf(load: Load, number: number): Append {
   };
 }
 
-function readingsOf(load: Load, number: number): readonly Reading[] {
+export function readingsOf(load: Load, number: number): readonly Reading[] {
   const [least, most] = load.readings;
   const count = least + (number % (most - least + 1));
   const stamps = load.stamped ? 1 : 0;

@@ -11,7 +11,8 @@ import type { Study } from './bench.ts';
 import { emptyFolder } from './filled.ts';
 import { stamp } from './load.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
-import { Sender, writtenBytes } from './senders.ts';
+import { writtenBytes } from './processes.ts';
+import { Sender } from './senders.ts';
 
 /** Each peer takes so many messages of so many bytes, evenly, while its upstream is down. */
 const MESSAGES = 20_000;

@@ -1,22 +1,14 @@
 /**
- * Runs every *.bench.ts (or those whose path holds one of the words given) and prints medians:
- * a table for people, `--json` one object for programs. Numbers hold for the machine named.
+ * Runs every *.bench.ts (or those whose path holds one of the words given) and prints medians and
+ * which marks hold: a table for people, `--json` one object for programs. Numbers hold for the
+ * machine named, under the load named. A mark that falls short is no failure of the run.
  */
 import { readdirSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Bench, Study } from './bench.ts';
+import { headLine, judged, line, machineNow, markLines, type Result, resultOf } from './report.ts';
 
 const RUNS = 5;
-
-interface Result {
-  readonly name: string;
-  readonly unit: string;
-  readonly runs: number;
-  readonly median: number;
-  readonly minimum: number;
-  readonly maximum: number;
-}
 
 /** What a file of benches exports. */
 interface Benches {
@@ -42,17 +34,6 @@ async function conduct(study: Study): Promise<readonly Result[]> {
   });
 }
 
-function resultOf(name: string, unit: string, values: readonly number[]): Result {
-  const sorted = values.toSorted((a, b) => a - b);
-  const runs = sorted.length;
-  const [minimum = NaN, median = NaN, maximum = NaN] = [
-    sorted[0],
-    sorted[runs >> 1],
-    sorted.at(-1),
-  ];
-  return { name, unit, runs, median, minimum, maximum };
-}
-
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const json = process.argv.includes('--json');
 const files = readdirSync(import.meta.dirname)
@@ -60,33 +41,33 @@ const files = readdirSync(import.meta.dirname)
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   .sort();
 
-const machine = {
-  processor: cpus()[0]?.model ?? 'unknown',
-  cores: cpus().length,
-  memoryGiB: Math.round(totalmem() / 2 ** 30),
-  node: process.version,
-  architecture: process.arch,
-};
-if (!json) console.log(`${machine.processor}, ${machine.cores} cores, Node ${machine.node}`);
+const machine = machineNow();
+if (!json) console.log(headLine(machine));
 
 const results: Result[] = [];
+const notes: string[] = [];
 for (const file of files) {
   const module = (await import(join(import.meta.dirname, file))) as Benches;
   for (const bench of module.benches ?? []) report([await measure(bench)]);
-  for (const study of module.studies ?? []) report(await conduct(study));
+  for (const study of module.studies ?? []) {
+    report(await conduct(study));
+    for (const note of study.notes?.() ?? []) tell(note);
+  }
 }
-if (json) console.log(JSON.stringify({ machine, results }, null, 2));
+const marks = judged(results);
+const loadAfter = machineNow().load;
+if (json) {
+  console.log(
+    JSON.stringify({ machine: { ...machine, loadAfter }, marks, results, notes }, null, 2),
+  );
+} else if (marks.length > 0) for (const text of markLines(marks)) console.log(text);
 
 function report(found: readonly Result[]): void {
   results.push(...found);
   if (!json) for (const result of found) console.log(line(result));
 }
 
-function line({ name, unit, median, minimum, maximum }: Result): string {
-  const range = `${figure(minimum)} … ${figure(maximum)}`;
-  return `${name.padEnd(40)} ${figure(median).padStart(12)} ${unit.padEnd(12)} (${range})`;
-}
-
-function figure(value: number): string {
-  return value.toLocaleString('en', { maximumSignificantDigits: 4 });
+function tell(note: string): void {
+  notes.push(note);
+  if (!json) console.log(note);
 }

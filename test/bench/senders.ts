@@ -1,9 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UplinkState, WindowStatus } from '#uplink/uplink.ts';
 import type { Load } from './load.ts';
+import { cpuSeconds, residentMiB, writtenBytes } from './processes.ts';
 
 /** What a sender says. */
 export type Told =
@@ -46,15 +46,16 @@ export class Sender {
     return this.#told((told) => (told.kind === 'status' && enough(told) ? told : undefined));
   }
 
-  /** Resident memory in MiB, as /proc has it. */
   residentMiB(): number {
-    const status = readFileSync(`/proc/${String(this.#child.pid)}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+    return residentMiB(this.#child);
   }
 
-  /** Octets that the process has handed to write calls, of files and sockets. */
   writtenBytes(): number {
     return writtenBytes(this.#child);
+  }
+
+  cpuSeconds(): number {
+    return cpuSeconds(this.#child);
   }
 
   async kill(): Promise<void> {
@@ -72,9 +73,4 @@ export class Sender {
     void this.#ended.then(() => reject(new Error('the sender has ended')));
     return promise.finally(() => this.#listeners.delete(listener));
   }
-}
-
-export function writtenBytes(child: ChildProcess): number {
-  const counts = readFileSync(`/proc/${String(child.pid)}/io`, 'utf8');
-  return Number(/wchar: (\d+)/.exec(counts)?.[1]);
 }

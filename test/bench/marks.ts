@@ -1,0 +1,65 @@
+/** What a number of `npm run bench` is asked to be. */
+export interface Mark {
+  /** Of a bench or of a study. */
+  readonly number: string;
+  /** In the words of the promise. */
+  readonly asks: string;
+  readonly relation: '≥' | '<' | '≤';
+  readonly than: number;
+}
+
+/** Judged by the median of the runs. A mark that is missed is told, and fails nothing. */
+export const MARKS: readonly Mark[] = [
+  append('store.append.1', 'one reading an observation'),
+  append('store.append.10', 'ten readings an observation'),
+  drain('backlog.drain', 'a million queued readings'),
+  drain('uplink.drain', 'one reading an observation, over TLS to mosquitto'),
+  {
+    number: 'longway.full',
+    asks: 'acknowledgements take 100 ms: share of the link in use',
+    relation: '≥',
+    than: 0.9,
+  },
+  {
+    number: 'backlog.first',
+    asks: 'recovery and first delivery, a million queued',
+    relation: '<',
+    than: 1000,
+  },
+  { number: 'bundle.idleRss', asks: 'resident memory, idle', relation: '<', than: 70 },
+  flat('backlog.rss.grown.queued', 'a million readings wait'),
+  flat('backlog.rss.grown.draining', 'a million readings drain'),
+  written('store.written.online', 'acknowledged at once'),
+  written('store.written.away', 'back-end away'),
+  { number: 'backlog.live.p99', asks: 'live, while a backlog drains', relation: '<', than: 1000 },
+  { number: 'scene.s19.late', asks: 'S19: over one second', relation: '≤', than: 0 },
+  { number: 'scene.s19.missing', asks: 'S19: not delivered', relation: '≤', than: 0 },
+  { number: 'loop.delay.p99.fsync200', asks: 'loop, fsync of 200 ms', relation: '<', than: 20 },
+];
+
+function append(number: string, of: string): Mark {
+  return { number, asks: `confirmed after the fsync, ${of}`, relation: '≥', than: 20_000 };
+}
+
+function drain(number: string, of: string): Mark {
+  return { number, asks: `drained, ${of}`, relation: '≥', than: 50_000 };
+}
+
+function flat(number: string, when: string): Mark {
+  return { number, asks: `resident memory more while ${when}`, relation: '≤', than: 10 };
+}
+
+function written(number: string, when: string): Mark {
+  return {
+    number,
+    asks: `written per payload byte at 100 readings/s, ${when}`,
+    relation: '<',
+    than: 2,
+  };
+}
+
+/** What is no number holds nothing. */
+export function holds({ relation, than }: Pick<Mark, 'relation' | 'than'>, value: number): boolean {
+  if (relation === '≥') return value >= than;
+  return relation === '<' ? value < than : value <= than;
+}
