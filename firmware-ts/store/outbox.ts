@@ -136,16 +136,33 @@ export class OutboxLedger {
 
   /** Drops what is older than `horizonMs` by the store's clock. */
   expire(backend: BackendState, horizonMs: number, now: Now): void {
+    if (backend.oldestMs >= horizonMs) return;
+    // Whatever comes later is not older than what this commit has added.
+    let oldestMs = Math.max(horizonMs, this.#numbers.elapsedMs);
     for (const of of DELIVERY_CLASSES) {
       for (const state of DROP_ORDER) {
-        const [first] = this.#statements.oldestOf.all(laneOf(backend, of), state, 1);
-        if (first === undefined || first.storedMs >= horizonMs) continue;
-        for (const entry of this.#statements.oldestOf.all(laneOf(backend, of), state, ROWS_MAX)) {
-          if (entry.storedMs >= horizonMs) break;
-          this.drop(backend, entry, 'age', now);
-        }
+        const leftMs = this.#expireOf(backend, [laneOf(backend, of), state], horizonMs, now);
+        oldestMs = Math.min(oldestMs, leftMs);
       }
     }
+    backend.oldestMs = oldestMs;
+  }
+
+  /** Answers how old the oldest is that was left, `Infinity` if none was. */
+  #expireOf(
+    backend: BackendState,
+    [lane, state]: readonly [lane: number, state: number],
+    horizonMs: number,
+    now: Now,
+  ): number {
+    const [first] = this.#statements.oldestOf.all(lane, state, 1);
+    if (first === undefined || first.storedMs >= horizonMs) return first?.storedMs ?? Infinity;
+    const oldest = this.#statements.oldestOf.all(lane, state, ROWS_MAX);
+    for (const entry of oldest) {
+      if (entry.storedMs >= horizonMs) return entry.storedMs;
+      this.drop(backend, entry, 'age', now);
+    }
+    return oldest.length < ROWS_MAX ? Infinity : horizonMs - 1;
   }
 
   /**

@@ -19,6 +19,8 @@ export interface BackendState {
   queuedEntries: number;
   queuedReadings: number;
   queuedBytes: number;
+  /** No entry is older, by the store's clock; as long as nobody has looked nothing is known. */
+  oldestMs: number;
   changed: boolean;
 }
 
@@ -97,7 +99,7 @@ export class RunningNumbers {
     if (known !== undefined) return known;
     const id = Number(this.#statements.addBackend.run(name).lastInsertRowid);
     const counts = { queuedEntries: 0, queuedReadings: 0, queuedBytes: 0, changed: false };
-    const backend = { id, name, streams: new Map<string, StreamState>(), ...counts };
+    const backend = { id, name, streams: new Map<string, StreamState>(), oldestMs: 0, ...counts };
     this.backends.set(name, backend);
     return backend;
   }
@@ -163,7 +165,8 @@ export class RunningNumbers {
   #readOutboxes(): void {
     const byId = new Map<number, BackendState>();
     for (const row of this.#statements.backends.all()) {
-      const backend = { ...row, streams: new Map<string, StreamState>(), changed: false };
+      const streams = new Map<string, StreamState>();
+      const backend = { ...row, streams, oldestMs: 0, changed: false };
       this.backends.set(row.name, backend);
       byId.set(row.id, backend);
     }
