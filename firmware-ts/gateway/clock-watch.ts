@@ -7,6 +7,8 @@ import type { Log } from '#system/log.ts';
 
 /** So long a wall clock may have been set before anybody notices. */
 const LOOK_MS = 10_000;
+/** One that is believed only steps: that costs nothing but a line in the log. */
+const BELIEVED_LOOK_MS = 60_000;
 /** More than a synchronisation slews between two looks, and more than a leap second. */
 const STEP_MS = 2_000;
 
@@ -37,7 +39,7 @@ export function watchClock(clock: Clock, store: Pick<Store, 'believe'>, log: Log
     // One that the store refuses is repeated with the next look.
     if (now.aheadMs !== undefined) store.believe().catch((error: unknown) => refused(error, log));
     before = now;
-    cancel = clock.after(LOOK_MS, look);
+    cancel = clock.after(now.aheadMs === undefined ? LOOK_MS : BELIEVED_LOOK_MS, look);
   };
   look();
   return () => cancel();
