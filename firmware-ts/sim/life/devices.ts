@@ -8,8 +8,9 @@ import { startP1Meter } from '../p1-meter.ts';
 import type { Cable } from './cable.ts';
 import type { Chance } from './chance.ts';
 
-const QUARTER_MS = 900_000;
+const PUSH_MS = 3_600_000;
 const HOUR_MS = 3_600_000;
+const GAS_MS = 4 * HOUR_MS;
 const ALARM_PAUSE_MS = 3 * 24 * HOUR_MS;
 
 export interface Devices {
@@ -24,12 +25,12 @@ export function startDevices(
 ): Devices {
   const meter = startPushMeter({
     clock,
-    intervalMs: QUARTER_MS,
+    intervalMs: PUSH_MS,
     write: (bytes) => cables.meter.write(bytes),
   });
   const gas = startP1Meter({
     clock,
-    intervalMs: HOUR_MS,
+    intervalMs: GAS_MS,
     write: (bytes) => cables.gas.write(bytes),
   });
   const alarms = startAlarms(clock, chance, cables.alarms);
