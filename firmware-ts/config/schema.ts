@@ -2,7 +2,7 @@ import Type, { type Static } from 'typebox';
 import { RULES_MAX } from '#policy/rule.ts';
 import { SILENT_MS as DLMS_SILENT_MS } from '#protocol/dlms/push.ts';
 import { SILENT_MS as P1_SILENT_MS } from '#protocol/p1/connection.ts';
-import { OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
+import { COMMIT_DELAY_MS, OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
 import type { Annotation } from './annotation.ts';
 import { NAMED, SOURCES_MAX, annotated, closed, name } from './schema-parts.ts';
 import { PolicyRule, type PolicyRuleConfiguration } from './schema-policy.ts';
@@ -281,8 +281,17 @@ export const ConfigurationSchema = Type.Object(
           default: RETENTION.bytes / 1_048_576,
           description: 'MiB kept of each source; the disk needs so much for every one of them',
         }),
+        commitDelayMs: Type.Integer({
+          minimum: 0,
+          maximum: 5000,
+          default: COMMIT_DELAY_MS,
+          description:
+            'how long a reading waits for others to be written to the disk with it, ms: longer ' +
+            'wears a card less, and a power cut takes more of what was not confirmed; alarms ' +
+            'and commands do not wait',
+        }),
       },
-      { ...closed, default: {}, description: 'how long and how much is kept of each source' },
+      { ...closed, default: {}, description: 'what is kept at home, and how it is written' },
     ),
     sources: Type.Array(Source, {
       minItems: 1,

@@ -132,6 +132,7 @@ async function openGatewayStore(
     outboxes: Object.fromEntries(
       backends.map(({ name, outbox }) => [name, retentionOf(outbox.maxDays, outbox.maxMegabytes)]),
     ),
+    commitDelayMs: store.commitDelayMs,
     clock,
     entropy,
   });

@@ -7,7 +7,7 @@ export const DELIVERY_CLASSES = ['command', 'alarm', 'measurement', 'bulk'] as c
 
 export type DeliveryClass = (typeof DELIVERY_CLASSES)[number];
 
-/** Of these nothing is held back, neither to travel together nor for being near the last value. */
+/** Of these nothing is held back, neither for company, on disk or wire, nor for small changes. */
 export function isUrgent(of: DeliveryClass): boolean {
   return of === 'command' || of === 'alarm';
 }

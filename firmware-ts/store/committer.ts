@@ -4,15 +4,14 @@ import { Group } from './group.ts';
 import type { Acknowledged, Batch, Now, Skipped } from './messages.ts';
 import type { Append } from './store.ts';
 
-/** An append waits at most this long for others to share its fsync; to a broker are 100 ms. */
-export const GROUP_DELAY_MS = 10;
-
 /** What may wait in memory for a slow disk: minutes of meters, seconds of many PMUs. */
 export const WAITING_BYTES_MAX = 32 << 20;
 
 export interface CommitterParts {
   readonly clock: Clock;
   readonly now: () => Now;
+  /** An append waits at most this long for others to share its fsync, unless it is urgent. */
+  readonly delayMs: number;
   /** Observations that one entry of the outbox may hold, where not as many as are good. */
   readonly runCountMax?: number | undefined;
   readonly commit: (batch: Batch) => Promise<void>;
@@ -25,6 +24,7 @@ export interface CommitterParts {
 export class Committer {
   readonly #clock: Clock;
   readonly #now: () => Now;
+  readonly #delayMs: number;
   readonly #runCountMax: number | undefined;
   readonly #commit: (batch: Batch) => Promise<void>;
   /** Numbers that refused appends would have taken; the next batch that fits names them. */
@@ -36,10 +36,11 @@ export class Committer {
   #cancelDelay: (() => void) | undefined;
   #overdue = false;
 
-  constructor({ clock, now, runCountMax, commit }: CommitterParts) {
+  constructor({ clock, now, delayMs, runCountMax, commit }: CommitterParts) {
     this.#clock = clock;
     this.#runCountMax = runCountMax;
     this.#now = now;
+    this.#delayMs = delayMs;
     this.#commit = commit;
   }
 
@@ -74,18 +75,23 @@ export class Committer {
     const before = group.bytes;
     const durable = put(group);
     this.#waitingBytes += group.bytes - before;
-    this.#next();
+    if (!group.urgent) this.#next();
+    else queueMicrotask(() => this.#next()); // what is appended in this very turn goes with it
     return durable;
   }
 
   #next(): void {
     const group = this.#groups[0];
     if (group === undefined) return;
-    this.#cancelDelay ??= this.#clock.after(GROUP_DELAY_MS, () => {
+    this.#cancelDelay ??= this.#clock.after(this.#delayMs, () => {
       this.#overdue = true;
       this.#next();
     });
-    if (this.#atDisk === undefined && (this.#overdue || group.full)) this.#send(group);
+    if (this.#atDisk !== undefined) return;
+    // What came before something urgent goes before it: numbers are given in this order.
+    const urgent = this.#groups.some((one) => one.urgent);
+    const due = this.#overdue || this.#delayMs === 0 || urgent || group.full;
+    if (due) this.#send(group);
   }
 
   #send(group: Group): void {

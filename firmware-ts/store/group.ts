@@ -1,4 +1,5 @@
 import { Writer } from '#bytes/cursor.ts';
+import { isUrgent } from '#policy/delivery-class.ts';
 import { writeKept } from './kept-run.ts';
 import type { Acknowledged, Batch, KeptRun, Now, OwedRun, Skipped } from './messages.ts';
 import type { Append, Output } from './store.ts';
@@ -33,6 +34,7 @@ export class Group {
   readonly #appenders: PromiseWithResolvers<undefined>[] = [];
   readonly #acknowledgers: PromiseWithResolvers<undefined>[] = [];
   #contentBytes = 0;
+  #urgent = false;
 
   constructor(runCountMax = RUN_COUNT_MAX) {
     this.#owed = new Runs(runCountMax);
@@ -40,6 +42,11 @@ export class Group {
 
   get full(): boolean {
     return this.#appenders.length >= BATCH_APPENDS_MAX || this.#contentBytes >= BATCH_BYTES_MAX;
+  }
+
+  /** Whether something in it must not wait. */
+  get urgent(): boolean {
+    return this.#urgent;
   }
 
   /** Memory it holds, roughly. */
@@ -121,6 +128,7 @@ export class Group {
       const counts = { count: 0, recordCount: 0, readings: 0 };
       return { backend, stream, class: of, takenMs, ...counts, boot, stamps: [] };
     });
+    this.#urgent ||= isUrgent(of);
     if (boot !== undefined) head.stamps = [...head.stamps, takenMs];
     head.count += 1;
     head.recordCount += recordCount;

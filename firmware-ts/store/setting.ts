@@ -3,7 +3,7 @@ import { type Clock, machineClock } from '#system/clock.ts';
 import { type Entropy, machineEntropy } from '#system/entropy.ts';
 import type { CommitterParts } from './committer.ts';
 import type { Now, ThreadSetting } from './messages.ts';
-import { OUTBOX_RETENTION, RETENTION, type Retention } from './store.ts';
+import { COMMIT_DELAY_MS, OUTBOX_RETENTION, RETENTION, type Retention } from './store.ts';
 
 export interface StoreOptions {
   /** Holds the database; made with mode 0700 if it is not there. */
@@ -12,6 +12,11 @@ export interface StoreOptions {
   readonly retention?: Retention;
   /** Of each back-end's outbox, by its name. */
   readonly outboxes?: Readonly<Record<string, Retention>>;
+  /**
+   * An append waits at most this long for others to share its fsync, milliseconds; what is urgent
+   * does not. The longer, the less is written to the disk.
+   */
+  readonly commitDelayMs?: number;
   readonly clock?: Clock;
   readonly entropy?: Entropy;
   /** Observations that one entry of the outbox may hold, where not as many as are good. */
@@ -41,7 +46,8 @@ export function settingOf(options: StoreOptions): Setting {
     outlives: 'power-cut',
     ...(addonFile === undefined ? {} : { addonFile }),
   };
-  return { books, committer: { clock, now, runCountMax: options.runCountMax } };
+  const { commitDelayMs = COMMIT_DELAY_MS, runCountMax } = options;
+  return { books, committer: { clock, now, delayMs: commitDelayMs, runCountMax } };
 }
 
 function believed(clock: Clock): Omit<Now, 'openMs'> {

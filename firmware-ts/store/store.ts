@@ -223,6 +223,9 @@ export interface Retention {
   readonly bytes: number;
 }
 
+/** To a broker are 100 ms, and a power cut takes no more than this. */
+export const COMMIT_DELAY_MS = 10;
+
 /** Two months, for bills and complaints; 256 MiB hold that of a meter which pushes every 5 s. */
 export const RETENTION: Retention = { ageMs: 62 * 86_400_000, bytes: 256 << 20 };
 

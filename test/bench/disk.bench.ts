@@ -11,15 +11,26 @@ import type { Bench } from './bench.ts';
 const STEADY = join(import.meta.dirname, '../crash/steady.ts');
 
 /** As of a hundred meters that push now and then: 100 messages/s of some 190 octets. */
-const SECONDS = 5;
+const SECONDS = 10;
 const PER_SECOND = 100;
 
-/** Bytes that the store asks the disk to write for each byte of a message, while it runs. */
-async function writtenPerByte(backend: 'online' | 'away'): Promise<number> {
+interface Steady {
+  readonly backend: 'online' | 'away';
+  /** How long commits wait for others. */
+  readonly delayMs: number;
+  /** Meters from which the messages come by turns. */
+  readonly streams: number;
+}
+
+/**
+ * Bytes that the store asks the disk to write for each byte of a message, to the file and to its
+ * log: from the append until it is acknowledged and deleted, and in its place after the close.
+ */
+async function writtenPerByte({ backend, delayMs, streams }: Steady): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'normd-bench-'));
   const [watch, log] = [join(folder, 'watched'), join(folder, 'log')];
   mkdirSync(watch);
-  const words = [join(watch, 'state'), SECONDS, PER_SECOND, backend].map(String);
+  const words = [join(watch, 'state'), SECONDS, PER_SECOND, backend, delayMs, streams].map(String);
   const child = spawn(process.execPath, [STEADY, ...words], {
     env: { ...process.env, ...recorded({ watch, log, withoutBytes: true, marks: 1 }) },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -38,6 +49,12 @@ async function writtenPerByte(backend: 'online' | 'away'): Promise<number> {
   return written / messageBytes;
 }
 
+function written(steady: Steady): Bench {
+  const { backend, delayMs, streams } = steady;
+  const name = `store.written.${backend}.${delayMs}ms.${streams}`;
+  return { name, unit: 'B/B', run: () => writtenPerByte(steady) };
+}
+
 const SYNC_MS = 200;
 const FRAMES = 250;
 
@@ -48,7 +65,10 @@ async function loopDelay(quantile: number): Promise<number> {
 }
 
 export const benches: readonly Bench[] = [
-  { name: 'store.written.online', unit: 'B/B', run: () => writtenPerByte('online') },
-  { name: 'store.written.away', unit: 'B/B', run: () => writtenPerByte('away') },
+  ...[10, 100, 500, 1000].flatMap((delayMs) => [
+    written({ backend: 'online', delayMs, streams: 1 }),
+    written({ backend: 'away', delayMs, streams: 1 }),
+    written({ backend: 'online', delayMs, streams: 10 }),
+  ]),
   { name: 'loop.delay.p99.fsync200', unit: 'ms', run: () => loopDelay(0.99) },
 ];

@@ -28,6 +28,8 @@ export interface Life {
   /** The disk fails in every way and mends. */
   readonly faults?: true;
   readonly end: 'close' | 'kill';
+  /** How long commits wait for others; as long as they do by themselves unless told. */
+  readonly commitDelayMs?: number;
   /** The operation at which it is killed before its end, in the recorder's words. */
   readonly killedAt?: string;
   /** How the file is spoilt: before the store opens it, or while it is open. */
@@ -84,13 +86,13 @@ export function write(image: Image, folder: string): void {
 }
 
 async function live(life: Life, first: number, watch: string, log: string): Promise<void> {
-  const { appends, end, damage = '', killedAt: kill } = life;
+  const { appends, end, damage = '', killedAt: kill, commitDelayMs = 10 } = life;
   const place = [join(watch, STATE), String(first)];
   const faults = `${log}.faults`;
   const words =
     life.faults === true
       ? [FAULTS, ...place, faults]
-      : [WORKLOAD, ...place, String(appends), end, damage];
+      : [WORKLOAD, ...place, String(appends), end, String(commitDelayMs), damage];
   const facts = openSync(`${log}.facts`, 'a');
   const child = spawn(process.execPath, words, {
     env: { ...process.env, ...recorded({ watch, log, marks: 1, faults, ...(kill && { kill }) }) },

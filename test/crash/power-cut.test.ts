@@ -59,6 +59,14 @@ const SCENES: readonly Scene[] = [
     ],
   },
   {
+    title: 'a store whose commits wait for more',
+    lives: [
+      { appends: 100, end: 'kill', commitDelayMs: 100, killedAt: 'S:store.db-wal:8' },
+      { appends: 100, end: 'kill', commitDelayMs: 100 },
+      { appends: 50, end: 'close', commitDelayMs: 100 },
+    ],
+  },
+  {
     title: 'a file of the first version, which is brought up to date',
     base: storeOfVersion1,
     lives: [

@@ -1,7 +1,8 @@
 /**
- * A gateway's steady load on its store: `steady.ts DIRECTORY SECONDS PER_SECOND BACKEND`. Each
- * message goes to one back-end, which acknowledges at once if it is `online`, and never if it is
- * `away`. Writes the marks `begin` and `end N`, with the octets of all messages.
+ * A gateway's steady load on its store: `steady.ts DIRECTORY SECONDS PER_SECOND BACKEND DELAY_MS
+ * STREAMS`, where commits wait for others so long. Each message goes to one back-end, which
+ * acknowledges at once if it is `online`, and never if it is `away`. Writes the marks `begin` and,
+ * when the file is closed and all is in its place, `end N` with the octets of all messages.
  */
 import { writeSync } from 'node:fs';
 import { argv } from 'node:process';
@@ -16,8 +17,15 @@ const PAGE = 100;
 /** They make a message of some 190 octets. */
 const OBJECTS = ['1.8.0', '2.8.0', '32.7.0', '52.7.0', '72.7.0', '12.7.0'];
 
-const [directory = '', seconds = '10', perSecond = '100', backend = 'online'] = argv.slice(2);
-const store = await openStore({ directory });
+const [
+  directory = '',
+  seconds = '10',
+  perSecond = '100',
+  backend = 'online',
+  delayMs = '10',
+  streams = '1',
+] = argv.slice(2);
+const store = await openStore({ directory, commitDelayMs: Number(delayMs) });
 const entropy = seeded(1);
 const messages = Number(seconds) * Number(perSecond);
 let messageBytes = 0;
@@ -34,8 +42,8 @@ writeSync(1, 'begin\n');
 await appendSteadily();
 await Promise.all(kept);
 await acknowledging;
-writeSync(1, `end ${messageBytes}\n`);
 await store.close();
+writeSync(1, `end ${messageBytes}\n`);
 
 function appendSteadily(): Promise<void> {
   const start = performance.now();
@@ -52,13 +60,14 @@ function appendSteadily(): Promise<void> {
 
 function append(): Promise<void> {
   const now = Date.now();
-  const observation = observationAt(now);
+  const source = `meter${kept.length % Number(streams)}`;
+  const observation = observationAt(now, source);
   const { records, recordCount } = encodeRecords(observation);
   messageBytes += records.length;
   const readings = recordCount;
-  const output = { backend: BACKEND, stream: 'meter', records, recordCount, readings };
+  const output = { backend: BACKEND, stream: source, records, recordCount, readings };
   return store.append({
-    source: 'meter',
+    source,
     observation: encodeStored(observation),
     readings,
     takenMs: now,
@@ -67,10 +76,10 @@ function append(): Promise<void> {
 }
 
 /** What a meter says changes in its lower digits. */
-function observationAt(ms: number): Observation {
+function observationAt(ms: number, source: string): Observation {
   const second = Math.floor(ms / 1000);
   return {
-    source: 'meter',
+    source,
     time: { second, nanosecond: (ms % 1000) * 1e6, clock: 'gateway', trust: 'trusted' },
     quality: [],
     readings: OBJECTS.map((object, index) => {

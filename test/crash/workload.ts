@@ -1,5 +1,6 @@
 /**
- * One life of a store, to be recorded: `workload.ts DIRECTORY FIRST APPENDS END [DAMAGE]` appends
+ * One life of a store, to be recorded: `workload.ts DIRECTORY FIRST APPENDS END DELAY_MS [DAMAGE]`,
+ * where commits wait for others so long. It appends
  * numbered observations from FIRST on while another task delivers and acknowledges, and writes the
  * facts of obligations.ts to standard output, synchronously. END is `close` or `kill`. With DAMAGE
  * (`header`, `page`, `later`) the file is spoilt before it is opened, or while it is open.
@@ -19,12 +20,13 @@ const BURST_APPENDS = 40;
 const BURST_EVERY = 5;
 const PAGE = 30;
 
-const [directory = '', first = '0', count = '100', end = 'close', damage = ''] = argv.slice(2);
+const [directory = '', first = '0', count = '100', end = 'close', delayMs = '10', damage = ''] =
+  argv.slice(2);
 
 const say = (fact: string): void => void writeSync(1, `${fact}\n`);
 
 if (damage === 'header' || damage === 'page') spoil(join(directory, 'store.db'));
-const store = await openStore({ directory });
+const store = await openStore({ directory, commitDelayMs: Number(delayMs) });
 const aside = store.opening.setAside?.file;
 if (aside !== undefined) say(`aside ${basename(aside)}`);
 if (damage === 'later') spoil(store.opening.file);

@@ -46,7 +46,7 @@ sources:
       gateway: 'g',
       state: join(folder, 'here'),
       control: { socket: '/run/normd/control.sock' },
-      store: { retainDays: 62, retainMegabytes: 256 },
+      store: { retainDays: 62, retainMegabytes: 256, commitDelayMs: 10 },
       sources: [
         {
           name: 'm',

@@ -301,6 +301,7 @@ test('appends that found no room take numbers before those that did', async () =
   let full = true;
   const committer = new Committer({
     clock,
+    delayMs: 10,
     now: () => ({ openMs: 0 }),
     async commit(batch) {
       await Promise.resolve();

@@ -260,6 +260,7 @@ test('acknowledgements are committed alone where the appends find no room', asyn
     const clock = new VirtualClock();
     const committer = new Committer({
       clock,
+      delayMs: 10,
       now: () => ({ openMs: 0 }),
       async commit({ kept }) {
         await Promise.resolve();
