@@ -13,7 +13,6 @@ import type {
 } from '#control/outbox.ts';
 import type { Answers } from '#control/server.ts';
 import type { ReadingStatus } from '#control/status.ts';
-import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { isoTimeOf, jsonScalarOf } from '#reading/json.ts';
 import { valueOf } from '#reading/reading.ts';
 import { decodePack } from '#reading/senml-decode.ts';
@@ -61,30 +60,19 @@ function namesOf(configured: readonly string[], counts: StoreCounts): readonly s
 
 async function outboxOf(store: Store, counts: StoreCounts, name: string): Promise<BackendOutbox> {
   const queue = counts.backends[name];
-  const [oldest, streams, quarantined] = await Promise.all([
-    oldestDue(store, name),
-    store.streams(name),
-    store.quarantined(name),
-  ]);
+  const [streams, quarantined] = await Promise.all([store.streams(name), store.quarantined(name)]);
   return {
     name,
     entries: queue?.queuedEntries ?? 0,
     readings: queue?.queuedReadings ?? 0,
     bytes: queue?.queuedBytes ?? 0,
-    ...(oldest === undefined ? {} : { oldest }),
+    ...(queue?.oldestMs === undefined ? {} : { oldest: isoOfMs(queue.oldestMs) }),
     streams: streams.map(streamStatus),
     quarantined: quarantined.map(quarantinedStatus),
   };
 }
 
-/** When the oldest that is due to `backend` was taken. */
-export async function oldestDue(store: Store, backend: string): Promise<string | undefined> {
-  const heads = await Promise.all(DELIVERY_CLASSES.map((of) => store.due(backend, of, 0, 1)));
-  const taken = heads.flat().map(({ takenMs }) => takenMs);
-  return taken.length === 0 ? undefined : isoOfMs(Math.min(...taken));
-}
-
-function isoOfMs(ms: number): string {
+export function isoOfMs(ms: number): string {
   const second = Math.floor(ms / 1000);
   return isoTimeOf({ second, nanosecond: (ms - second * 1000) * 1_000_000 });
 }

@@ -15,7 +15,7 @@ import type { Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { BackendPart } from './backends.ts';
 import type { LatestReading } from './latest.ts';
-import { oldestDue } from './outboxes.ts';
+import { isoOfMs } from './outboxes.ts';
 import type { ReadingPath } from './path.ts';
 import type { StoreWatch } from './store-watch.ts';
 import { VERSION } from './version.ts';
@@ -122,15 +122,12 @@ export async function outboxCountsOf(
   const counts = await store.counts();
   const outboxes = backends.map(async (name) => {
     const queue = counts.backends[name];
-    const [oldest, quarantined] = await Promise.all([
-      oldestDue(store, name),
-      store.quarantined(name),
-    ]);
+    const quarantined = await store.quarantined(name);
     const outbox = {
       readings: queue?.queuedReadings ?? 0,
       entries: queue?.queuedEntries ?? 0,
       bytes: queue?.queuedBytes ?? 0,
-      ...(oldest === undefined ? {} : { oldest }),
+      ...(queue?.oldestMs === undefined ? {} : { oldest: isoOfMs(queue.oldestMs) }),
       quarantined: quarantined.length,
       gaps: watch.gapsOf(name),
     };

@@ -4,8 +4,8 @@ import { recordsOf } from './boots.ts';
 import { laneOf, merged } from './lanes.ts';
 import type { Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
-import { RunningNumbers } from './running.ts';
-import { LANES } from './schema.ts';
+import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
+import { LANES, STATE } from './schema.ts';
 import { Shelf } from './shelf.ts';
 import {
   type EntryRow,
@@ -54,9 +54,10 @@ export class Ledger {
     this.#numbers = new RunningNumbers(this.#statements);
     this.#outbox = new OutboxLedger(this.#statements, this.#numbers);
     this.#shelf = new Shelf(this.#statements, this.#numbers);
-    const { elapsedMs, wallMs } = this.#numbers;
-    // What passed while nothing ran is known only if the clock was believed before and after.
-    const awayMs = wallMs === undefined ? 0 : (now.wallMs ?? wallMs) - wallMs;
+    const { elapsedMs, trustedMs } = this.#numbers;
+    // What passed while nothing ran is known only if the clock was trusted before and after: one
+    // that is merely believed may have woken up years ahead.
+    const awayMs = trustedMs === undefined ? 0 : (trustedMsOf(now) ?? trustedMs) - trustedMs;
     this.#openedAtMs = elapsedMs + Math.max(0, awayMs) - now.openMs;
   }
 
@@ -122,6 +123,7 @@ export class Ledger {
 
   /** What is given out stays as it is: times that are no dates by now will be none. */
   due({ name, class: of, afterId, limit, now }: Calls['due']['ask']): readonly DueEntry[] {
+    this.#refresh();
     const backend = this.#numbers.backends.get(name);
     if (backend === undefined) return [];
     const all = this.#statements.due.iterate(laneOf(backend, of), afterId, limit);
@@ -139,6 +141,7 @@ export class Ledger {
   }
 
   quarantined(name: string): readonly Quarantined[] {
+    this.#refresh();
     const backend = this.#numbers.backends.get(name);
     if (backend === undefined) return [];
     const least = backend.id * LANES;
@@ -150,6 +153,7 @@ export class Ledger {
   }
 
   entry({ backend, id }: Calls['entry']['ask']): DueEntry | undefined {
+    this.#refresh();
     const row = this.#outbox.entry(backend, id);
     return row && this.#dueOf(row);
   }
@@ -175,10 +179,12 @@ export class Ledger {
   }
 
   streams(backend: string): readonly StreamStanding[] {
+    this.#refresh();
     return this.#outbox.streams(backend);
   }
 
   observations({ name, afterId, limit }: Page): readonly Kept[] {
+    this.#refresh();
     const source = this.#numbers.sources.get(name);
     if (source === undefined) return [];
     const kept = this.#shelf.observations(source, afterId, limit);
@@ -187,14 +193,18 @@ export class Ledger {
 
   /** Of a boot whose times are still to become dates, the believed clock counts. */
   believe(now: Now): void {
+    this.#refresh();
     if (this.#numbers.boots.learns(now.belief)) this.#transaction(now, () => undefined);
   }
 
   counts(): StoreCounts {
+    this.#refresh();
     const sources = [...this.#stored].map(([name, stored]) => [name, { stored }] as const);
     const backends = [...this.#numbers.backends.values()].map((backend) => {
       const { name, queuedEntries, queuedReadings, queuedBytes } = backend;
-      return [name, { queuedEntries, queuedReadings, queuedBytes }] as const;
+      const oldestMs = this.#oldestOf(backend);
+      const oldest = oldestMs === undefined ? {} : { oldestMs };
+      return [name, { queuedEntries, queuedReadings, queuedBytes, ...oldest }] as const;
     });
     return { sources: Object.fromEntries(sources), backends: Object.fromEntries(backends) };
   }
@@ -237,12 +247,23 @@ export class Ledger {
     }
   }
 
+  /** When the oldest that is due was taken; of what has no date yet nothing is known. */
+  #oldestOf(backend: BackendState): number | undefined {
+    const heads = DELIVERY_CLASSES.flatMap((of) =>
+      this.#statements.oldestOf.all(laneOf(backend, of), STATE.due, 1),
+    );
+    const dated = heads.filter((row) => !this.#isUndated(row));
+    return dated.length === 0
+      ? undefined
+      : Math.min(...dated.map((row) => this.#headOf(row).takenMs));
+  }
+
   #storeMs({ openMs }: Now): number {
     return Math.max(this.#numbers.elapsedMs, Math.round(this.#openedAtMs + openMs));
   }
 
   #transaction<Result>(now: Now, run: () => Result): Result {
-    if (this.#stale) this.#reload();
+    this.#refresh();
     this.#stale = true;
     const result = this.#database
       .transaction(() => {
@@ -257,17 +278,20 @@ export class Ledger {
     return result;
   }
 
-  #reload(): void {
+  /** Nothing is told or done by what a failed transaction has left in memory. */
+  #refresh(): void {
+    if (!this.#stale) return;
     this.#numbers = new RunningNumbers(this.#statements);
     this.#outbox = new OutboxLedger(this.#statements, this.#numbers);
     this.#shelf = new Shelf(this.#statements, this.#numbers);
+    this.#stale = false;
   }
 
   #dueOf(row: FilledEntryRow): DueEntry {
     return { ...this.#headOf(row), records: recordsOf(row, this.#numbers.boots) };
   }
 
-  #isUndated({ boot }: FilledEntryRow): boolean {
+  #isUndated({ boot }: EntryRow): boolean {
     return boot !== null && this.#numbers.boots.correctionOf(boot) === undefined;
   }
 

@@ -60,7 +60,7 @@ export class RunningNumbers {
   nextObservation: number;
   /** The store's own clock (decision 0006): when the file was last written, and at which time. */
   elapsedMs: number;
-  wallMs: number | undefined;
+  trustedMs: number | undefined;
   /** The wall clock when it was last believed. */
   readonly believedMs: number | undefined;
   readonly boots: Boots;
@@ -76,7 +76,7 @@ export class RunningNumbers {
       nextObservation: this.nextObservation,
       elapsedMs: this.elapsedMs,
     } = meta);
-    this.wallMs = meta.wallMs ?? undefined;
+    this.trustedMs = meta.wallMs ?? undefined;
     this.believedMs = meta.believedMs ?? undefined;
     this.boots = new Boots(statements);
     for (const { name, ...source } of statements.sources.all()) {
@@ -136,7 +136,7 @@ export class RunningNumbers {
   }
 
   /** Writes what has changed; within the transaction that changed it. */
-  write(elapsedMs: number, { wallMs }: Pick<Now, 'wallMs'>): void {
+  write(elapsedMs: number, now: Pick<Now, 'wallMs' | 'belief'>): void {
     for (const source of this.sources.values()) {
       if (source.changed) this.#statements.setSource.run(source.bytes, source.id);
       source.changed = false;
@@ -156,10 +156,10 @@ export class RunningNumbers {
       stream.changed = false;
     }
     this.elapsedMs = Math.max(this.elapsedMs, elapsedMs);
-    this.wallMs = wallMs;
+    this.trustedMs = trustedMsOf(now);
     const { nextEntry, nextObservation } = this;
-    const wall = wallMs ?? null;
-    this.#statements.setMeta.run(nextEntry, nextObservation, this.elapsedMs, wall, wall);
+    const [trusted, believed] = [this.trustedMs ?? null, now.wallMs ?? null];
+    this.#statements.setMeta.run(nextEntry, nextObservation, this.elapsedMs, trusted, believed);
   }
 
   #readOutboxes(): void {
@@ -196,6 +196,11 @@ export function countQueued(
   backend.queuedReadings += readings;
   backend.queuedBytes += bytes;
   backend.changed = true;
+}
+
+/** The wall clock, while it is not only believed but synchronised. */
+export function trustedMsOf({ wallMs, belief }: Pick<Now, 'wallMs' | 'belief'>) {
+  return belief?.trust === 'trusted' ? wallMs : undefined;
 }
 
 function streamOf(row: StreamRow, backend: BackendState): StreamState {

@@ -215,6 +215,8 @@ export interface QueueCounts {
   readonly queuedEntries: number;
   readonly queuedReadings: number;
   readonly queuedBytes: number;
+  /** When the oldest that is due was taken; absent where nothing is, or it has no date yet. */
+  readonly oldestMs?: number;
 }
 
 /** How long and how much is kept: of each source at home, of each back-end in the outbox. */

@@ -125,11 +125,13 @@ test('what is too old is dropped and named; no step of the wall makes it so', as
   await world.close();
 });
 
-test('time away counts only where the clock was believed before and after', async (context) => {
+test('time away counts only where the clock was trusted before and after', async (context) => {
   for (const [before, after, left] of [
     ['trusted', 'trusted', 1],
     ['trusted', 'untrusted', 2],
     ['untrusted', 'trusted', 2],
+    ['trusted', 'unknown', 2], // a clock that nobody has set may have woken up years ahead
+    ['unknown', 'trusted', 2],
   ] as const) {
     const world = await owing(context, bounded(10_000, 1e9));
     world.clock.trust = before;

@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import Sqlite from 'better-sqlite3';
 import { advanceAll, chainStart } from '#contract/chain.ts';
 import { formsOfRecords } from '#contract/records.ts';
 import { ReadingPath } from '#gateway/path.ts';
+import { outboxCountsOf } from '#gateway/status.ts';
+import { StoreWatch } from '#gateway/store-watch.ts';
 import { policyOf } from '#policy/policy.ts';
 import type { Observation, TimeMark } from '#reading/reading.ts';
 import { decodePack } from '#reading/senml-decode.ts';
-import { encodePack } from '#reading/senml.ts';
+import { encodePack, encodeRecords } from '#reading/senml.ts';
 import { decodeStored } from '#reading/stored.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
+import { Group } from '#store/group.ts';
 import type { StoreHere } from '#store/here.ts';
 import { openStoreHere } from '#store/here.ts';
-import type { DueEntry } from '#store/store.ts';
+import { Ledger } from '#store/ledger.ts';
+import type { Now } from '#store/messages.ts';
+import { migrate } from '#store/schema.ts';
+import { OUTBOX_RETENTION, RETENTION, type DueEntry } from '#store/store.ts';
 import { folder } from '../support/store.ts';
 
 /** 2026-11-21T00:00:00Z. */
@@ -39,6 +46,23 @@ async function take(store: StoreHere, clock: VirtualClock, from: number, count: 
     await clock.run(1000);
   }
   assert.equal(path.counts('meter').stored, 2 * count);
+}
+
+/** One observation, taken while the clock was not believed. */
+function undated(number: number, stored = new Uint8Array(1)): Group {
+  const time = { second: 5, nanosecond: 0, clock: 'gateway', trust: 'untrusted' } as const;
+  const taken = { source: 'meter', takenMs: 5000, boot: 'boot-1', readings: 2 };
+  const to = { backend: 'utility', stream: 'meter', class: 'measurement', readings: 2 } as const;
+  const outputs = [{ ...to, ...encodeRecords(observation(number, time)) }];
+  const group = new Group();
+  void group.append({ ...taken, observation: stored, outputs });
+  return group;
+}
+
+/** A moment at which the boot is believed to have begun at `second`. */
+function believing(openMs: number, second: number): Now {
+  const belief = { boot: 'boot-1', offsetMs: second * 1000, trust: 'trusted' } as const;
+  return { openMs, wallMs: second * 1000 + openMs, belief };
 }
 
 const dueOf = (store: StoreHere) => store.due('utility', 'measurement', 0, 1000);
@@ -180,6 +204,41 @@ test('what has gone out without a date keeps its bytes when it becomes known', a
   assert.deepEqual(again[0]?.records, sent[0]?.records);
   assert.deepEqual(received(again.slice(1)), [[1, SECOND - 1, 'gateway', 'trusted'], gas]);
   await store.close();
+});
+
+test('to be asked what waits takes no date away', async (context) => {
+  const clock = new VirtualClock({ second: 5, trust: 'untrusted' });
+  const store = await openStoreHere({ directory: folder(context), clock });
+  await take(store, clock, 0, 2);
+  const watch = new StoreWatch({ clock, log: () => undefined, freeBytes: () => undefined });
+  const oldest = async () => (await outboxCountsOf(store, ['utility'], watch)).get('utility');
+  assert.equal((await oldest())?.oldest, undefined, 'it has no date yet');
+  clock.set(SECOND, 'trusted');
+  await store.believe();
+  assert.equal((await oldest())?.oldest, '2026-11-20T23:59:58Z');
+  assert.deepEqual(received(await dueOf(store)), [
+    ...[[0, SECOND - 2, 'gateway', 'trusted'], gas],
+    ...[[1, SECOND - 1, 'gateway', 'trusted'], gas],
+  ]);
+  await store.close();
+});
+
+test('a date that a failed transaction has learnt is not given out', () => {
+  const database = new Sqlite(':memory:');
+  migrate(database, 1);
+  const bounds = { shelf: RETENTION, outboxOf: () => OUTBOX_RETENTION };
+  const ledger = new Ledger(database, bounds, { openMs: 0 });
+  ledger.commit(undated(0).seal({ openMs: 1 }, []));
+  ledger.mayGrow(false);
+  const large = undated(1, randomBytes(1 << 16)).seal(believing(2, SECOND), []);
+  assert.throws(() => ledger.commit(large), { code: 'SQLITE_FULL' });
+  const ask = { name: 'utility', class: 'measurement', afterId: 0, limit: 10 } as const;
+  const [first] = ledger.due({ ...ask, now: believing(3, SECOND + 1) });
+  ledger.mayGrow(true);
+  ledger.commit(undated(1).seal(believing(4, SECOND + 2), []));
+  const [again] = ledger.due({ ...ask, now: believing(5, SECOND + 2) });
+  assert.deepEqual(again?.records, first?.records, 'a number has one content');
+  database.close();
 });
 
 test('the first believed time of a boot counts, whatever the clock says later', async (context) => {

@@ -49,7 +49,7 @@ test('each back-end has its own numbers and its own acknowledgements', async (co
   assert.deepEqual(await store.counts(), {
     sources: { meter: { stored: 4 } },
     backends: {
-      utility: { queuedEntries: 2, queuedReadings: 2, queuedBytes: 4 },
+      utility: { queuedEntries: 2, queuedReadings: 2, queuedBytes: 4, oldestMs: 1_800_000_000_000 },
       grid: { queuedEntries: 0, queuedReadings: 0, queuedBytes: 0 },
     },
   });
