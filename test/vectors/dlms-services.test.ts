@@ -168,14 +168,16 @@ for (const recorded of sessions()) {
       } else if (codec !== undefined) {
         const { value, length } = codec.decodeLeading(bytes);
         assert.equal(toHex(codec.encode(value)), toHex(bytes.subarray(0, length)));
-        assert.equal(bytes.length - length, toHex(bytes).startsWith(RUBBISH) ? 18 : 0);
+        assert.equal(bytes.length - length, hasRubbish(bytes) ? 18 : 0);
       }
     }
   });
 }
 
 /** A server written in C sends the clock's time with 18 bytes of its buffer behind it. */
-const RUBBISH = 'c401c100090c07ea0b150601';
+function hasRubbish(bytes: Uint8Array): boolean {
+  return bytes.length === 36 && toHex(bytes).startsWith('c401c100090c07ea0b150601');
+}
 
 const HEX_FORMS: readonly (readonly [string, Apdu<unknown>, string])[] = [
   // IEC 62056-5-3, 8.4 by hand: long-invoke-id, no time, one get, null-data for it.
