@@ -10,6 +10,7 @@ const PARTS = [
   { file: '/usr/sbin/mosquitto', package: 'mosquitto', for: 'a real MQTT broker' },
   { file: '/usr/bin/tshark', package: 'tshark', for: 'an independent reading of PMU frames' },
   { file: '/usr/bin/socat', package: 'socat', for: 'serial lines on pseudo-terminals' },
+  { file: '/usr/bin/zstd', package: 'zstd', for: 'an independent reading of payloads' },
   { file: '/usr/bin/openssl', package: 'openssl', for: 'foreign certificates' },
   { file: '/usr/bin/gcc', package: 'gcc', for: 'the recorder of disk writes in test/crash' },
   {

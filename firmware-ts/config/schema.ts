@@ -245,6 +245,10 @@ const Backend = Type.Object(
     ),
     connect: Type.Optional(Connect),
     outbox: Outbox,
+    compression: Type.Enum(['none', 'zstd'], {
+      default: 'none',
+      description: 'of payloads; what is shorter without it goes as it is',
+    }),
     batchMs: Type.Optional(
       Type.Integer({
         minimum: 0,

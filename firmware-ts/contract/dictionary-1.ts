@@ -1,7 +1,8 @@
 /**
  * Dictionary 1: SenML-CBOR records as P1 meters, DLMS meters and PMUs have them, the most usual at
  * the end, where a compressor reaches them with the shortest distances; raw content without a
- * dictionary header (RFC 8878, 5). It is published and frozen: another text is another number.
+ * dictionary header (RFC 8878, 5). It is published (dictionary-1.bin) and frozen: another text is
+ * another number.
  */
 export const DICTIONARY_1_HEX = `
   0062626382676761746577617969756e7472757374656400613102006171816a756e7665720062626382676761

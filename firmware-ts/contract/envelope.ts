@@ -1,9 +1,8 @@
 import { Reader, Writer } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
-import { fromHex } from '#bytes/hex.ts';
 import { readItem, writeBytes, writeHead, writeInteger } from '#reading/senml-cbor.ts';
 import { PACK_BYTES_MAX } from '#reading/senml-decode.ts';
-import { DICTIONARY_1_HEX } from './dictionary-1.ts';
+import { type DictionaryNumber, dictionaryOf } from './dictionaries.ts';
 
 /** Zstandard (RFC 8878) of the machine; a dictionary is raw content. */
 export interface Compression {
@@ -12,24 +11,12 @@ export interface Compression {
   decompress(bytes: Uint8Array, bytesMax: number, dictionary?: Uint8Array): Uint8Array;
 }
 
-/** Published dictionaries by number; 0 is none. */
-export type DictionaryNumber = 0 | 1;
-
 const FIELD = { dictionary: 1, frame: 2 } as const;
 /** Lead byte of a map of two: a pack is an array (0x80 … 0x9b), a pack in JSON begins with `[`. */
 const MAP_OF_TWO = 0xa2;
 const MAJOR_MAP = 5;
 /** More than the map, its two keys, the number and the head of a byte string take. */
 const OVERHEAD_BYTES = 12;
-
-let dictionary1: Uint8Array | undefined;
-
-/** Errors: `unknown-dictionary`. */
-function dictionaryOf(number: unknown): Uint8Array | undefined {
-  if (number === 0) return undefined;
-  if (number === 1) return (dictionary1 ??= fromHex(DICTIONARY_1_HEX));
-  throw new OperatingError('unknown-dictionary', 'of a later normd', { field: 'dictionary' });
-}
 
 /**
  * The payload in an envelope, a CBOR map `{1: dictionary number, 2: Zstandard frame}`, or as it

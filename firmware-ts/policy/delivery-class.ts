@@ -7,7 +7,10 @@ export const DELIVERY_CLASSES = ['command', 'alarm', 'measurement', 'bulk'] as c
 
 export type DeliveryClass = (typeof DELIVERY_CLASSES)[number];
 
-/** Of these nothing is held back, neither for company, on disk or wire, nor for small changes. */
+/**
+ * What goes at once: it has places of its own in flight, waits neither for a budget nor for company
+ * on disk or wire, and no deadband holds it back.
+ */
 export function isUrgent(of: DeliveryClass): boolean {
   return of === 'command' || of === 'alarm';
 }

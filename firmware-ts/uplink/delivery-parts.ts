@@ -1,3 +1,4 @@
+import type { Compression } from '#contract/envelope.ts';
 import type { Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
@@ -16,6 +17,8 @@ export interface Lasting {
   readonly backend: string;
   readonly gateway: string;
   readonly topics: Topics;
+  /** Of payloads; absent where they go as they are. */
+  readonly compression?: Compression;
   readonly store: Store;
   readonly clock: Clock;
   readonly entropy: Entropy;

@@ -1,5 +1,5 @@
 import { failureOf, type Failure } from '#bytes/failure.ts';
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES, isUrgent } from '#policy/delivery-class.ts';
 import { UNDURABLE_MAX } from './acknowledger.ts';
 import { Answers } from './answers.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
@@ -12,9 +12,6 @@ import { Sender } from './sender.ts';
 import type { Message } from './session.ts';
 import { Trial } from './trial.ts';
 import type { LaneStatus, WindowStatus } from './uplink.ts';
-
-/** These go at once: they have places of their own in flight, and wait for no budget. */
-const URGENT: ReadonlySet<DeliveryClass> = new Set(['command', 'alarm']);
 
 /** Sends what is due over one session, the most urgent first, until the session is lost. */
 export class Delivery {
@@ -142,7 +139,7 @@ export class Delivery {
   #next(): { readonly lane: Lane; readonly outgoing: Outgoing } | undefined {
     const bytesMax = Math.min(this.#packBytesMax, this.#publisher.packBytesMax);
     for (const lane of this.#lanes) {
-      if (!this.#publisher.mayPublish(URGENT.has(lane.of))) return undefined;
+      if (!this.#publisher.mayPublish(isUrgent(lane.of))) return undefined;
       const outgoing = lane.next(bytesMax);
       if (outgoing !== undefined) return { lane, outgoing };
     }
@@ -164,7 +161,7 @@ export class Delivery {
 function lanesOf(parts: DeliveryParts, pieceBytesMax: number, ready: () => void): readonly Lane[] {
   const failed = (error: unknown): void => parts.session.abort(failureOf(error));
   return DELIVERY_CLASSES.map((of) => {
-    const waits = URGENT.has(of) ? { batchMs: 0, backlogDelayMs: 0 } : {};
+    const waits = isUrgent(of) ? { batchMs: 0, backlogDelayMs: 0 } : {};
     return new Lane({ ...parts, ...waits, of, pieceBytesMax, ready, failed });
   });
 }

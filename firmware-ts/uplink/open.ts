@@ -1,6 +1,7 @@
 import type { Failure } from '#bytes/failure.ts';
 import { wallMs } from '#system/clock.ts';
 import { ALWAYS_OPEN, scheduleOf, type Schedule } from '#system/schedule.ts';
+import { machineZstd } from '#system/zstd.ts';
 import { Acknowledger } from './acknowledger.ts';
 import type { Lasting } from './delivery-parts.ts';
 import { Manifests } from './manifests.ts';
@@ -49,9 +50,9 @@ class Running implements Uplink {
   constructor(options: UplinkOptions, ports: UplinkPorts) {
     this.#options = options;
     this.#ports = ports;
-    const { connect, gateway, software } = options;
+    const { connect, gateway } = options;
     this.#schedule = connect === undefined ? ALWAYS_OPEN : scheduleOf(connect);
-    this.#presences = presencesOf(topicsOf(gateway).state, software);
+    this.#presences = presencesOf(topicsOf(gateway).state, options);
     this.#reach = new Reach(options, ports, this.#presences.will);
     this.#lasting = lastingOf(options, ports, () => this.#durable());
     this.#running = this.#run();
@@ -175,13 +176,14 @@ class Running implements Uplink {
 }
 
 function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => void): Lasting {
-  const { backend, gateway, bytesPerSecond } = options;
+  const { backend, gateway, bytesPerSecond, compression = 'none' } = options;
   const topics = topicsOf(gateway);
   return {
     ...ports,
     backend,
     gateway,
     topics,
+    ...(compression === 'zstd' ? { compression: machineZstd } : {}),
     acknowledger: new Acknowledger({ ...ports, backend, durable }),
     manifests: new Manifests({ ...ports, backend, gateway, topic: topics.manifest }),
     tally: new Tallying(),

@@ -1,4 +1,5 @@
 import { failureOf, type Failure } from '#bytes/failure.ts';
+import { wrapPayload, type Compression } from '#contract/envelope.ts';
 import { encodePack } from '#reading/senml.ts';
 import type { Outgoing } from './lane.ts';
 import type { Pack } from './pack.ts';
@@ -8,17 +9,21 @@ import type { Topics } from './topics.ts';
 /** Topic, base name and key around the records of an entry, names of the longest sort. */
 export const PIECE_MARGIN_BYTES = 320;
 
-export interface Naming {
+export interface Wrapping {
   readonly gateway: string;
   readonly topics: Topics;
+  /** Absent where payloads go as they are. */
+  readonly compression?: Compression;
 }
 
 /** Errors: `bad-name` where no topic can be made of the stream, those of the encoder. */
-export function messageOf({ kind, pack }: Outgoing, { gateway, topics }: Naming): Message {
+export function messageOf({ kind, pack }: Outgoing, wrapping: Wrapping): Message {
+  const { gateway, topics, compression } = wrapping;
   const { stream, entries } = pack;
   const [{ epoch, sequence }] = entries;
   const key = { gateway, stream, epoch, sequence, count: observationsIn(pack) };
-  const payload = encodePack(key, entries);
+  const bare = encodePack(key, entries);
+  const payload = compression === undefined ? bare : wrapPayload(bare, compression);
   return { topic: kind === 'up' ? topics.up(stream) : topics.live(stream), payload };
 }
 

@@ -1,4 +1,6 @@
+import { DICTIONARIES, type PublishedDictionary } from '#contract/dictionaries.ts';
 import type { Message } from './session.ts';
+import type { UplinkOptions } from './uplink.ts';
 
 /** What `nd/1/{gateway}/st` says, in JSON so that any MQTT tool shows it; always retained. */
 export interface Presence {
@@ -9,6 +11,8 @@ export interface Presence {
   readonly software: string;
   /** What the head-end may find in the other topics. */
   readonly capabilities: readonly string[];
+  /** With which payloads may be compressed; absent where none is. */
+  readonly dictionaries?: readonly PublishedDictionary[];
 }
 
 const CAPABILITIES = ['senml+cbor', 'pack'] as const;
@@ -19,9 +23,16 @@ export interface Presences {
   readonly will: Message;
 }
 
-export function presencesOf(topic: string, software: string): Presences {
+export function presencesOf(
+  topic: string,
+  { software, compression }: Pick<UplinkOptions, 'software' | 'compression'>,
+): Presences {
+  const capabilities =
+    compression === 'zstd'
+      ? { capabilities: [...CAPABILITIES, 'zstd'], dictionaries: DICTIONARIES }
+      : { capabilities: CAPABILITIES };
   const message = (presence: Pick<Presence, 'state' | 'reason'>): Message => {
-    const whole: Presence = { version: 1, ...presence, software, capabilities: CAPABILITIES };
+    const whole: Presence = { version: 1, ...presence, software, ...capabilities };
     return { topic, payload: JSON.stringify(whole), retain: true };
   };
   return {

@@ -10,6 +10,8 @@ import type { Dial } from './session.ts';
 import type { Tally } from './tally.ts';
 import type { TrafficTally } from './traffic-meter.ts';
 
+export type CompressionKind = 'none' | 'zstd';
+
 /** Where one back-end's outbox goes. */
 export interface UplinkOptions {
   /** The back-end's name in the store. */
@@ -24,6 +26,8 @@ export interface UplinkOptions {
   readonly bytesPerSecond?: number;
   /** What is new and not urgent waits so long for more, to travel together; not unless given. */
   readonly batchMs?: number;
+  /** Of payloads, where it makes them shorter; `none` unless given. */
+  readonly compression?: CompressionKind;
   /** When a metered link may be used; always unless given. */
   readonly connect?: ScheduleOptions;
   /** Required with `mqtts://`; read anew for each connection. */

@@ -170,9 +170,11 @@ test('manifests and receipts are what both schemas say, and come back as they we
 });
 
 test('presence and every event are what both schemas say', () => {
-  const { birth, goodbye, will } = presencesOf('nd/1/g/st', '0.1.0');
-  for (const { payload } of [birth, goodbye, will]) {
-    assertBoth('presence', Buffer.from(payload).toString());
+  for (const compression of ['none', 'zstd'] as const) {
+    const { birth, goodbye, will } = presencesOf('nd/1/g/st', { software: '0.1.0', compression });
+    for (const { payload } of [birth, goodbye, will]) {
+      assertBoth('presence', Buffer.from(payload).toString());
+    }
   }
   const numbers = { stream: 's', epoch: 1, from: 2, through: 3 };
   const now = '2026-11-21T12:00:00Z';

@@ -1,16 +1,23 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connect } from 'node:tls';
+import { toHex } from '#bytes/hex.ts';
 import type { DevelopmentCa } from '#identity/development-ca.ts';
 import type { Store } from '#store/store.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { mqttDialer } from '#uplink/mqtt-session.ts';
 import { openUplink } from '#uplink/open.ts';
-import { presencesOf } from '#uplink/presence.ts';
-import type { Uplink, UplinkStatus } from '#uplink/uplink.ts';
+import { presencesOf, type Presence } from '#uplink/presence.ts';
+import type { Uplink, UplinkOptions, UplinkStatus } from '#uplink/uplink.ts';
+import { decode } from 'cbor2';
+import { runNormctl } from '../support/command-line.ts';
 import { startMosquitto, withoutMosquitto, type Mosquitto } from '../support/mosquitto.ts';
 import { owe, temporaryCa, temporaryStore } from '../support/outbox.ts';
 import {
@@ -18,6 +25,7 @@ import {
   startSubscriber,
   type Received,
   type Subscriber,
+  type SubscriberOptions,
 } from '../support/subscriber.ts';
 
 interface HeadEnd {
@@ -26,7 +34,10 @@ interface HeadEnd {
   readonly subscriber: Subscriber;
 }
 
-async function headEnd(context: TestContext): Promise<HeadEnd> {
+async function headEnd(
+  context: TestContext,
+  options: Pick<SubscriberOptions, 'unwrap'> = {},
+): Promise<HeadEnd> {
   const ca = await temporaryCa(context);
   const mosquitto = await startMosquitto({ ca: ca.anchor, ...(await ca.broker()) });
   context.after(() => mosquitto.dispose());
@@ -34,30 +45,29 @@ async function headEnd(context: TestContext): Promise<HeadEnd> {
     url: mosquitto.url,
     ca: ca.anchor,
     ...(await ca.device('head-end')),
+    ...options,
   });
   context.after(() => subscriber.stop());
   return { ca, mosquitto, subscriber };
 }
 
+interface Opening extends Pick<UplinkOptions, 'url' | 'compression' | 'batchMs'> {
+  readonly store: Store;
+  readonly issuer: DevelopmentCa;
+  readonly trusted: DevelopmentCa;
+}
+
 /** An uplink with a certificate of `issuer` that trusts `trusted`. */
 async function open(
   context: TestContext,
-  {
-    url,
-    store,
-    issuer,
-    trusted,
-  }: Record<'issuer' | 'trusted', DevelopmentCa> & {
-    url: string;
-    store: Store;
-  },
+  { store, issuer, trusted, ...wish }: Opening,
 ): Promise<Uplink> {
   const uplink = openUplink(
     {
       backend: 'utility',
       gateway: 'gw-1',
       software: '0.0.0',
-      url,
+      ...wish,
       credentials: { ...(await issuer.device('gw-1')), anchors: [trusted.anchor] },
     },
     { store, clock: machineClock, entropy: machineEntropy, log: () => undefined },
@@ -171,10 +181,58 @@ test(
   },
 );
 
+/** As it is published: what a head-end fetches once. */
+const DICTIONARY = join(import.meta.dirname, '../../firmware-ts/contract/dictionary-1.bin');
+const withoutZstd =
+  spawnSync('zstd', ['--version']).error === undefined ? false : 'no zstd: install the package';
+
+/** An envelope as a stranger opens it, who has read the CDDL and has the command line of zstd. */
+function unwrapped(payload: Uint8Array): Uint8Array {
+  if (payload[0] !== 0xa2) return payload;
+  const envelope = decode<ReadonlyMap<number, unknown>>(payload, { preferMap: true });
+  assert.equal(envelope.get(1), 1);
+  const input = envelope.get(2) as Uint8Array;
+  const { status, stdout, stderr } = spawnSync('zstd', ['-dcD', DICTIONARY], { input });
+  assert.equal(status, 0, String(stderr));
+  return stdout;
+}
+
+test(
+  'compressed payloads are opened by zstd itself, and proven by normctl',
+  { skip: withoutMosquitto || withoutZstd },
+  async (context) => {
+    const { ca, mosquitto, subscriber } = await headEnd(context, { unwrap: unwrapped });
+    const { packs, messages, presences } = subscriber;
+    const store = await temporaryStore(context);
+    const parts = { url: mosquitto.url, store, issuer: ca, trusted: ca, batchMs: 10 } as const;
+    const uplink = await open(context, { ...parts, compression: 'zstd' });
+    for (const from of [0, 20, 40]) {
+      await owe(store, 'p1', from, 20);
+      await subscriber.until(() => energiesOf(packs, 'p1').size === from + 20);
+    }
+    await uplink.stop();
+    await subscriber.until(() => presences.length === 2);
+    assertWhole(packs, 'p1', 60);
+    const data = messages.filter(({ topic }) => topic.includes('/up/'));
+    assert.ok(
+      data.every(({ payload }) => payload[0] === 0xa2),
+      'all are in envelopes',
+    );
+    for (const presence of presences as readonly Presence[]) {
+      const sha256 = hash('sha256', readFileSync(DICTIONARY));
+      assert.deepEqual(presence.dictionaries, [{ number: 1, sha256 }]);
+    }
+    const lines = messages.map(({ topic, payload }) => `${topic} ${toHex(payload)}\n`);
+    const verified = await runNormctl(['verify', '-'], { input: lines.join('') });
+    assert.equal(verified.status, 0, verified.out);
+    assert.match(verified.out, /p1 epoch \d+: complete/);
+  },
+);
+
 test('the will tells the head-end of a gateway that vanished', { skip }, async (context) => {
   const { ca, mosquitto, subscriber } = await headEnd(context);
   const { key, certificate } = await ca.device('gw-1');
-  const { will } = presencesOf('nd/1/gw-1/st', '0.0.0');
+  const { will } = presencesOf('nd/1/gw-1/st', { software: '0.0.0' });
   const [keyPem, certificatePem, anchor] = await Promise.all(
     [key, certificate, ca.anchor].map((path) => readFile(path, 'utf8')),
   );

@@ -24,10 +24,14 @@ export interface SubscriberOptions {
   readonly certificate: string;
   readonly key: string;
   readonly topics?: readonly string[];
+  /** Opens a payload that is in an envelope. */
+  readonly unwrap?: (payload: Uint8Array) => Uint8Array;
 }
 
 export interface Subscriber {
   readonly packs: readonly Received[];
+  /** Everything as it came. */
+  readonly messages: readonly { readonly topic: string; readonly payload: Uint8Array }[];
   /** Messages of `nd/1/+/st`, parsed. */
   readonly presences: readonly unknown[];
   /** Settles when what has arrived satisfies `enough`; looks again at each arrival. */
@@ -50,18 +54,22 @@ export async function startSubscriber(options: SubscriberOptions): Promise<Subsc
     properties: { sessionExpiryInterval: 3600 },
     reconnectPeriod: 50,
   });
+  const unwrap = options.unwrap ?? ((payload: Uint8Array) => payload);
+  const messages: Subscriber['messages'][number][] = [];
   const packs: Received[] = [];
   const presences: unknown[] = [];
   const waiting = new Set<() => void>();
   client.on('error', () => undefined); // it reconnects by itself
   client.on('message', (topic, payload, packet) => {
+    messages.push({ topic, payload });
     if (topic.endsWith('/st')) presences.push(JSON.parse(payload.toString()));
-    else if (/\/(up|lv)\//.test(topic)) packs.push(received(topic, payload, packet.retain));
+    else if (/\/(up|lv)\//.test(topic)) packs.push(received(topic, unwrap(payload), packet.retain));
     for (const look of waiting) look();
   });
   await client.subscribeAsync([...(options.topics ?? ['nd/1/#'])], { qos: 1 });
   return {
     packs,
+    messages,
     presences,
     until: (enough) => untilTrue(waiting, enough),
     stop: () => client.endAsync(true),

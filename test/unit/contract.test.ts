@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { failureOf } from '#bytes/failure.ts';
 import { fromHex, toHex } from '#bytes/hex.ts';
@@ -271,7 +273,12 @@ test('twenty readings of a P1 telegram travel in less than 150 bytes', () => {
 
 test('dictionary 1 is what was published', () => {
   assert.equal(toHex(sha256(fromHex(DICTIONARY_1_HEX))), DICTIONARY_1_SHA256);
-  assert.ok(fromHex(DICTIONARY_1_HEX).length <= 4096);
+  const room = join(import.meta.dirname, '../../firmware-ts/contract');
+  const published = readFileSync(join(room, 'dictionary-1.bin'));
+  assert.deepEqual(published, Buffer.from(fromHex(DICTIONARY_1_HEX)));
+  assert.ok(published.length <= 4096);
+  const cddl = readFileSync(join(room, 'normd-1.cddl'), 'utf8');
+  assert.ok(cddl.includes(`${published.length} bytes`) && cddl.includes(DICTIONARY_1_SHA256));
 });
 
 test('a payload that compression would lengthen goes as it is', () => {
@@ -288,6 +295,9 @@ test('a payload that compression would lengthen goes as it is', () => {
   assert.equal(unwrapPayload(tiny, machineZstd), tiny);
 });
 
+/** One byte in a frame that asks for a window of 128 MiB (RFC 8878, 3.1.1.1.2). */
+const WIDE = fromHex('28b52ffd 00 88 090000 41');
+
 test('a hostile envelope is refused before it fills the memory', () => {
   const envelope = (dictionary: string, frame: Uint8Array): Uint8Array =>
     Buffer.concat([
@@ -300,6 +310,8 @@ test('a hostile envelope is refused before it fills the memory', () => {
   const good = machineZstd.compress(TELEGRAM);
   const cases: readonly (readonly [Uint8Array, string])[] = [
     [envelope('00', bomb), 'too-large'],
+    [envelope('00', machineZstd.compress(new Uint8Array(1 << 21))), 'too-large'],
+    [envelope('00', WIDE), 'too-large'],
     [envelope('00', good.subarray(0, -3)), 'bad-compression'],
     [envelope('00', FORM), 'bad-compression'],
     [envelope('02', good), 'unknown-dictionary dictionary'],
