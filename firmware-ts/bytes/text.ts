@@ -47,6 +47,17 @@ function codePointAt(bytes: Uint8Array, index: number): { point: number; length:
 
 /** UTF-8 of a string; a lone surrogate becomes U+FFFD. */
 export function bytesFromUtf8(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit >= 0x80) return bytesFromWideText(text);
+    bytes[index] = unit;
+  }
+  return bytes;
+}
+
+/** What is not ASCII alone: names and units are, nearly all. */
+function bytesFromWideText(text: string): Uint8Array<ArrayBuffer> {
   const out: number[] = [];
   for (const character of text) {
     const unit = character.codePointAt(0) ?? 0xfffd;
