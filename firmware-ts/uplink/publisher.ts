@@ -1,5 +1,6 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
+import { Attention } from './attention.ts';
 import type { Budget } from './pacing.ts';
 import { SendWindow } from './send-window.ts';
 import type { Message, Session } from './session.ts';
@@ -25,6 +26,7 @@ export interface PublisherParts {
 export class Publisher {
   readonly #parts: PublisherParts;
   readonly #window: SendWindow;
+  readonly #attention: Attention;
   /** Bytes on the wire that the budget knows of. */
   #charged: number;
   #over = false;
@@ -34,6 +36,7 @@ export class Publisher {
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     this.#window = new SendWindow(parts.session.receiveMaximum);
+    this.#attention = new Attention(parts.clock);
     this.#charged = parts.traffic.total;
   }
 
@@ -64,22 +67,25 @@ export class Publisher {
   publish(message: Message, done: (refusal?: Failure) => void): void {
     const { session, clock, traffic, ready } = this.#parts;
     const bytes = this.packetBytes(message);
+    this.#attention.begin();
     const flying = this.#window.sent(bytes, clock.monotonic());
     this.#charge(bytes);
     session.publish(message, (refusal) => {
       if (this.#over) return;
       const overQuota = refusal?.code === 'quota-exceeded';
-      this.#window.answered(flying, clock.monotonic(), overQuota);
+      this.#window.answered(flying, clock.monotonic(), overQuota, this.#attention.unseenMs);
       this.#charge(Math.max(0, traffic.total - this.#charged));
       this.#watch();
       done(refusal);
       ready();
+      if (this.inFlight === 0) this.#attention.end();
     });
     if (this.#cancelWatch === undefined) this.#watch();
   }
 
   end(): void {
     this.#over = true;
+    this.#attention.end();
     this.#cancelWatch?.();
     this.#cancelSaving?.();
   }

@@ -10,6 +10,8 @@ export const PLACE_BYTES = 4096;
 const PACK_BYTES_MAX = 32 * 1024;
 /** Places after each round trip without a queue, once the first queue has been met. */
 const GROWTH = 4;
+/** By its own share, where nothing of the way was seen: what this does shows two turns later. */
+const GROWTH_UNSEEN = 0.5;
 /** By how much it shrinks: the more, the longer the queue is. */
 const DECREASE_LEAST = 0.7;
 const DECREASE_MOST = 0.25;
@@ -39,7 +41,9 @@ type Phase = 'beginning' | 'steady' | 'draining' | 'measuring';
  * How much may wait for a broker's answers. Grows while answers come as fast as the fastest, and
  * shrinks as soon as they clearly do not: then what is in flight stands in a queue somewhere, and
  * an alarm would stand behind it. A round ends when a message that was sent in it is answered.
- * Times are monotonic milliseconds.
+ * How long an answer lay unseen (`Attention`) says nothing of the way. A process that comes late to
+ * all of its answers sends but one window a turn, and widens it until some of them have not come
+ * by the next turn. Times are monotonic milliseconds.
  */
 export class SendWindow {
   readonly #receiveMaximum: number;
@@ -52,6 +56,8 @@ export class SendWindow {
   #measuredMs: number | undefined;
   #roundBeganMs = -Infinity;
   #roundLeastMs = Infinity;
+  /** The same without what may have passed until the answer was seen. */
+  #roundLeastOnWayMs = Infinity;
   #roundUsed = false;
   #roundOverQuota = false;
 
@@ -93,15 +99,18 @@ export class SendWindow {
   }
 
   /** `overQuota`: the broker refuses to take so much, which says more than any latency. */
-  answered({ bytes, sentMs }: Flying, nowMs: number, overQuota = false): void {
+  answered({ bytes, sentMs }: Flying, nowMs: number, overQuota = false, unseenMs = 0): void {
+    const latencyMs = nowMs - sentMs;
     this.#messages -= 1;
     this.#bytes -= bytes;
-    this.#roundLeastMs = Math.min(this.#roundLeastMs, nowMs - sentMs);
+    this.#roundLeastMs = Math.min(this.#roundLeastMs, latencyMs);
+    this.#roundLeastOnWayMs = Math.min(this.#roundLeastOnWayMs, latencyMs - unseenMs);
     this.#roundOverQuota ||= overQuota;
     if (sentMs < this.#roundBeganMs) return;
     this.#endRound(nowMs);
     this.#roundBeganMs = nowMs;
     this.#roundLeastMs = Infinity;
+    this.#roundLeastOnWayMs = Infinity;
     this.#roundUsed = false;
     this.#roundOverQuota = false;
   }
@@ -112,13 +121,14 @@ export class SendWindow {
 
   #endRound(nowMs: number): void {
     const leastMs = this.#roundLeastMs;
+    const late = this.#roundLeastOnWayMs < leastMs;
     if (this.#phase === 'draining') this.#phase = 'measuring';
     else if (this.#phase === 'measuring') {
-      this.#leastMs = leastMs;
+      this.#leastMs = late ? Math.min(this.#leastMs, leastMs) : leastMs;
       this.#phase = 'steady';
     } else {
       this.#leastMs = Math.min(this.#leastMs, leastMs);
-      this.#adapt(leastMs);
+      this.#adapt(this.#roundLeastOnWayMs);
       this.#measureAgain(nowMs);
     }
   }
@@ -130,7 +140,8 @@ export class SendWindow {
       const decrease = Math.min(DECREASE_LEAST, Math.max(DECREASE_MOST, wantedMs / leastMs));
       this.#places = Math.max(PLACES_MIN, this.#places * decrease);
     } else if (this.#roundUsed) {
-      const growth = this.#phase === 'beginning' ? this.#places : GROWTH;
+      const unseen = leastMs <= 0 ? this.#places * GROWTH_UNSEEN : 0;
+      const growth = this.#phase === 'beginning' ? this.#places : Math.max(GROWTH, unseen);
       this.#places = Math.min(PLACES_MAX, this.#places + growth);
     }
   }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { VirtualClock } from '#sim/virtual-clock.ts';
+import type { Clock } from '#system/clock.ts';
+import { Attention } from '#uplink/attention.ts';
 import { SendWindow, type Flying } from '#uplink/send-window.ts';
 
 /** A line that carries one message after another, and a broker at its end. */
@@ -12,6 +14,8 @@ interface Line {
   /** What the broker spends on each message. */
   readonly messageMs?: number;
   readonly receiveMaximum?: number;
+  /** The sender attends to what has come only so often. */
+  readonly turnMs?: number;
 }
 
 interface Flow {
@@ -25,9 +29,24 @@ interface Flow {
   line: Line;
 }
 
+/** As `clock` looks to a process that is busy: it is late for all that is due within a turn. */
+function turning(clock: VirtualClock, turnMs: () => number): Pick<Clock, 'monotonic' | 'after'> {
+  return {
+    monotonic: () => clock.monotonic(),
+    after(delayMs, run) {
+      const dueMs = clock.monotonic() + delayMs;
+      const turn = turnMs();
+      const turnedMs = turn === 0 ? dueMs : Math.ceil(dueMs / turn) * turn;
+      return clock.after(turnedMs - clock.monotonic(), run);
+    },
+  };
+}
+
 /** A backlog without end of messages of `size` bytes, or of the largest packs for `packs`. */
 function flow(line: Line, size: number | 'packs'): Flow {
   const clock = new VirtualClock();
+  const process = turning(clock, () => state.line.turnMs ?? 0);
+  const attention = new Attention(process);
   const window = new SendWindow(line.receiveMaximum ?? 65_535);
   let freeMs = 0;
   const transmit = (bytes: number, done: () => void): void => {
@@ -35,8 +54,8 @@ function flow(line: Line, size: number | 'packs'): Flow {
     const now = clock.monotonic();
     freeMs = Math.max(freeMs, now) + (bytes * 1000) / bytesPerSecond + messageMs;
     const flying: Flying = window.sent(bytes, now);
-    clock.after(freeMs + delayMs - now, () => {
-      window.answered(flying, clock.monotonic());
+    process.after(freeMs + delayMs - now, () => {
+      window.answered(flying, clock.monotonic(), false, attention.unseenMs);
       state.bytes += bytes;
       state.messages += 1;
       done();
@@ -58,6 +77,7 @@ function flow(line: Line, size: number | 'packs'): Flow {
         transmit(200, () => resolve(clock.monotonic() - began));
       }),
   };
+  attention.begin();
   pump();
   return state;
 }
@@ -115,6 +135,25 @@ test('a longer way is found out, and its line is filled, too', () => {
   state.clock.advance(120_000);
   const used = usage(state, 60);
   assert.ok(used > 0.9, `used ${used}`);
+});
+
+test('a process that comes to be late itself fills the line, and does not flood it', () => {
+  for (const turnMs of [100, 400, 1500]) {
+    const line = { bytesPerSecond: 500_000, delayMs: 20 };
+    const state = flow(line, 'packs');
+    state.clock.advance(10_000);
+    state.line = { ...line, turnMs };
+    state.clock.advance(10_000);
+    const before = state.bytes;
+    const queuesMs = Array.from({ length: 120 }, () => {
+      state.clock.advance(1000);
+      return (state.window.size * 4096 * 1000) / line.bytesPerSecond;
+    });
+    const used = (state.bytes - before) / (line.bytesPerSecond * queuesMs.length);
+    const queuedMs = queuesMs.reduce((sum, ms) => sum + ms, 0) / queuesMs.length;
+    assert.ok(used > 0.8, `turns of ${turnMs} ms: used ${used}`);
+    assert.ok(queuedMs < 4 * turnMs + 400, `turns of ${turnMs} ms: ${queuedMs} ms on the way`);
+  }
 });
 
 test('a quota that is used up shrinks the window once in a round trip', () => {
