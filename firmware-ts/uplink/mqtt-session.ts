@@ -2,7 +2,7 @@ import { MqttClient, type IClientOptions, type IConnackPacket } from 'mqtt';
 import { OperatingError, type Failure } from '#bytes/failure.ts';
 import { openSocket } from './broker-socket.ts';
 import { connectFailureOf } from './connect-failure.ts';
-import { bytesOf, reasonOf, sessionOf, subscribe } from './mqtt-welcomed.ts';
+import { bytesOf, reasonOf, sessionOf, subscribe, useless } from './mqtt-welcomed.ts';
 import { connectRefusalOf, refusalOf } from './refusal.ts';
 import type { Dial, Dialing, Session } from './session.ts';
 
@@ -81,7 +81,13 @@ function dialIn(dialect: Dialect, dialing: Dialing): Promise<Session> {
   const giveUp = (): void => end({ code: 'stopped', message: `${target.host}: given up` });
   signal.addEventListener('abort', giveUp, { once: true });
   if (dialing.subscription !== undefined) subscribe(client, dialing.subscription, life);
-  const welcome = new Promise<IConnackPacket>((resolve) => client.once('connect', resolve));
+  const welcome = new Promise<IConnackPacket>((resolve) => {
+    client.once('connect', (connack) => {
+      const failure = useless(connack);
+      if (failure === undefined) resolve(connack);
+      else end(failure);
+    });
+  });
   return Promise.race([
     welcome.then((connack) =>
       sessionOf({

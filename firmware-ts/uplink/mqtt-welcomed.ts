@@ -1,4 +1,5 @@
 import { ErrorWithSubackPacket, type IConnackPacket, type MqttClient } from 'mqtt';
+import type { Failure } from '#bytes/failure.ts';
 import type { BrokerSocket } from './broker-socket.ts';
 import { refusalOf } from './refusal.ts';
 import type { Message, Session, Subscription } from './session.ts';
@@ -8,6 +9,9 @@ const RECEIVE_MAXIMUM_UNSAID = 65_535;
 /** Reason codes from here on are failures (MQTT 5, 2.4); 0x80 is the one of MQTT 3.1.1. */
 const FAILED = 0x80;
 
+/** In less there is room for neither the presence nor any reading beside its names. */
+const PACKET_BYTES_LEAST = 256;
+
 export interface Welcomed extends Pick<Session, 'lost' | 'abort' | 'protocol'> {
   readonly client: MqttClient;
   readonly socket: BrokerSocket;
@@ -16,6 +20,22 @@ export interface Welcomed extends Pick<Session, 'lost' | 'abort' | 'protocol'> {
   readonly retain: boolean;
   /** The client must not be asked for anything any more: it would keep it or throw. */
   readonly life: { readonly over: boolean };
+}
+
+/**
+ * Why nothing can be sent to a broker that so welcomes: with no place in flight it would be waited
+ * for in vain, and by a limit below any reading the whole outbox would be refused.
+ */
+export function useless({ properties }: IConnackPacket): Failure | undefined {
+  const { receiveMaximum, maximumPacketSize = Infinity } = properties ?? {};
+  if (receiveMaximum === 0 || maximumPacketSize === 0) {
+    const message = 'the broker welcomes with a limit of 0 (MQTT 5, 3.2.2.3)';
+    return { code: 'protocol-violation', message };
+  }
+  if (maximumPacketSize >= PACKET_BYTES_LEAST) return undefined;
+  const message = `the broker takes packets of at most ${maximumPacketSize} bytes`;
+  const hint = `Raise the maximum packet size on the broker: ${PACKET_BYTES_LEAST} is the least.`;
+  return { code: 'packet-too-large', message, hint };
 }
 
 /** A session on a client that the broker has welcomed. */

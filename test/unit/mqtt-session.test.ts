@@ -47,6 +47,17 @@ for (const level of [5, 4]) {
   });
 }
 
+for (const [limit, properties, code] of [
+  ['no message in flight', [0x21, 0, 0], 'protocol-violation'],
+  ['packets of 0 bytes', [0x27, 0, 0, 0, 0], 'protocol-violation'],
+  ['packets of 255 bytes', [0x27, 0, 0, 0, 255], 'packet-too-large'],
+] as const) {
+  test(`a broker that takes ${limit} is left: nothing could be sent to it`, async (context) => {
+    const welcome = (): Uint8Array => welcome5(...properties);
+    await assert.rejects(dialled(context, { welcome }), { code });
+  });
+}
+
 test('what nobody subscribed to is not kept at QoS 2', async (context) => {
   const publish = Uint8Array.of(0x34, 7, 0, 1, 0x61, 0, 9, 0, 0x62); // topic a, packet 9, payload b
   const answered = Promise.withResolvers<string>();
