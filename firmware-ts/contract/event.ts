@@ -9,11 +9,15 @@ export interface EventFields {
   readonly gap: Numbers & { readonly reason: GapReason };
   /** The broker refuses these for what they are; `code` says why. */
   readonly quarantined: Numbers & { readonly code: string };
-  /** A damaged file; `salvaged` counts the observations that were saved from it. */
-  readonly 'store-set-aside': { readonly file: string; readonly salvaged: number };
-  /** The wall clock became trusted; what was stamped before has been corrected by `stepMs`. */
-  readonly 'clock-corrected': { readonly stepMs: number };
-  readonly 'broker-changed': { readonly from?: string; readonly to: string; readonly code: string };
+  /** A damaged file, by its name; so many entries of the outbox were saved from it. */
+  readonly 'store-set-aside': { readonly file: string; readonly salvagedEntries: number };
+  /**
+   * The wall clock is believed now, and what was stamped by the boot before becomes dates; or one
+   * that was believed has stepped by `stepMs`, and what it stamped before stays.
+   */
+  readonly 'clock-corrected': { readonly stepMs?: number };
+  /** `code` is why the broker before was left: how its session failed, or `better-broker`. */
+  readonly 'broker-changed': { readonly from: string; readonly to: string; readonly code: string };
 }
 
 interface Numbers {
@@ -37,11 +41,21 @@ export const EVENT_SEVERITIES: Readonly<Record<EventName, Severity>> = {
   'broker-changed': 'warning',
 };
 
-/** The event as JSON; `at` in RFC 3339, of the gateway's clock. */
+/**
+ * The event as JSON; `at` in RFC 3339, of the gateway's clock, and absent if that is not believed.
+ * An event may come twice, in the same bytes.
+ */
 export function encodeEvent<Name extends EventName>(
-  at: string,
+  at: string | undefined,
   event: Name,
   fields: EventFields[Name],
 ): string {
-  return JSON.stringify({ version: 1, at, event, severity: EVENT_SEVERITIES[event], ...fields });
+  const dated = at === undefined ? {} : { at };
+  return JSON.stringify({
+    version: 1,
+    ...dated,
+    event,
+    severity: EVENT_SEVERITIES[event],
+    ...fields,
+  });
 }

@@ -68,6 +68,8 @@ export interface BackendStatus {
   /** Messages in flight and how many may be, with a session. */
   readonly window?: { readonly messages: number; readonly messagesMax: number };
   readonly traffic: TrafficStatus;
+  /** What is told on `ev`; dropped are those that were too many, or refused for what they are. */
+  readonly events: { readonly waiting: number; readonly sent: number; readonly dropped: number };
   readonly outbox: OutboxCounts;
 }
 

@@ -4,6 +4,7 @@ import { newestNotBefore } from '#identity/credentials.ts';
 import type { Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
+import type { TellEvent } from './event-desk.ts';
 
 /** So long a wall clock may have been set before anybody notices. */
 const LOOK_MS = 10_000;
@@ -26,16 +27,24 @@ export function raiseFloors(
   }
 }
 
+export interface ClockWatchPorts {
+  readonly clock: Clock;
+  readonly store: Pick<Store, 'believe'>;
+  readonly log: Log;
+  readonly tell: TellEvent;
+}
+
 /**
- * Looks at the wall clock now and then: tells the store when it is believed, and the log when that
- * changes or the clock has stepped. Nothing else depends on it; the result ends it.
+ * Looks at the wall clock now and then: tells the store when it is believed, and the log and the
+ * back-ends when that changes or the clock has stepped. The result ends it.
  */
-export function watchClock(clock: Clock, store: Pick<Store, 'believe'>, log: Log): () => void {
+export function watchClock({ clock, store, log, tell }: ClockWatchPorts): () => void {
   let cancel = (): void => undefined;
   let before: Look | undefined;
   const look = (): void => {
     const now = lookAt(clock);
     report(before, now, log);
+    tellOf(before, now, tell);
     // One that the store refuses is repeated with the next look.
     if (now.aheadMs !== undefined) store.believe().catch((error: unknown) => refused(error, log));
     before = now;
@@ -62,9 +71,21 @@ function report(before: Look | undefined, now: Look, log: Log): void {
     const level = now.trust === 'untrusted' ? 'warning' : 'info';
     log(level, 'clock.trust', { trust: now.trust, before: before?.trust });
   }
-  if (before?.aheadMs === undefined || now.aheadMs === undefined) return;
+  const stepMs = stepBetween(before, now);
+  if (stepMs !== undefined) log('warning', 'clock.stepped', { stepMs });
+}
+
+function tellOf(before: Look | undefined, now: Look, tell: TellEvent): void {
+  const stepMs = stepBetween(before, now);
+  if (stepMs !== undefined) tell('clock-corrected', { stepMs });
+  else if (before?.trust === 'untrusted' && now.trust !== 'untrusted') tell('clock-corrected', {});
+}
+
+/** How far a clock that was and is believed has stepped; `undefined` if it has not. */
+function stepBetween(before: Look | undefined, now: Look): number | undefined {
+  if (before?.aheadMs === undefined || now.aheadMs === undefined) return undefined;
   const stepMs = Math.round(now.aheadMs - before.aheadMs);
-  if (Math.abs(stepMs) > STEP_MS) log('warning', 'clock.stepped', { stepMs });
+  return Math.abs(stepMs) > STEP_MS ? stepMs : undefined;
 }
 
 function refused(error: unknown, log: Log): void {

@@ -14,6 +14,7 @@ import { openBackends } from './backends.ts';
 import type { BackendPart } from './backends.ts';
 import { raiseFloors, watchClock } from './clock-watch.ts';
 import { openDevices } from './devices.ts';
+import { EventDesk } from './event-desk.ts';
 import { outboxActions, outboxAnswers } from './outboxes.ts';
 import type { GatewayPorts } from './ports.ts';
 import { ReadingPath } from './path.ts';
@@ -55,9 +56,11 @@ export async function startGateway(
   const startedAt = clock.wall();
   const store = await openGatewayStore(configuration, ports);
   raiseFloors(clock, store, configuration);
-  const watch = new StoreWatch({ clock, log, freeBytes: () => freeBytesOf(state) });
+  const desk = new EventDesk();
+  const { tell } = desk;
+  const watch = new StoreWatch({ clock, log, tell, freeBytes: () => freeBytesOf(state) });
   watch.follow(store);
-  const unwatch = watchClock(clock, store, log);
+  const unwatch = watchClock({ clock, store, log, tell });
   const parts: Parts = { store, backends: [], devices: [], control: undefined, unwatch };
   const path = new ReadingPath(store, policyFrom(configuration), ports, watch);
   const backends = configuration.backends.map(({ name }) => name);
@@ -73,6 +76,7 @@ export async function startGateway(
     });
   try {
     parts.backends = openBackends(configuration, store, ports);
+    desk.open(parts.backends);
     const outboxes = { gateway, backends, store };
     parts.control = await startControl({
       socket: control.socket,

@@ -109,6 +109,7 @@ function backendStatus({ name, uplink }: BackendPart, outboxes: Outboxes): Backe
       ...traffic,
       bytesPerReading: readingsAcknowledged === 0 ? null : bytes / readingsAcknowledged,
     },
+    events: tally.events,
     outbox,
   };
 }

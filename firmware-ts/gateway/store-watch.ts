@@ -1,27 +1,20 @@
 import { statfsSync } from 'node:fs';
-import type { EventFields, EventName } from '#contract/event.ts';
+import { basename } from 'node:path';
 import type { NamedGap, SetAside, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
+import type { TellEvent } from './event-desk.ts';
 import { Throttle } from './throttle.ts';
 
 /** The disk has recovered when nothing has been refused for so long: its edge is crossed often. */
 const RECOVERED_AFTER_MS = 60_000;
-
-/** Tells `backend`, or all of them, on its topic of events. */
-export type TellEvent = <Name extends EventName>(
-  event: Name,
-  fields: EventFields[Name],
-  backend?: string,
-) => void;
 
 export interface StoreWatchPorts {
   readonly clock: Clock;
   readonly log: Log;
   /** Octets that the disk of the store has left. */
   readonly freeBytes: () => number | undefined;
-  /** Nobody beside the log is told unless given. */
-  readonly tell?: TellEvent;
+  readonly tell: TellEvent;
 }
 
 /** Tells what happens to the store: gaps, damaged files, a full disk; once, not per reading. */
@@ -62,7 +55,7 @@ export class StoreWatch {
     this.#fullAt = undefined;
     const freeBytes = this.#ports.freeBytes();
     log('info', 'store.disk-recovered', { freeBytes });
-    this.#ports.tell?.('disk-recovered', { freeBytes: freeBytes ?? 0 });
+    this.#ports.tell('disk-recovered', { freeBytes: freeBytes ?? 0 });
   }
 
   #full(): void {
@@ -72,7 +65,7 @@ export class StoreWatch {
     if (before !== undefined) return;
     const freeBytes = this.#ports.freeBytes();
     log('error', 'store.disk-full', { freeBytes });
-    this.#ports.tell?.('disk-full', { freeBytes: freeBytes ?? 0 });
+    this.#ports.tell('disk-full', { freeBytes: freeBytes ?? 0 });
   }
 
   /** The manifest names each number; the log only wakes somebody. */
@@ -86,13 +79,14 @@ export class StoreWatch {
     const { log, tell } = this.#ports;
     const numbers = { stream, epoch, first, last, reason };
     log('warning', 'store.gap', { backend, ...numbers, repeated: repeated || undefined });
-    tell?.('gap', { stream, epoch, from: first, through: last, reason }, backend);
+    if (reason === 'quarantined') return; // the uplink tells that, with the broker's reason
+    tell('gap', { stream, epoch, from: first, through: last, reason }, backend);
   }
 
   #setAside({ file, failure, salvagedEntries }: SetAside): void {
     const { code, message } = failure;
     this.#ports.log('error', 'store.set-aside', { file, code, message, salvagedEntries });
-    this.#ports.tell?.('store-set-aside', { file, salvaged: salvagedEntries });
+    this.#ports.tell('store-set-aside', { file: basename(file), salvagedEntries });
   }
 }
 

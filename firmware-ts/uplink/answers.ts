@@ -5,6 +5,7 @@ import type { DeliveryParts, Stage } from './delivery-parts.ts';
 import type { DueReader } from './due-reader.ts';
 import type { Lane, Outgoing } from './lane.ts';
 import { observationsIn } from './packet.ts';
+import { setAside } from './quarantine.ts';
 import { verdictOnRefusal } from './quarantine-rule.ts';
 import { Retries } from './retries.ts';
 import type { Refused } from './send-queue.ts';
@@ -76,15 +77,12 @@ export class Answers implements Hearing {
 
   /** Sets the entry aside; what follows it in its stream goes on. */
   async #quarantine(lane: Lane, stream: string, { id, failure }: Refused): Promise<void> {
-    const { store, backend, log, session } = this.#parts;
     try {
-      await store.quarantine(backend, id, failure);
-      const { code, message } = failure;
-      log('warning', 'uplink.quarantined', { backend, stream, id, code, message });
+      await setAside(this.#parts, { id, stream }, failure);
       this.#resume(lane, stream, id);
       this.#ports.ready();
     } catch (error) {
-      session.abort(failureOf(error));
+      this.#parts.session.abort(failureOf(error));
     }
   }
 

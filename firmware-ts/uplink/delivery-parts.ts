@@ -4,6 +4,7 @@ import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
 import type { Acknowledger } from './acknowledger.ts';
+import type { Events } from './events.ts';
 import type { Manifests } from './manifests.ts';
 import type { Budget } from './pacing.ts';
 import type { HangUps } from './quarantine-rule.ts';
@@ -30,6 +31,7 @@ export interface Lasting {
   /** What a metered link may carry. */
   readonly budget: Budget;
   readonly manifests: Manifests;
+  readonly events: Events;
   /** What earlier sessions ended over. */
   readonly hangUps: HangUps;
 }

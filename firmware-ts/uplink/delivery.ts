@@ -8,7 +8,7 @@ import { Lane, type Outgoing } from './lane.ts';
 import { PIECE_MARGIN_BYTES } from './packet.ts';
 import { Publisher } from './publisher.ts';
 import type { Refused } from './send-queue.ts';
-import { Sender } from './sender.ts';
+import { type Announcement, Sender } from './sender.ts';
 import type { Message } from './session.ts';
 import { Trial } from './trial.ts';
 import type { LaneStatus, WindowStatus } from './uplink.ts';
@@ -26,7 +26,7 @@ export class Delivery {
   readonly #packBytesMax: number;
   readonly #stage = { stopping: false, over: false };
   #behindSinceMs: number | undefined;
-  readonly #announcements: Message[] = [];
+  readonly #announcements: Announcement[] = [];
 
   constructor(parts: DeliveryParts) {
     const { session, backend, gateway } = parts;
@@ -94,8 +94,8 @@ export class Delivery {
   }
 
   /** Sends something that is not of the outbox, in one of the places of alarms if need be. */
-  announce(message: Message): void {
-    this.#announcements.push(message);
+  announce(message: Message, done: Announcement['done']): void {
+    this.#announcements.push({ message, done });
     this.#pump();
   }
 
@@ -126,8 +126,8 @@ export class Delivery {
 
   #sendAll(): void {
     while (this.#announcements.length > 0 && this.#publisher.mayPublish(true)) {
-      const message = this.#announcements.shift();
-      if (message !== undefined) this.#sender.announce(message);
+      const next = this.#announcements.shift();
+      if (next !== undefined) this.#sender.announce(next);
     }
     while (this.#parts.acknowledger.waiting < UNDURABLE_MAX) {
       const next = this.#next();

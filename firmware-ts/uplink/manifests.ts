@@ -26,6 +26,7 @@ export class Manifests {
   readonly #parts: ManifestsParts;
   readonly #unsubscribe: () => void;
   #changed = true;
+  #heard = true;
 
   constructor(parts: ManifestsParts) {
     this.#parts = parts;
@@ -43,10 +44,16 @@ export class Manifests {
     this.#changed = true;
   }
 
-  /** The next manifest; `undefined` when nothing has changed, or it cannot be made. */
+  /** The broker has the last one. */
+  heard(): void {
+    this.#heard = true;
+  }
+
+  /** The next one; `undefined` when the last was heard and nothing has changed, or it fails. */
   async next({ packetBytesMax }: Session): Promise<Message | undefined> {
-    if (!this.#changed) return undefined;
+    if (!this.#changed && this.#heard) return undefined;
     this.#changed = false;
+    this.#heard = false;
     const { store, backend, gateway, topic, clock, log } = this.#parts;
     try {
       const { number, streams } = await store.standing(backend);

@@ -4,6 +4,7 @@ import { ALWAYS_OPEN, scheduleOf, type Schedule } from '#system/schedule.ts';
 import { machineZstd } from '#system/zstd.ts';
 import { Acknowledger } from './acknowledger.ts';
 import type { Lasting } from './delivery-parts.ts';
+import { Events } from './events.ts';
 import { Manifests } from './manifests.ts';
 import { backlogDelayMs, budgetOf, UNLIMITED } from './pacing.ts';
 import { presencesOf, type Presences } from './presence.ts';
@@ -37,12 +38,14 @@ class Running implements Uplink {
   readonly #presences: Presences;
   readonly #reach: Reach;
   readonly #lasting: Lasting;
+  readonly tell: Uplink['tell'];
   readonly #listeners = new Set<(status: UplinkStatus) => void>();
   readonly #stopping = new Stop();
   readonly #running: Promise<void>;
   #state: UplinkState = { kind: 'connecting' };
   #serving: Serving | undefined;
-  #lostMs: number | undefined;
+  /** When the last session ended, and whether there was a better one. */
+  #left: { readonly atMs: number; readonly forBetter: boolean } | undefined;
   /** With which there is or was a session last. */
   #lastPlace = 0;
   #packBytesMax = PACK_BYTES_MAX;
@@ -55,13 +58,15 @@ class Running implements Uplink {
     this.#presences = presencesOf(topicsOf(gateway).state, options);
     this.#reach = new Reach(options, ports, this.#presences.will);
     this.#lasting = lastingOf(options, ports, () => this.#durable());
+    const { events } = this.#lasting;
+    this.tell = (event, fields) => events.tell(event, fields);
     this.#running = this.#run();
   }
 
   status(): UplinkStatus {
     const delivery = this.#serving?.delivery;
     const refused = Array.from(delivery?.refusals ?? []);
-    const { tally, traffic } = this.#lasting;
+    const { tally, traffic, events } = this.#lasting;
     const { lastFailure } = this.#reach;
     return {
       ...tally.value,
@@ -69,6 +74,7 @@ class Running implements Uplink {
       ...(lastFailure === undefined ? {} : { lastFailure }),
       refusedStreams: Object.fromEntries(refused.map(([name, { failure }]) => [name, failure])),
       traffic: traffic.tally(wallMs(this.#ports.clock)),
+      events: events.tally,
       ...(delivery === undefined ? {} : { window: delivery.window }),
       lanes: delivery?.lanes ?? [],
     };
@@ -126,7 +132,7 @@ class Running implements Uplink {
   async #serve(reached: Reached): Promise<Reached | undefined> {
     const { place, session } = reached;
     const { clock, entropy } = this.#ports;
-    const outageMs = clock.monotonic() - (this.#lostMs ?? Infinity);
+    const outageMs = clock.monotonic() - (this.#left?.atMs ?? Infinity);
     const serving = new Serving(
       {
         ...this.#lasting,
@@ -141,14 +147,25 @@ class Running implements Uplink {
       reached,
     );
     this.#serving = serving;
-    this.#lastPlace = place;
+    this.#arrived(place);
     const broker = this.#reach.urlAt(place);
     const online = (): void => this.#become({ kind: 'online', protocol: session.protocol, broker });
     const { loss, better } = await serving.run(online);
     this.#serving = undefined;
-    this.#lostMs = clock.monotonic();
+    this.#left = { atMs: clock.monotonic(), forBetter: better !== undefined };
     if (loss !== undefined) this.#lost(place, loss);
     return better;
+  }
+
+  /** There is a session with the broker at `place`. */
+  #arrived(place: number): void {
+    const before = this.#lastPlace;
+    this.#lastPlace = place;
+    if (this.#left === undefined || before === place) return;
+    const failure = this.#left.forBetter ? undefined : this.#reach.lastFailure;
+    const [from, to] = [this.#reach.urlAt(before), this.#reach.urlAt(place)];
+    const code = failure?.code ?? 'better-broker';
+    this.#lasting.events.tell('broker-changed', { from, to, code });
   }
 
   #lost(place: number, failure: Failure): void {
@@ -190,5 +207,6 @@ function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => vo
     traffic: new TrafficMeter(),
     budget: bytesPerSecond === undefined ? UNLIMITED : budgetOf(bytesPerSecond),
     hangUps: new HangUps(),
+    events: new Events({ ...ports, topic: topics.events }),
   };
 }

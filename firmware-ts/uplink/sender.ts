@@ -12,6 +12,12 @@ export interface Flight {
   readonly pack: Pack;
 }
 
+/** Something that is not of the outbox. `done` is not called when the session is lost. */
+export interface Announcement {
+  readonly message: Message;
+  readonly done: (refusal?: Failure) => void;
+}
+
 /** What becomes of a pack that was sent in its order. */
 export interface Hearing {
   /** The broker has spoken: it has the pack, unless it refuses it. */
@@ -52,9 +58,12 @@ export class Sender {
     this.#parts.tally.sent(pack, made.payload.length);
   }
 
-  /** Sends something that is said again if it is lost: an answer is only counted. */
-  announce(message: Message): void {
-    this.#publisher.publish(message, (refusal) => this.#note(refusal));
+  /** Sends something that is not of the outbox; `done` gets the broker's answer. */
+  announce({ message, done }: Announcement): void {
+    this.#publisher.publish(message, (refusal) => {
+      this.#note(refusal);
+      done(refusal);
+    });
   }
 
   #fly(flight: Flight, message: Message): void {

@@ -54,19 +54,21 @@ export class Serving {
   /** Greets, calls `online`, and delivers until the session is lost or to be left. */
   async run(online: () => void): Promise<Ending> {
     const { place, session } = this.#reached;
-    const { traffic, reach, stopping, clock, presences } = this.#parts;
+    const { traffic, reach, stopping, clock, presences, events } = this.#parts;
     traffic.begin(session);
     reach.welcomed(place);
     await stopping.or(greet(session, clock, this.#published(presences.birth)));
     const delivery = this.#deliver();
     this.#delivery = delivery;
     online();
+    events.begin((message, done) => delivery.announce(message, done));
     const end: { loss?: Failure } = {};
     void session.lost.then((failure) => (end.loss = failure));
     const better = await this.#stay();
     const { loss } = end; // where there is none yet, the end is our own
     if (loss === undefined) await this.#leave(delivery);
     delivery.end(loss);
+    events.end();
     traffic.end(session);
     return {
       ...(loss === undefined ? {} : { loss }),
@@ -89,7 +91,9 @@ export class Serving {
     const { manifests, clock, presences } = this.#parts;
     const standing = async (): Promise<void> => {
       const manifest = await manifests.next(session);
-      if (manifest !== undefined) await this.#published(manifest);
+      if (manifest === undefined) return;
+      await this.#published(manifest);
+      manifests.heard();
     };
     const goodbye = (): Promise<void> => this.#published(presences.goodbye);
     await leave(session, clock, delivery.drain(), [standing, goodbye]);
@@ -130,7 +134,10 @@ export class Serving {
 
   async #announce(): Promise<void> {
     const manifest = await this.#parts.manifests.next(this.#reached.session);
-    if (manifest !== undefined) this.#delivery?.announce(manifest);
+    if (manifest !== undefined)
+      this.#delivery?.announce(manifest, (refusal) => {
+        if (refusal === undefined) this.#parts.manifests.heard();
+      });
   }
 
   /** Settles when the schedule's window is over. */

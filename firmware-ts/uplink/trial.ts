@@ -2,6 +2,7 @@ import { failureOf, type Failure } from '#bytes/failure.ts';
 import type { DeliveryParts, Stage } from './delivery-parts.ts';
 import type { DueReader } from './due-reader.ts';
 import type { Lane, Outgoing } from './lane.ts';
+import { setAside } from './quarantine.ts';
 import type { Suspect } from './quarantine-rule.ts';
 import type { Flight } from './sender.ts';
 
@@ -70,14 +71,10 @@ export class Trial {
   }
 
   #quarantine(stream: string, id: number, failure: Failure): void {
-    const { store, backend, log } = this.#parts;
-    const { code, message } = failure;
-    const fields = { backend, stream, id, code, message };
-    store.quarantine(backend, id, failure).then(
-      () => log('warning', 'uplink.quarantined', fields),
-      (error: unknown) => {
-        log('warning', 'uplink.store-refused', { ...fields, code: failureOf(error).code });
-      },
-    );
+    const { backend, log } = this.#parts;
+    setAside(this.#parts, { id, stream }, failure).catch((error: unknown) => {
+      const { code, message } = failureOf(error);
+      log('warning', 'uplink.store-refused', { backend, stream, id, code, message });
+    });
   }
 }

@@ -1,4 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
+import type { EventFields, EventName } from '#contract/event.ts';
 import type { CredentialFiles } from '#identity/credentials.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Store } from '#store/store.ts';
@@ -7,6 +8,7 @@ import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
 import type { ScheduleOptions } from '#system/schedule.ts';
 import type { Dial } from './session.ts';
+import type { EventsTally } from './events.ts';
 import type { Tally } from './tally.ts';
 import type { TrafficTally } from './traffic-meter.ts';
 
@@ -45,10 +47,14 @@ export interface UplinkPorts {
   readonly dial?: Dial;
 }
 
+export type Tell = <Name extends EventName>(event: Name, fields: EventFields[Name]) => void;
+
 export interface Uplink {
   status(): UplinkStatus;
   /** Calls `changed` after each change of `state`; the result unsubscribes. */
   onState(changed: (status: UplinkStatus) => void): () => void;
+  /** Tells the back-end, as soon as there is a session; in memory until the broker has it. */
+  readonly tell: Tell;
   /**
    * Sends nothing new, waits a bounded time for what is in flight, says goodbye. What is not
    * acknowledged by then stays due. Never rejects.
@@ -63,6 +69,7 @@ export interface UplinkStatus extends Tally {
   /** Streams that the broker refuses at present; they are tried again, the others go on. */
   readonly refusedStreams: Readonly<Record<string, Failure>>;
   readonly traffic: TrafficTally;
+  readonly events: EventsTally;
   /** How much may be and is in flight; absent without a session. */
   readonly window?: WindowStatus;
   /** The classes, urgent first; none without a session. */

@@ -183,9 +183,9 @@ test('presence and every event are what both schemas say', () => {
     encodeEvent(now, 'disk-recovered', { freeBytes: 1e9 }),
     encodeEvent(now, 'gap', { ...numbers, reason: 'bytes' }),
     encodeEvent(now, 'quarantined', { ...numbers, code: 'packet-too-large' }),
-    encodeEvent(now, 'store-set-aside', { file: 'store.db.damaged-1', salvaged: 7 }),
+    encodeEvent(now, 'store-set-aside', { file: 'store.db.damaged-1', salvagedEntries: 7 }),
     encodeEvent(now, 'clock-corrected', { stepMs: -12 }),
-    encodeEvent(now, 'broker-changed', { to: 'b', code: 'refused' }),
+    encodeEvent(undefined, 'clock-corrected', {}),
     encodeEvent(now, 'broker-changed', { from: 'a', to: 'b', code: 'refused' }),
   ];
   for (const event of events) assertBoth('event', event);

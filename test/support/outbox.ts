@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDevelopmentCa, type DevelopmentCa } from '#identity/development-ca.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Observation } from '#reading/reading.ts';
 import { encodeRecords } from '#reading/senml.ts';
 import { openStore } from '#store/open.ts';
@@ -43,32 +44,31 @@ export function numbered(source: string, number: number): Observation {
   };
 }
 
-/** Appends observations `from … from + count − 1` of `stream`, owed to `utility`. */
-export async function owe(
+/** Appends observations `from … from + count − 1` of `stream`, owed to `utility` in `of`. */
+export async function oweIn(
   store: Store,
+  of: DeliveryClass,
   stream: string,
   from: number,
   count: number,
 ): Promise<void> {
   const appends = Array.from({ length: count }, (_, index) => {
     const observation = numbered(stream, from + index);
+    const readings = observation.readings.length;
     return store.append({
       source: stream,
       observation: new Uint8Array(1),
-      readings: observation.readings.length,
+      readings,
       takenMs: Date.now(),
-      outputs: [
-        {
-          backend: 'utility',
-          stream,
-          class: 'measurement',
-          readings: observation.readings.length,
-          ...encodeRecords(observation),
-        },
-      ],
+      outputs: [{ backend: 'utility', stream, class: of, readings, ...encodeRecords(observation) }],
     });
   });
   await Promise.all(appends);
+}
+
+/** The same as measurements. */
+export function owe(store: Store, stream: string, from: number, count: number): Promise<void> {
+  return oweIn(store, 'measurement', stream, from, count);
 }
 
 /** Settles when nothing is owed to `utility` any more; looks at each change of the uplink. */

@@ -32,6 +32,7 @@ export function open(
   return {
     status: () => uplink.status(),
     onState: (changed) => uplink.onState(changed),
+    tell: uplink.tell,
     stop: () => uplink.stop(),
     reached: (wanted) =>
       new Promise((resolve) => {
@@ -89,6 +90,38 @@ export async function scene(
       look();
     });
   return { store, broker, arrivals, until };
+}
+
+export interface Heard {
+  readonly port: number;
+  readonly arrivals: readonly Arrival[];
+  readonly until: (enough: () => boolean) => Promise<void>;
+}
+
+/** A broker that hears everything, copies, manifests and presence included. */
+export async function listener(
+  context: TestContext,
+  answer: (arrival: Arrival) => Answer,
+  welcome?: NonNullable<Script['welcome']>,
+): Promise<Heard> {
+  const arrivals: Arrival[] = [];
+  const waiting = new Set<() => void>();
+  const broker = await startScriptedBroker({
+    ...(welcome === undefined ? {} : { welcome }),
+    answer(arrival) {
+      arrivals.push(arrival);
+      waiting.forEach((look) => look());
+      return answer(arrival);
+    },
+  });
+  context.after(() => broker.stop());
+  const until = (enough: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      const look = (): void => (enough() ? resolve() : undefined);
+      waiting.add(look);
+      look();
+    });
+  return { port: broker.port, arrivals, until };
 }
 
 export function sequencesIn(arrivals: readonly Arrival[], stream: string): readonly number[] {

@@ -48,6 +48,7 @@ const STATUS: GatewayStatus = {
       broker: 'mqtts://broker.example:8883',
       window: { messages: 3, messagesMax: 32 },
       traffic: { bytesRead: 100, bytesWritten: 800, bytesToday: 900, bytesPerReading: 128.6 },
+      events: { waiting: 0, sent: 0, dropped: 0 },
       outbox: {
         entries: 2,
         bytes: 4321,

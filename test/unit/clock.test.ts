@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
+import type { TellEvent } from '#gateway/event-desk.ts';
 import { raiseFloors, watchClock } from '#gateway/clock-watch.ts';
 import { newestNotBefore } from '#identity/credentials.ts';
 import { createDevelopmentCa } from '#identity/development-ca.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { BUILD_SECOND } from '#system/build-time.ts';
 import { openMachineClock } from '#system/clock.ts';
+import type { Log } from '#system/log.ts';
 import { TimeFloors } from '#system/time-floor.ts';
 
 const DAY_MS = 86_400_000;
@@ -95,9 +97,12 @@ test('a step of the wall clock is told once, with its amount; setting it is not 
   const told: unknown[] = [];
   let believed = 0;
   const store = { believe: () => Promise.resolve(void (believed += 1)) };
-  const end = watchClock(clock, store, (_, event, fields) => {
+  const events: unknown[] = [];
+  const tell: TellEvent = (event, fields) => events.push([event, fields]);
+  const log: Log = (_, event, fields) => {
     told.push([event, fields?.['stepMs'] ?? fields?.['trust']]);
-  });
+  };
+  const end = watchClock({ clock, store, log, tell });
   clock.advance(60_000);
   assert.equal(believed, 0);
   clock.set(1_795_219_200, 'unknown');
@@ -116,6 +121,11 @@ test('a step of the wall clock is told once, with its amount; setting it is not 
     ['clock.trust', 'unknown'],
     ['clock.stepped', -DAY_MS],
     ['clock.stepped', 14 * 365 * DAY_MS],
+  ]);
+  assert.deepEqual(events, [
+    ['clock-corrected', {}],
+    ['clock-corrected', { stepMs: -DAY_MS }],
+    ['clock-corrected', { stepMs: 14 * 365 * DAY_MS }],
   ]);
   end();
   assert.equal(clock.next, undefined);

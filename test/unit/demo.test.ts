@@ -33,6 +33,7 @@ const BACKEND: BackendStatus = {
   refusedStreams: {},
   latencyMs: { p50: 13.4, p99: 1116.2 },
   traffic: { bytesRead: 1, bytesWritten: 2, bytesToday: 3, bytesPerReading: null },
+  events: { waiting: 0, sent: 0, dropped: 0 },
   outbox: { entries: 1, bytes: 1, quarantined: 0, gaps: {} },
 };
 

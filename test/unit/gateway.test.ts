@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { openDevices } from '#gateway/devices.ts';
+import { EventDesk, type TellEvent } from '#gateway/event-desk.ts';
 import { LatestReadings } from '#gateway/latest.ts';
 import { ReadingPath } from '#gateway/path.ts';
-import { StoreWatch, type TellEvent } from '#gateway/store-watch.ts';
+import { StoreWatch } from '#gateway/store-watch.ts';
 import { Throttle } from '#gateway/throttle.ts';
 import { policyOf } from '#policy/policy.ts';
 import type { Observation, RawValue } from '#reading/reading.ts';
@@ -16,6 +17,8 @@ import { openStore } from '#store/open.ts';
 import type { NamedGap, SetAside } from '#store/store.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import type { LogFields } from '#system/log.ts';
+
+const silent = (): void => undefined;
 
 const TIME = { second: 1_795_219_200, nanosecond: 0, clock: 'device', trust: 'trusted' } as const;
 
@@ -69,7 +72,7 @@ test('what is taken is stored, owed as policy says, and told when refused', asyn
   const rules = [{ to: 'utility', purpose: 'bill', sources: ['meter'], objects: ['1-0:1.8.*'] }];
   const log = (level: string, event: string): void => void lines.push(`${level} ${event}`);
   const policy = policyOf(rules, ['utility']);
-  const watch = new StoreWatch({ clock, log, freeBytes: () => 0 });
+  const watch = new StoreWatch({ clock, log, tell: silent, freeBytes: () => 0 });
   const path = new ReadingPath(store, policy, { clock, log }, watch);
   const due = new Promise((resolve) => store.onDue('utility', resolve));
   path.take(observation(['1-0:1.8.0*255', '1-0:32.7.0*255']));
@@ -101,8 +104,8 @@ test('what a deadband holds back is stored, and not owed', async (context) => {
   context.after(() => store.close());
   const deadband = [{ objects: ['*'], absolute: 5, maxSeconds: 60 }];
   const rules = [{ to: 'utility', purpose: 'p', sources: ['meter'], objects: ['*'], deadband }];
-  const log = (): void => undefined;
-  const watch = new StoreWatch({ clock, log, freeBytes: () => 0 });
+  const log = silent;
+  const watch = new StoreWatch({ clock, log, tell: silent, freeBytes: () => 0 });
   const path = new ReadingPath(store, policyOf(rules, ['utility']), { clock, log }, watch);
   const owed = async (raw = 1n): Promise<number> => {
     path.take(observation(['1-0:32.7.0*255'], raw));
@@ -148,7 +151,7 @@ test('gaps are told once a minute a stream, and all of them are counted', () => 
   const log = (_level: string, event: string, fields: LogFields = {}): void => {
     if (event === 'store.gap') told.push(fields);
   };
-  const watch = new StoreWatch({ clock, log, freeBytes: () => 0 });
+  const watch = new StoreWatch({ clock, log, tell: silent, freeBytes: () => 0 });
   const source = toldBy();
   watch.follow(source.store);
   const gap = { backend: 'utility', stream: 'm', epoch: 1, reason: 'age' } as const;
@@ -214,17 +217,32 @@ test('a file set aside is told with what was saved from it, at the start and lat
     if (event === 'store.set-aside') told.push(fields);
   };
   const failure = { code: 'store-damaged', message: 'damaged' };
-  const source = toldBy({ file: 'store.db.1', failure, salvagedEntries: 7 });
-  const watch = new StoreWatch({ clock: new VirtualClock(), log, freeBytes: () => 0 });
+  const source = toldBy({ file: '/var/lib/normd/store.db.1', failure, salvagedEntries: 7 });
+  const events: unknown[] = [];
+  const desk = new EventDesk();
+  const ports = { clock: new VirtualClock(), log, freeBytes: () => 0 };
+  const watch = new StoreWatch({ ...ports, tell: desk.tell });
   watch.follow(source.store);
   source.setAside({ file: 'store.db.2', failure, salvagedEntries: 0 });
   assert.deepEqual(
     told.map(({ file, code, salvagedEntries }) => [file, code, salvagedEntries]),
     [
-      ['store.db.1', 'store-damaged', 7],
+      ['/var/lib/normd/store.db.1', 'store-damaged', 7],
       ['store.db.2', 'store-damaged', 0],
     ],
   );
+  const tell: TellEvent = (event, fields) => events.push([event, fields]);
+  desk.open([{ name: 'utility', uplink: { tell } }]);
+  assert.deepEqual(
+    events,
+    [
+      ['store-set-aside', { file: 'store.db.1', salvagedEntries: 7 }],
+      ['store-set-aside', { file: 'store.db.2', salvagedEntries: 0 }],
+    ],
+    'no path of this machine, and also what came before there was an uplink',
+  );
+  desk.tell('disk-full', { freeBytes: 0 }, 'another');
+  assert.equal(events.length, 2, 'what is of another back-end is its own');
 });
 
 const LISTENER = { kind: 'tcp-listen', address: '127.0.0.1', port: 0, peersMax: 1 } as const;

@@ -210,7 +210,8 @@ test('to be asked what waits takes no date away', async (context) => {
   const clock = new VirtualClock({ second: 5, trust: 'untrusted' });
   const store = await openStoreHere({ directory: folder(context), clock });
   await take(store, clock, 0, 2);
-  const watch = new StoreWatch({ clock, log: () => undefined, freeBytes: () => undefined });
+  const silent = (): undefined => undefined;
+  const watch = new StoreWatch({ clock, log: silent, tell: silent, freeBytes: silent });
   const oldest = async () => (await outboxCountsOf(store, ['utility'], watch)).get('utility');
   assert.equal((await oldest())?.oldest, undefined, 'it has no date yet');
   clock.set(SECOND, 'trusted');

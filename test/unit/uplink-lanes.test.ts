@@ -1,74 +1,24 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Verifier } from '#contract/verify.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
-import type { DeliveryClass } from '#policy/delivery-class.ts';
-import { encodeRecords } from '#reading/senml.ts';
 import { openStore } from '#store/open.ts';
-import type { Store } from '#store/store.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { machineZstd } from '#system/zstd.ts';
-import { numbered, owe, temporaryFolder, temporaryStore } from '../support/outbox.ts';
-import { startScriptedBroker, welcome5 } from '../support/scripted-broker.ts';
-import type { Answer, Arrival, Script } from '../support/scripted-broker.ts';
-import { open, range, scene, sequencesIn, sequencesOf, urlOf } from '../support/uplink.ts';
-
-/** Appends observations of `stream` in `of`, from number `from` on. */
-async function oweIn(
-  store: Store,
-  of: DeliveryClass,
-  stream: string,
-  from: number,
-  count: number,
-): Promise<void> {
-  const appends = range(count).map((index) => {
-    const observation = numbered(stream, from + index);
-    const readings = observation.readings.length;
-    return store.append({
-      source: stream,
-      observation: new Uint8Array(1),
-      readings,
-      takenMs: Date.now(),
-      outputs: [{ backend: 'utility', stream, class: of, readings, ...encodeRecords(observation) }],
-    });
-  });
-  await Promise.all(appends);
-}
-
-interface Heard {
-  readonly port: number;
-  readonly arrivals: Arrival[];
-  readonly until: (enough: () => boolean) => Promise<void>;
-}
-
-/** A broker that hears everything, copies, manifests and presence included. */
-async function listener(
-  context: TestContext,
-  answer: (arrival: Arrival) => Answer,
-  welcome?: NonNullable<Script['welcome']>,
-): Promise<Heard> {
-  const arrivals: Arrival[] = [];
-  const waiting = new Set<() => void>();
-  const broker = await startScriptedBroker({
-    ...(welcome === undefined ? {} : { welcome }),
-    answer(arrival) {
-      arrivals.push(arrival);
-      waiting.forEach((look) => look());
-      return answer(arrival);
-    },
-  });
-  context.after(() => broker.stop());
-  const until = (enough: () => boolean): Promise<void> =>
-    new Promise((resolve) => {
-      const look = (): void => (enough() ? resolve() : undefined);
-      waiting.add(look);
-      look();
-    });
-  return { port: broker.port, arrivals, until };
-}
+import { owe, oweIn, temporaryFolder, temporaryStore } from '../support/outbox.ts';
+import { welcome5, type Arrival } from '../support/scripted-broker.ts';
+import {
+  listener,
+  open,
+  range,
+  scene,
+  sequencesIn,
+  sequencesOf,
+  urlOf,
+} from '../support/uplink.ts';
 
 const copiesIn = (arrivals: readonly Arrival[], stream: string): readonly number[] =>
   arrivals.filter(({ topic }) => topic.endsWith(`/lv/${stream}`)).flatMap(sequencesOf);
