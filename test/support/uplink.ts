@@ -54,51 +54,15 @@ export function sequencesOf({ payload }: Arrival): readonly number[] {
   return Array.from({ length: count }, (_, index) => sequence + index);
 }
 
-export interface Scene {
-  readonly store: Store;
-  readonly broker: ScriptedBroker;
-  /** Messages of `up/{stream}`, in order of arrival, refused ones too. */
-  readonly arrivals: Arrival[];
+/** A broker, and what came to it. */
+export interface Heard extends ScriptedBroker {
+  /** In order of arrival, refused ones too. */
+  readonly arrivals: readonly Arrival[];
   /** Settles when the arrivals satisfy `enough`. */
   readonly until: (enough: () => boolean) => Promise<void>;
 }
 
-/** A store and a broker that answers messages of streams by `answer`, and all others with 0. */
-export async function scene(
-  context: TestContext,
-  answer: (arrival: Arrival, stream: string) => Answer,
-  welcome?: NonNullable<Script['welcome']>,
-): Promise<Scene> {
-  const arrivals: Arrival[] = [];
-  const waiting = new Set<() => void>();
-  const broker = await startScriptedBroker({
-    ...(welcome === undefined ? {} : { welcome }),
-    answer(arrival) {
-      const stream = /\/up\/(.*)$/.exec(arrival.topic)?.[1];
-      if (stream === undefined) return 0;
-      arrivals.push(arrival);
-      for (const look of waiting) look();
-      return answer(arrival, stream);
-    },
-  });
-  const store = await temporaryStore(context);
-  context.after(() => broker.stop());
-  const until = (enough: () => boolean): Promise<void> =>
-    new Promise((resolve) => {
-      const look = (): void => (enough() ? resolve() : undefined);
-      waiting.add(look);
-      look();
-    });
-  return { store, broker, arrivals, until };
-}
-
-export interface Heard {
-  readonly port: number;
-  readonly arrivals: readonly Arrival[];
-  readonly until: (enough: () => boolean) => Promise<void>;
-}
-
-/** A broker that hears everything, copies, manifests and presence included. */
+/** A broker that hears everything: copies, manifests and presence, too. */
 export async function listener(
   context: TestContext,
   answer: (arrival: Arrival) => Answer,
@@ -110,8 +74,9 @@ export async function listener(
     ...(welcome === undefined ? {} : { welcome }),
     answer(arrival) {
       arrivals.push(arrival);
-      waiting.forEach((look) => look());
-      return answer(arrival);
+      const reply = answer(arrival);
+      for (const look of waiting) look();
+      return reply;
     },
   });
   context.after(() => broker.stop());
@@ -121,7 +86,30 @@ export async function listener(
       waiting.add(look);
       look();
     });
-  return { port: broker.port, arrivals, until };
+  return { ...broker, arrivals, until };
+}
+
+export interface Scene extends Pick<Heard, 'arrivals' | 'until'> {
+  readonly store: Store;
+  readonly broker: ScriptedBroker;
+}
+
+/** A store, and a broker of which only what comes on `up/{stream}` is told; the rest it takes. */
+export async function scene(
+  context: TestContext,
+  answer: (arrival: Arrival, stream: string) => Answer,
+  welcome?: NonNullable<Script['welcome']>,
+): Promise<Scene> {
+  const store = await temporaryStore(context);
+  const arrivals: Arrival[] = [];
+  const hear = (arrival: Arrival): Answer => {
+    const stream = /\/up\/(.*)$/.exec(arrival.topic)?.[1];
+    if (stream === undefined) return 0;
+    arrivals.push(arrival);
+    return answer(arrival, stream);
+  };
+  const broker = await listener(context, hear, welcome);
+  return { store, broker, arrivals, until: broker.until };
 }
 
 export function sequencesIn(arrivals: readonly Arrival[], stream: string): readonly number[] {
