@@ -3,7 +3,7 @@ import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import type { Append } from './store.ts';
 
 /** One telegram, profile page or frame is far smaller; a larger one would hold up all others. */
-export const APPEND_BYTES_MAX = 1 << 20;
+const APPEND_BYTES_MAX = 1 << 20;
 
 /** Names come from the configuration; the bound keeps keys and topics small. */
 const NAME = /^[^\p{Cc}\p{Cs}]{1,200}$/u; // two halves of surrogates would be one name in UTF-8

@@ -1,11 +1,8 @@
-import type { GapReason } from '#contract/manifest.ts';
+import { MANIFEST_GAPS_MAX, type GapReason } from '#contract/manifest.ts';
 import type { Now } from './messages.ts';
 import { type StreamState, gapOf } from './running.ts';
 import type { Statements } from './statements.ts';
 import type { Gap, NamedGap } from './store.ts';
-
-/** Listed gaps of a stream; a manifest carries them all. */
-const GAPS_MAX = 256;
 
 /** Names numbers that will never come, and moves streams past them. */
 export class Gaps {
@@ -49,8 +46,8 @@ export class Gaps {
   listed({ id, through, gapsOmitted }: StreamState): { gaps: readonly Gap[]; omitted: number } {
     const gaps = this.#statements.gaps.all(id).map(gapOf);
     const passed = gaps.filter(({ last }) => last <= through);
-    const omitted = Math.max(0, passed.length - GAPS_MAX);
-    const listed = gaps.slice(omitted, omitted + GAPS_MAX);
+    const omitted = Math.max(0, passed.length - MANIFEST_GAPS_MAX);
+    const listed = gaps.slice(omitted, omitted + MANIFEST_GAPS_MAX);
     return { gaps: listed, omitted: gapsOmitted + omitted };
   }
 
@@ -63,7 +60,7 @@ export class Gaps {
   /** Those ahead are never forgotten: the stream could not move past them after a restart. */
   #bound(stream: StreamState): void {
     const { id, through } = stream;
-    const excess = (this.#statements.countGaps.get(id, through) ?? 0) - GAPS_MAX;
+    const excess = (this.#statements.countGaps.get(id, through) ?? 0) - MANIFEST_GAPS_MAX;
     if (excess > 0) stream.gapsOmitted += this.#statements.forgetGapsPassed.run(id, excess).changes;
   }
 }

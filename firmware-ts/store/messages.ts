@@ -106,7 +106,7 @@ export interface Page {
 }
 
 /** One entry of a back-end's outbox. */
-export interface EntryAsk {
+interface EntryAsk {
   readonly backend: string;
   readonly id: number;
   readonly now: Now;

@@ -1,12 +1,12 @@
 import type { Database, Statement } from 'better-sqlite3';
 
-export interface SourceRow {
+interface SourceRow {
   readonly id: number;
   readonly name: string;
   readonly bytes: number;
 }
 
-export interface BackendRow {
+interface BackendRow {
   readonly id: number;
   readonly name: string;
   readonly queuedEntries: number;
@@ -28,7 +28,7 @@ export interface StreamRow {
   readonly gapsOmitted: number;
 }
 
-export interface MetaRow {
+interface MetaRow {
   readonly epoch: number;
   readonly nextEntry: number;
   readonly nextObservation: number;
@@ -37,7 +37,7 @@ export interface MetaRow {
   readonly believedMs: number | null;
 }
 
-export interface BootRow {
+interface BootRow {
   readonly id: number;
   readonly name: string;
   readonly offsetMs: number | null;
@@ -69,7 +69,7 @@ export interface FilledEntryRow extends EntryRow {
   readonly records: Uint8Array;
 }
 
-export interface QuarantineRow extends EntryRow {
+interface QuarantineRow extends EntryRow {
   readonly code: string;
   readonly message: string;
 }
@@ -82,7 +82,7 @@ export interface GapRow {
   readonly wallMs: number | null;
 }
 
-export interface KeptRow {
+interface KeptRow {
   readonly id: number;
   readonly takenMs: number;
   readonly readings: number;
