@@ -7,7 +7,8 @@ import type {
 import { numbersText } from './outbox-entry.ts';
 import { bytesText } from './quantity.ts';
 import { troubleOf } from './report.ts';
-import { printTable, type Column } from './table.ts';
+import { printTable } from './table.ts';
+import type { Column } from './table.ts';
 import type { Part, Terminal } from './terminal.ts';
 
 /** Gaps shown of one stream, the newest; `--json` has more. */

@@ -1,7 +1,8 @@
 import { Command as Program, CommanderError, Option } from 'commander';
 import type { Command, Invocation } from './command.ts';
 import { COMMANDS } from './commands.ts';
-import { EXIT, EXIT_MEANINGS, type ExitCode } from './exit-codes.ts';
+import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
 import { printTrouble, reportError } from './report.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,6 +1,8 @@
-import { failureOf, type Failure } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
 import type { Invocation } from './command.ts';
-import { EXIT, type ExitCode } from './exit-codes.ts';
+import { EXIT } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Version of what `--json` prints; a field may be added to it, none changes its meaning. */

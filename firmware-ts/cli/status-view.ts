@@ -1,7 +1,8 @@
 import type { BackendStatus, GatewayStatus, SourceStatus } from '#control/status.ts';
 import { ageText, bytesText } from './quantity.ts';
 import type { StatusProblem } from './status-problems.ts';
-import { printTable, type Column } from './table.ts';
+import { printTable } from './table.ts';
+import type { Column } from './table.ts';
 import type { Part, Terminal } from './terminal.ts';
 
 /** Readings shown of one source; `--json` has them all. */

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { askStatus } from '#control/client.ts';
 import type { Invocation, Verb } from './command.ts';
-import { EXIT, type ExitCode } from './exit-codes.ts';
+import { EXIT } from './exit-codes.ts';
+import type { ExitCode } from './exit-codes.ts';
 import { printData, printProblems } from './report.ts';
 import { problemsOf } from './status-problems.ts';
 import { printStatus } from './status-view.ts';

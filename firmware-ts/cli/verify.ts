@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
-import { Verifier, type VerifierReport } from '#contract/verify.ts';
+import { Verifier } from '#contract/verify.ts';
+import type { VerifierReport } from '#contract/verify.ts';
 import { machineZstd } from '#system/zstd.ts';
 import type { Verb } from './command.ts';
 import { EXIT } from './exit-codes.ts';

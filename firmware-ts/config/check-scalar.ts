@@ -1,7 +1,9 @@
-import { isScalar, type Node } from 'yaml';
+import { isScalar } from 'yaml';
+import type { Node } from 'yaml';
 import type { JsonSchema } from './annotation.ts';
 import { quoted } from './quoted.ts';
-import { mark, refuse, refuseChoice, refuseType, type Spot, type Walk } from './walk.ts';
+import { mark, refuse, refuseChoice, refuseType } from './walk.ts';
+import type { Spot, Walk } from './walk.ts';
 
 /** A text, a number or one of a few words. */
 export function checkScalar(walk: Walk, spot: Spot): unknown {

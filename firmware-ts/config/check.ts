@@ -1,15 +1,5 @@
-import {
-  Scalar,
-  YAMLMap,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  stringify,
-  type Alias,
-  type Document,
-  type Node,
-} from 'yaml';
+import { Scalar, YAMLMap, isAlias, isMap, isScalar, isSeq, stringify } from 'yaml';
+import type { Alias, Document, Node } from 'yaml';
 import type { JsonSchema } from './annotation.ts';
 import { checkScalar } from './check-scalar.ts';
 import { nearest } from './nearest.ts';

@@ -1,11 +1,13 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { LineCounter, parseDocument, type Document, type YAMLError } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
+import type { Document, YAMLError } from 'yaml';
 import type { JsonSchema } from './annotation.ts';
 import { checkDocument } from './check.ts';
 import type { Finding, Problem, ProblemCode } from './problem.ts';
 import { quoted, shown } from './quoted.ts';
 import { judge, resolvePath } from './rules.ts';
-import { ConfigurationSchema, type Configuration } from './schema.ts';
+import { ConfigurationSchema } from './schema.ts';
+import type { Configuration } from './schema.ts';
 
 export type Loaded =
   | { readonly configuration: Configuration }

@@ -5,7 +5,8 @@ import { SILENT_MS as P1_SILENT_MS } from '#protocol/p1/connection.ts';
 import { COMMIT_DELAY_MS, OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
 import type { Annotation } from './annotation.ts';
 import { NAMED, SOURCES_MAX, annotated, closed, name } from './schema-parts.ts';
-import { PolicyRule, type PolicyRuleConfiguration } from './schema-policy.ts';
+import { PolicyRule } from './schema-policy.ts';
+import type { PolicyRuleConfiguration } from './schema-policy.ts';
 
 /**
  * The configuration as a JSON Schema and, from the same table, as a type. It describes what the

@@ -1,4 +1,5 @@
-import { isMap, isScalar, isSeq, type Document, type Node, type Scalar } from 'yaml';
+import { isMap, isScalar, isSeq } from 'yaml';
+import type { Document, Node, Scalar } from 'yaml';
 import type { Annotation, JsonSchema } from './annotation.ts';
 import { nearest } from './nearest.ts';
 import type { Finding } from './problem.ts';

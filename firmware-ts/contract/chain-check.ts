@@ -1,4 +1,5 @@
-import { type Sha256, advance, chainStart } from './chain.ts';
+import { advance, chainStart } from './chain.ts';
+import type { Sha256 } from './chain.ts';
 import { Ranges } from './ranges.ts';
 
 /** Why an interval between two manifests could not be judged. */

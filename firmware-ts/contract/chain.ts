@@ -1,7 +1,7 @@
 /** SHA-256 of the machine; the room itself has no ciphers. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
-export const CHAIN_BYTES = 32;
+const CHAIN_BYTES = 32;
 const NUMBER_BYTES = 8;
 
 /** H(−1), the chain of a stream and epoch of which nothing has been delivered. */

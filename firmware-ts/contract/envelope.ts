@@ -2,7 +2,8 @@ import { Reader, Writer } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import { readItem, writeBytes, writeHead, writeInteger } from '#reading/senml-cbor.ts';
 import { PACK_BYTES_MAX } from '#reading/senml-decode.ts';
-import { type DictionaryNumber, dictionaryOf } from './dictionaries.ts';
+import { dictionaryOf } from './dictionaries.ts';
+import type { DictionaryNumber } from './dictionaries.ts';
 
 /** Zstandard (RFC 8878) of the machine; a dictionary is raw content. */
 export interface Compression {

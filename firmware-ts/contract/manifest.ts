@@ -1,8 +1,10 @@
 import { OperatingError } from '#bytes/failure.ts';
 import { bytesFromUtf8 } from '#bytes/text.ts';
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
 import { NAME } from '#reading/senml-names.ts';
-import { type JsonFields, readJson } from './json-fields.ts';
+import { readJson } from './json-fields.ts';
+import type { JsonFields } from './json-fields.ts';
 
 /**
  * What a gateway says it owes no more (`nd/1/{gateway}/mf`). From one manifest to the next a
@@ -59,7 +61,7 @@ export type GapReason = (typeof GAP_REASONS)[number];
 /** As large as a pack may be. */
 export const MANIFEST_BYTES_MAX = 1 << 20;
 /** A house has tens of sources, each with a stream a class and a few epochs. */
-export const MANIFEST_STREAMS_MAX = 4096;
+const MANIFEST_STREAMS_MAX = 4096;
 /** A stream that has more gaps than this is broken in a way that a list does not mend. */
 export const MANIFEST_GAPS_MAX = 256;
 
@@ -98,7 +100,7 @@ function gapOf({ from, through, reason, at }: Gap): Gap {
 const NAMED = new RegExp(NAME);
 const CHAIN = /^[0-9a-f]{64}$/;
 /** RFC 3339, 5.6. */
-export const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 /**
  * Reads a manifest from hostile bytes. Errors: `too-large`; `bad-manifest` with the field, e.g.

@@ -1,5 +1,6 @@
 import { NAME } from '#reading/senml-names.ts';
-import { type JsonFields, isInteger, readJson } from './json-fields.ts';
+import { isInteger, readJson } from './json-fields.ts';
+import type { JsonFields } from './json-fields.ts';
 
 /**
  * What a back-end says it has (`nd/1/{gateway}/rc`): proof beyond the broker's acknowledgement. The
@@ -20,10 +21,10 @@ export interface ReceivedStream {
 }
 
 /** The back-end is another trust domain: what it sends is parsed in the gateway's memory. */
-export const RECEIPT_BYTES_MAX = 1 << 18;
-export const RECEIPT_STREAMS_MAX = 4096;
+const RECEIPT_BYTES_MAX = 1 << 18;
+const RECEIPT_STREAMS_MAX = 4096;
 /** More than this is told in the next receipt, after these have been filled. */
-export const RECEIPT_HOLES_MAX = 256;
+const RECEIPT_HOLES_MAX = 256;
 
 /** As JSON. Of too many holes the first are told, and `through` ends before the rest. */
 export function encodeReceipt({ streams }: Receipt): string {

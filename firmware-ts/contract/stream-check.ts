@@ -1,17 +1,19 @@
 import { fromHex } from '#bytes/hex.ts';
 import type { ContentKey } from '#reading/senml.ts';
-import { ChainCheck, type Unchecked } from './chain-check.ts';
+import { ChainCheck } from './chain-check.ts';
+import type { Unchecked } from './chain-check.ts';
 import type { Sha256 } from './chain.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Gap, Manifest, StreamState } from './manifest.ts';
-import { type Range, Ranges, countOf } from './ranges.ts';
+import { Ranges, countOf } from './ranges.ts';
+import type { Range } from './ranges.ts';
 import type { ReceivedStream } from './receipt.ts';
 
 /** `up` carries everything in order, `lv` copies of what is new while there is a backlog. */
 export type Lane = 'up' | 'lv';
 
 /** Worst first; only the last is good. */
-export const VERDICTS = [
+const VERDICTS = [
   'altered', // what came is not what the gateway sent, or one number came with two contents
   'missing', // numbers that the gateway has delivered have not come
   'unchecked', // all has come, but not in a form or order that proves it

@@ -1,13 +1,16 @@
-import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
+import { OperatingError, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
 import { utf8FromBytes } from '#bytes/text.ts';
 import { decodeJsonPack } from '#reading/senml-json.ts';
 import type { ContentKey } from '#reading/senml.ts';
 import type { Sha256 } from './chain.ts';
-import { type Compression, unwrapPayload } from './envelope.ts';
+import { unwrapPayload } from './envelope.ts';
+import type { Compression } from './envelope.ts';
 import { decodeManifest } from './manifest.ts';
 import type { Receipt } from './receipt.ts';
 import { formsOfPack } from './records.ts';
-import { type Lane, StreamCheck, type StreamReport } from './stream-check.ts';
+import { StreamCheck } from './stream-check.ts';
+import type { Lane, StreamReport } from './stream-check.ts';
 
 export interface VerifierOptions {
   readonly sha256: Sha256;

@@ -1,5 +1,6 @@
 import { toHex } from '#bytes/hex.ts';
-import { type Observation, type Reading, type TimeMark, valueOf } from '#reading/reading.ts';
+import { valueOf } from '#reading/reading.ts';
+import type { Observation, Reading, TimeMark } from '#reading/reading.ts';
 import { Decimal, EXPONENT_MAX } from '#reading/senml-decimal.ts';
 import type { Deadband } from './rule.ts';
 

@@ -1,8 +1,11 @@
 import type { Observation, Reading } from '#reading/reading.ts';
-import { type Band, LastSent, bandOf } from './deadband.ts';
-import { DELIVERY_CLASSES, type DeliveryClass, isUrgent } from './delivery-class.ts';
+import { LastSent, bandOf } from './deadband.ts';
+import type { Band } from './deadband.ts';
+import { DELIVERY_CLASSES, isUrgent } from './delivery-class.ts';
+import type { DeliveryClass } from './delivery-class.ts';
 import { patternTest } from './pattern.ts';
-import { type Rule, assertRules } from './rule.ts';
+import { assertRules } from './rule.ts';
+import type { Rule } from './rule.ts';
 
 /** What one back-end gets of one observation. */
 export interface Projection {

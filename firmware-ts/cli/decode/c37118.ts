@@ -1,14 +1,19 @@
 import { toHex } from '#bytes/hex.ts';
-import { COMMANDS, type Command } from '#protocol/c37118/command.ts';
+import { COMMANDS } from '#protocol/c37118/command.ts';
+import type { Command } from '#protocol/c37118/command.ts';
 import type { Configuration, PmuConfiguration } from '#protocol/c37118/configuration.ts';
 import { dataLayoutOf } from '#protocol/c37118/data.ts';
-import { openFrame, type Frame } from '#protocol/c37118/frame.ts';
-import { C37118Framer, type Framed } from '#protocol/c37118/framer.ts';
-import { decodeMessage, type C37118Message } from '#protocol/c37118/message.ts';
+import { openFrame } from '#protocol/c37118/frame.ts';
+import type { Frame } from '#protocol/c37118/frame.ts';
+import { C37118Framer } from '#protocol/c37118/framer.ts';
+import type { Framed } from '#protocol/c37118/framer.ts';
+import { decodeMessage } from '#protocol/c37118/message.ts';
+import type { C37118Message } from '#protocol/c37118/message.ts';
 import { instantOf, observationsFromC37118 } from '#reading/from-c37118.ts';
 import { isoTimeOf } from '#reading/json.ts';
 import type { Adapter, DecodeContext } from './adapter.ts';
-import { guarded, observed, type DecodedLine, type Facts } from './line.ts';
+import { guarded, observed } from './line.ts';
+import type { DecodedLine, Facts } from './line.ts';
 
 const PROTOCOL = 'c37118';
 const SYNC_LEAD = 0xaa;

@@ -2,12 +2,16 @@ import { toHex } from '#bytes/hex.ts';
 import { isPushTag } from '#protocol/dlms/apdu-extent.ts';
 import type { Framing } from '#protocol/dlms/deframer.ts';
 import type { CipherKeys } from '#protocol/dlms/security.ts';
-import { DlmsPushConnection, type DlmsPushMessage } from '#protocol/dlms/push.ts';
+import { DlmsPushConnection } from '#protocol/dlms/push.ts';
+import type { DlmsPushMessage } from '#protocol/dlms/push.ts';
 import { observationFromCosem } from '#reading/from-cosem.ts';
 import { machineAesGcm } from '#system/cipher.ts';
-import { END_OF_INPUT_MS, type Adapter, type Likeness } from './adapter.ts';
-import { reflagged, type Reflagged } from './flagless.ts';
-import { NO_ARRIVAL, linesOf, observed, type DecodedLine, type Facts } from './line.ts';
+import { END_OF_INPUT_MS } from './adapter.ts';
+import type { Adapter, Likeness } from './adapter.ts';
+import { reflagged } from './flagless.ts';
+import type { Reflagged } from './flagless.ts';
+import { NO_ARRIVAL, linesOf, observed } from './line.ts';
+import type { DecodedLine, Facts } from './line.ts';
 
 const PROTOCOL = 'dlms-push';
 

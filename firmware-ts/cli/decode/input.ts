@@ -2,7 +2,8 @@ import { open, stat } from 'node:fs/promises';
 import { OperatingError } from '#bytes/failure.ts';
 import { fromHex } from '#bytes/hex.ts';
 import { quoted } from '#config/quoted.ts';
-import { bareDigits, isHexText, streamsOf, type InputStream } from './streams.ts';
+import { bareDigits, isHexText, streamsOf } from './streams.ts';
+import type { InputStream } from './streams.ts';
 
 /** It is held in memory: an hour of a PMU at 50 frames/s is 20 MB. */
 const INPUT_MEBIBYTES_MAX = 64;

@@ -4,8 +4,10 @@ import { P1Connection } from '#protocol/p1/connection.ts';
 import type { P1Telegram } from '#protocol/p1/telegram.ts';
 import { observationFromP1 } from '#reading/from-p1.ts';
 import { machineAesGcm } from '#system/cipher.ts';
-import { END_OF_INPUT_MS, type Adapter } from './adapter.ts';
-import { NO_ARRIVAL, linesOf, observed, type Facts } from './line.ts';
+import { END_OF_INPUT_MS } from './adapter.ts';
+import type { Adapter } from './adapter.ts';
+import { NO_ARRIVAL, linesOf, observed } from './line.ts';
+import type { Facts } from './line.ts';
 import { beginsFramedReadout, beginsIdentification } from './identification.ts';
 
 const SLASH = 0x2f;

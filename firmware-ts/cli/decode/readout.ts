@@ -3,7 +3,8 @@ import { decodeReadout } from '#protocol/iec62056-21/readout.ts';
 import { observationFromReadout } from '#reading/from-p1.ts';
 import type { Adapter } from './adapter.ts';
 import { beginsFramedReadout, beginsIdentification } from './identification.ts';
-import { NO_ARRIVAL, guarded, observed, type DecodedLine, type Facts } from './line.ts';
+import { NO_ARRIVAL, guarded, observed } from './line.ts';
+import type { DecodedLine, Facts } from './line.ts';
 
 const PROTOCOL = 'iec62056-21';
 const SLASH = 0x2f;

@@ -1,7 +1,9 @@
-import { OperatingError, type Failure } from '#bytes/failure.ts';
+import { OperatingError } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
 import type { CipherKeys } from '#protocol/dlms/security.ts';
 import type { Adapter, DecodeContext } from './adapter.ts';
-import { placed, type DecodedLine } from './line.ts';
+import { placed } from './line.ts';
+import type { DecodedLine } from './line.ts';
 import { ADAPTERS, recognise } from './recognise.ts';
 import type { InputStream } from './streams.ts';
 

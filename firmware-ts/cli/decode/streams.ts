@@ -1,5 +1,7 @@
-import { piecesOf, type CapturedPiece } from '#bytes/capture.ts';
-import { OperatingError, failureOf, type Failure } from '#bytes/failure.ts';
+import { piecesOf } from '#bytes/capture.ts';
+import type { CapturedPiece } from '#bytes/capture.ts';
+import { OperatingError, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
 import { fromHex } from '#bytes/hex.ts';
 
 /** Bytes that one side said, in order. */

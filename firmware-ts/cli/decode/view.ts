@@ -1,4 +1,5 @@
-import { tableLines, type Column } from '../table.ts';
+import { tableLines } from '../table.ts';
+import type { Column } from '../table.ts';
 import type { Part, Terminal } from '../terminal.ts';
 import type { DecodedLine, DecodedReading } from './line.ts';
 
