@@ -83,9 +83,10 @@ export class StoreWatch {
     tell('gap', { stream, epoch, from: first, through: last, reason }, backend);
   }
 
-  #setAside({ file, failure, salvagedEntries }: SetAside): void {
+  #setAside({ file, failure, salvagedEntries, salvageFailure }: SetAside): void {
     const { code, message } = failure;
-    this.#ports.log('error', 'store.set-aside', { file, code, message, salvagedEntries });
+    const why = salvageFailure && { notSalvaged: salvageFailure.message };
+    this.#ports.log('error', 'store.set-aside', { file, code, message, salvagedEntries, ...why });
     this.#ports.tell('store-set-aside', { file: basename(file), salvagedEntries });
   }
 }

@@ -1,20 +1,21 @@
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type { OperatingError } from '#bytes/failure.ts';
 import { failureOf } from '#bytes/failure.ts';
-import { type OpenLedger, openLedger, setAside } from './database.ts';
+import { type OpenLedger, openLedger } from './database.ts';
 import { diskFailure } from './disk-failure.ts';
 import type { Ledger } from './ledger.ts';
-import type { Batch, CallName, Calls, OwedBy, Request, ThreadSetting } from './messages.ts';
-import { type FreeBytes, Reserve, machineFreeBytes } from './reserve.ts';
+import type { Batch, CallName, Calls, Now, OwedBy, Request, ThreadSetting } from './messages.ts';
+import { type FreeBytes, Reserve, machineFreeBytes, reserveIn } from './reserve.ts';
 import { epochAfter } from './schema.ts';
-import type { NamedGap, Opening, SetAside } from './store.ts';
+import { type Aside, setAside } from './set-aside.ts';
+import type { NamedGap, Opening } from './store.ts';
 
 /** The file in use is damaged; nothing is read or written until another one is open. */
 interface Damage {
   /** What the calls are answered with: the damage, then why no other file could be begun. */
   reason: unknown;
   readonly failure: OperatingError;
-  setAside?: SetAside;
+  aside?: Aside;
 }
 
 export interface BooksEvents {
@@ -31,6 +32,9 @@ export class Books {
   readonly #setting: ThreadSetting;
   readonly #reserve: Reserve;
   readonly #events: BooksEvents;
+  readonly #freeBytes: FreeBytes;
+  /** Of the last call that told: what is opened anew goes on from there. */
+  #now: Now;
   #open: OpenLedger;
   #damage: Damage | undefined;
 
@@ -42,8 +46,10 @@ export class Books {
   ) {
     this.#setting = setting;
     this.#events = events;
-    this.#open = openLedger(setting);
-    this.#reserve = new Reserve(join(dirname(this.#open.opening.file), 'reserve'), freeBytes);
+    this.#freeBytes = freeBytes;
+    this.#now = setting.now;
+    this.#open = openLedger(setting, { freeBytes });
+    this.#reserve = new Reserve(reserveIn(dirname(this.#open.opening.file)), freeBytes);
     this.#open.ledger.mayGrow(this.#reserve.present);
   }
 
@@ -57,6 +63,7 @@ export class Books {
       this.release();
       return undefined;
     }
+    this.#now = nowOf(request) ?? this.#now;
     if (this.#damage !== undefined && request.call === 'commit') this.#mend();
     if (this.#damage !== undefined) throw this.#damage.reason;
     const { ledger } = this.#open;
@@ -87,11 +94,11 @@ export class Books {
     try {
       const { ledger, opening } = this.#open;
       ledger.close();
-      damage.setAside ??= setAside(opening.file, damage.failure);
+      const aside = (damage.aside ??= setAside(opening.file, damage.failure));
       const least = Math.max(opening.epoch + 1, epochAfter(ledger.nextEntry));
       const newEpoch = Math.max(this.#setting.newEpoch, least);
-      const anew = openLedger({ ...this.#setting, newEpoch });
-      this.#open = { ...anew, opening: { setAside: damage.setAside, ...anew.opening } };
+      const how = { freeBytes: this.#freeBytes, aside };
+      this.#open = openLedger({ ...this.#setting, newEpoch, now: this.#now }, how);
       this.#damage = undefined;
       this.#open.ledger.mayGrow(this.#reserve.present);
     } catch (error) {
@@ -128,6 +135,10 @@ export class Books {
     ledger.mayGrow(false);
     ledger.truncateLog(); // makes the file as long as its confirmed pages, which were counted
   }
+}
+
+function nowOf({ ask }: Request): Now | undefined {
+  return typeof ask === 'object' && 'now' in ask ? ask.now : undefined;
 }
 
 function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'close' }>) {

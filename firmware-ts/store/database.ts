@@ -1,30 +1,22 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import Sqlite from 'better-sqlite3';
 import type { Database } from 'better-sqlite3';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { forgetBoots } from './boots.ts';
 import { diskFailure, isUnusableFile } from './disk-failure.ts';
+import { LOG_SUFFIXES, readStart, sizeOf, sync } from './files.ts';
 import { Ledger } from './ledger.ts';
+import { PAGE_BYTES, makeFile, openFile } from './make-file.ts';
 import type { ThreadSetting } from './messages.ts';
 import { repairNumbers } from './repair.ts';
+import { type FreeBytes, machineFreeBytes } from './reserve.ts';
+import { readLog } from './salvage/log-file.ts';
 import { APPLICATION_ID, migrate } from './schema.ts';
-import type { Opening, SetAside } from './store.ts';
+import { type Aside, asideOf, setAside, settle } from './set-aside.ts';
+import type { NamedGap, Opening } from './store.ts';
+import { makeSuccessor } from './successor.ts';
 
 const FILE_NAME = 'store.db';
-
-/** Another normd that is just stopping may hold the file this long. */
-const LOCK_WAIT_MS = 2_000;
 
 /**
  * After an unclean stop a file up to this size is checked in full (some 0.1 s, a few seconds on a
@@ -32,67 +24,72 @@ const LOCK_WAIT_MS = 2_000;
  */
 const CHECK_BYTES_MAX = 64 << 20;
 
-/** Each commit writes every page that it touches whole, twice in the end: small ones wear less. */
-const PAGE_BYTES = 1024;
-
 /** The write-ahead log is cut to this after a checkpoint: a burst does not keep its space. */
 const LOG_BYTES_KEPT = 4 << 20;
-
-/** What SQLite puts beside the file; they belong together. */
-const SUFFIXES = ['', '-wal', '-shm', '-journal'] as const;
-const LOG_SUFFIXES = ['-wal', '-journal'] as const;
 
 export interface OpenLedger {
   readonly ledger: Ledger;
   readonly opening: Opening;
 }
 
+export interface OpenHow {
+  readonly freeBytes: FreeBytes;
+  /** What was found damaged in use, and has no successor yet. */
+  readonly aside?: Aside;
+}
+
 /**
  * Opens the store in `setting.directory`, which is made if need be (mode 0700; the file 0600). A
- * file that is damaged or not ours is set aside and a new one begun.
+ * file that is damaged or not ours is set aside and a new one begun with what can be read of it.
  * Errors: `store-locked`, `disk-full`, `disk-error`, `disk-read-only`.
  */
-export function openLedger(setting: ThreadSetting): OpenLedger {
+export function openLedger(
+  setting: ThreadSetting,
+  how: OpenHow = { freeBytes: machineFreeBytes },
+): OpenLedger {
   const file = join(setting.directory, FILE_NAME);
   try {
     makeDirectory(setting.directory);
+    const aside = asideOf(file) ?? (existsSync(file) ? undefined : how.aside);
+    if (aside !== undefined) return succeed(file, aside, setting, how);
     const ledger = tryOpen(file, setting);
-    const { epoch, believedMs } = ledger;
-    return { ledger, opening: { file, epoch, ...(believedMs && { believedMs }) } };
+    return { ledger, opening: openingOf(file, ledger) };
   } catch (error) {
     const failure = diskFailure(error);
-    if (!isUnusableFile(failure)) throw failure;
-    // The epoch of the other one cannot be read; it began in this very second at the latest.
-    const after = { ...setting, newEpoch: setting.newEpoch + 1 };
-    return begin(file, after, setAside(file, failure));
+    if (!isUnusableFile(failure) || how.aside !== undefined) throw failure;
+    return openLedger(setting, { ...how, aside: setAside(file, failure) });
   }
 }
 
-function begin(file: string, setting: ThreadSetting, aside: SetAside): OpenLedger {
-  try {
-    const ledger = tryOpen(file, setting);
-    return { ledger, opening: { file, epoch: ledger.epoch, setAside: aside } };
-  } catch (error) {
-    throw diskFailure(error);
-  }
+/** A new file in place of the one that was set aside. */
+function succeed(file: string, aside: Aside, setting: ThreadSetting, how: OpenHow): OpenLedger {
+  const { entries, gaps, failure } = makeSuccessor(file, aside, setting, how.freeBytes);
+  settle(file);
+  const ledger = tryOpen(file, setting, gaps);
+  const salvage = failure === undefined ? {} : { salvageFailure: failure };
+  return {
+    ledger,
+    opening: {
+      ...openingOf(file, ledger),
+      setAside: { ...aside, salvagedEntries: entries, ...salvage },
+    },
+  };
 }
 
-/** Sets the file aside, which nobody has open any more. */
-export function setAside(file: string, failure: OperatingError): SetAside {
-  try {
-    return { file: moveAside(file), failure: failureOf(failure), salvagedEntries: 0 };
-  } catch (error) {
-    throw diskFailure(error);
-  }
+function openingOf(file: string, { epoch, believedMs }: Ledger): Opening {
+  return { file, epoch, ...(believedMs && { believedMs }) };
 }
 
-function tryOpen(file: string, setting: ThreadSetting): Ledger {
+function tryOpen(file: string, setting: ThreadSetting, gaps: readonly NamedGap[] = []): Ledger {
   const unclean = LOG_SUFFIXES.some((suffix) => sizeOf(file + suffix) > 0);
   const fresh = sizeOf(file) === 0;
   if (unclean && fresh) throw new OperatingError('store-damaged', 'the log has lost its database');
   if (fresh) makeFile(file, setting);
   else assertOurs(file);
-  if (unclean) syncLog(file);
+  if (unclean) {
+    syncLog(file);
+    assertSoundLog(file);
+  }
   const database = openFile(file, setting);
   try {
     configure(database, setting);
@@ -100,20 +97,14 @@ function tryOpen(file: string, setting: ThreadSetting): Ledger {
     migrate(database, setting.newEpoch);
     repairNumbers(database);
     forgetBoots(database);
+    if (unclean) emptyLog(database);
     const { retention, outboxes, outboxRetention, now } = setting;
     const outboxOf = (backend: string) => outboxes[backend] ?? outboxRetention;
-    return new Ledger(database, { shelf: retention, outboxOf }, now);
+    return new Ledger(database, { shelf: retention, outboxOf }, now, gaps);
   } catch (error) {
     database.close();
     throw error;
   }
-}
-
-function openFile(file: string, { addonFile }: ThreadSetting): Database {
-  return new Sqlite(file, {
-    timeout: LOCK_WAIT_MS,
-    ...(addonFile === undefined ? {} : { nativeBinding: addonFile }),
-  });
 }
 
 function configure(database: Database, { outlives }: ThreadSetting): void {
@@ -143,42 +134,31 @@ function assertOurs(file: string): void {
   }
 }
 
-function readStart(file: string, length: number): Buffer {
-  const handle = openSync(file, 'r');
-  try {
-    const start = Buffer.alloc(length);
-    return start.subarray(0, readSync(handle, start));
-  } finally {
-    closeSync(handle);
-  }
-}
-
 function assertSound(database: Database): void {
   const verdict = String(database.pragma('quick_check(1)', { simple: true }));
   if (verdict !== 'ok') throw new OperatingError('store-damaged', verdict);
 }
 
+/** SQLite takes a log up to the first frame that does not fit, and would forget the rest. */
+function assertSoundLog(file: string): void {
+  const log = `${file}-wal`;
+  if (sizeOf(log) > 0 && readLog(log, PAGE_BYTES).damaged) {
+    throw new OperatingError('store-damaged', 'the log is damaged within');
+  }
+}
+
+/** What a power cut has left of a transaction would lie behind the next ones, and look like one. */
+function emptyLog(database: Database): void {
+  try {
+    database.pragma('wal_checkpoint(TRUNCATE)');
+  } catch (error) {
+    if (failureOf(diskFailure(error)).code !== 'disk-full') throw error;
+  }
+}
+
 function makeDirectory(directory: string): void {
   const first = mkdirSync(directory, { recursive: true, mode: 0o700 });
   if (first !== undefined) sync(dirname(first));
-}
-
-/** The file gets its name when it is marked and durable: a power cut leaves no half of one. */
-function makeFile(file: string, setting: ThreadSetting): void {
-  const begun = `${file}.new`;
-  rmSync(begun, { force: true });
-  closeSync(openSync(begun, 'a', 0o600)); // SQLite gives its log the mode of the file
-  const database = openFile(begun, setting);
-  try {
-    database.pragma('journal_mode = MEMORY');
-    database.pragma('synchronous = FULL');
-    database.pragma(`page_size = ${PAGE_BYTES}`);
-    database.pragma(`application_id = ${APPLICATION_ID}`);
-  } finally {
-    database.close();
-  }
-  renameSync(begun, file);
-  sync(dirname(file));
 }
 
 /**
@@ -187,30 +167,4 @@ function makeFile(file: string, setting: ThreadSetting): void {
  */
 function syncLog(file: string): void {
   for (const suffix of LOG_SUFFIXES) if (sizeOf(file + suffix) > 0) sync(file + suffix);
-}
-
-function moveAside(file: string): string {
-  let number = 1;
-  while (SUFFIXES.some((suffix) => existsSync(`${file}.aside-${number}${suffix}`))) number += 1;
-  const aside = `${file}.aside-${number}`;
-  // The database first: cut short here, the next start finds a log alone and sets that aside too.
-  for (const suffix of SUFFIXES) {
-    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
-  }
-  sync(dirname(file));
-  return aside;
-}
-
-/** Of a directory: makes its names durable, which the fsync of a file does not (fsync(2)). */
-function sync(file: string): void {
-  const handle = openSync(file, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
-
-function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }

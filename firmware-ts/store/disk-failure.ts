@@ -15,6 +15,8 @@ const CODES: readonly (readonly [prefix: string, code: string, hint: string])[] 
   ['SQLITE_CONSTRAINT', 'store-damaged', 'the file is kept under another name'],
   ['SQLITE_MISMATCH', 'store-damaged', 'the file is kept under another name'],
   ['SQLITE_TOOBIG', 'store-damaged', 'the file is kept under another name'],
+  // No row of ours takes much: a length that was read from a damaged page does.
+  ['SQLITE_NOMEM', 'store-damaged', 'the file is kept under another name'],
 ];
 
 /** A table or column that our version promises is gone; no other plain error is about the file. */

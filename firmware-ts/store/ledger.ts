@@ -43,11 +43,13 @@ export class Ledger {
   /** The store's clock stood here when the file was opened (decision 0006). */
   readonly #openedAtMs: number;
   #growing = true;
-  #named: NamedGap[] = [];
+  #named: NamedGap[];
   /** A transaction failed: what `#numbers` says may not be so. */
   #stale = false;
 
-  constructor(database: Database, bounds: Bounds, now: Now) {
+  /** `gaps` were named before it was opened. */
+  constructor(database: Database, bounds: Bounds, now: Now, gaps: readonly NamedGap[] = []) {
+    this.#named = [...gaps];
     this.#database = database;
     this.#bounds = bounds;
     this.#statements = prepareStatements(database);

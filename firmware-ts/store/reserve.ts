@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, rmSync, statSync, statfsSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /**
  * Room for what SQLite must write before an acknowledgement on a full disk: its log holds a
@@ -74,6 +74,16 @@ export class Reserve {
     if (left > 0) this.release();
     return left <= 0;
   }
+}
+
+export function reserveIn(directory: string): string {
+  return join(directory, 'reserve');
+}
+
+/** What the store in `directory` may grow by, with its reserve and the margin left. */
+export function roomIn(directory: string, freeBytes: FreeBytes): number {
+  const present = statSync(reserveIn(directory), { throwIfNoEntry: false }) !== undefined;
+  return freeBytes(directory) - MARGIN_BYTES - (present ? 0 : RESERVE_BYTES);
 }
 
 export const machineFreeBytes: FreeBytes = (directory) => {

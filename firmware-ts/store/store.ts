@@ -97,8 +97,10 @@ export interface SetAside {
   readonly file: string;
   /** `store-damaged`, `store-foreign` (of another program) or `store-newer` (of a later normd). */
   readonly failure: Failure;
-  /** Entries of the outbox that could be read from it and are due in the new file. */
+  /** Entries of the outbox that could be read from it and are in the new file. */
   readonly salvagedEntries: number;
+  /** Why nothing was, where that is not for want of anything to read. */
+  readonly salvageFailure?: Failure;
 }
 
 export interface Append {

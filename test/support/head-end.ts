@@ -1,0 +1,84 @@
+import { toHex } from '#bytes/hex.ts';
+import { failureOf } from '#bytes/failure.ts';
+import { encodeManifest } from '#contract/manifest.ts';
+import { Verifier } from '#contract/verify.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
+import { encodePack } from '#reading/senml.ts';
+import type { DueEntry, StreamStanding } from '#store/store.ts';
+import { machineZstd } from '#system/zstd.ts';
+import { sha256 } from './contract.ts';
+import { BACKEND, type OwingStore } from './owing-store.ts';
+
+const GATEWAY = 'gw-1';
+const AT = '2027-01-15T08:00:00Z';
+
+interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+}
+
+/** What is refused because the file turned out damaged is tried again on its successor. */
+export async function mended<Result>(run: () => Promise<Result>): Promise<Result> {
+  for (let damages = 1; ; damages += 1) {
+    try {
+      return await run();
+    } catch (error) {
+      if (failureOf(error).code !== 'store-damaged' || damages > 2) throw error;
+    }
+  }
+}
+
+/** A back-end, and the uplink to it: takes what is due, acknowledges, and checks the manifests. */
+export class HeadEnd {
+  readonly messages: Message[];
+  /** Of each key as often as it came: the records under it. */
+  readonly received = new Map<string, Buffer[]>();
+
+  /** `before`: what came in an earlier life. */
+  constructor(before: readonly Message[] = []) {
+    this.messages = [...before];
+  }
+
+  /** Until nothing is due; a file that turns out damaged on the way is replaced by the store. */
+  async drain(world: OwingStore): Promise<void> {
+    for (const of of DELIVERY_CLASSES) {
+      for (;;) {
+        const due = await mended(() => world.due(of));
+        if (due.length === 0) break;
+        await this.take(world, due);
+      }
+    }
+  }
+
+  async take(world: OwingStore, due: readonly DueEntry[], awaitReceipt = false): Promise<void> {
+    for (const entry of due) {
+      const { stream, epoch, sequence, count } = entry;
+      const key = { gateway: GATEWAY, stream, epoch, sequence, count };
+      const payload = encodePack(key, [entry]);
+      this.messages.push({ topic: `nd/1/${GATEWAY}/up/${stream}`, payload });
+      const name = `${stream} ${epoch} ${sequence}`;
+      const known = this.received.get(name) ?? [];
+      this.received.set(name, [...known, Buffer.from(entry.records)]);
+    }
+    await mended(() => world.acknowledge(due, awaitReceipt));
+  }
+
+  async manifest({ store }: OwingStore): Promise<readonly StreamStanding[]> {
+    const { number, streams } = await mended(() => store.standing(BACKEND));
+    const told = streams.map(({ stream, class: of, epoch, through, next, chain, gaps }) => ({
+      ...{ stream, class: of, epoch, through, next },
+      ...(chain === undefined ? {} : { chain: toHex(chain) }),
+      gaps: gaps.map(({ first, last, reason }) => ({ from: first, through: last, reason })),
+    }));
+    const manifest = { version: 1, gateway: GATEWAY, at: AT, number, streams: told } as const;
+    const payload = Buffer.from(encodeManifest(manifest));
+    this.messages.push({ topic: `nd/1/${GATEWAY}/mf`, payload });
+    return streams;
+  }
+
+  report() {
+    const verifier = new Verifier({ sha256, compression: machineZstd });
+    for (const { topic, payload } of this.messages) verifier.take(topic, payload);
+    return verifier.report();
+  }
+}
