@@ -15,6 +15,12 @@ export const MARKS: readonly Mark[] = [
   drain('backlog.drain', 'a million queued readings'),
   drain('uplink.drain', 'one reading an observation, over TLS to mosquitto'),
   {
+    number: 'peers.normd.ofClient',
+    asks: 'messages appended and sent, as a share of what the MQTT client sends',
+    relation: '≥',
+    than: 1,
+  },
+  {
     number: 'longway.full',
     asks: 'acknowledgements take 100 ms: share of the link in use',
     relation: '≥',

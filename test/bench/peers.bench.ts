@@ -1,190 +1,154 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { connectAsync } from 'mqtt';
-import { freePort, withoutMosquitto } from '../support/mosquitto.ts';
+import { freePort } from '../support/mosquitto.ts';
 import type { Study } from './bench.ts';
-import { emptyFolder } from './filled.ts';
-import { stamp } from './load.ts';
+import { feedOver } from './peers/feeding.ts';
+import { mosquittoBridge } from './peers/mosquitto.ts';
+import { nodeRed } from './peers/node-red.ts';
+import { normd } from './peers/normd.ts';
+import { type Feed, MESSAGE_BYTES, type Peer, type Running } from './peers/peer.ts';
+import { cpuSeconds } from './processes.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
-import { writtenBytes } from './processes.ts';
-import { Sender } from './senders.ts';
 
-/** Each peer takes so many messages of so many bytes, evenly, while its upstream is down. */
 const MESSAGES = 20_000;
-const MESSAGE_BYTES = 190;
-const PER_SECOND = 2_000;
-/** Six readings and a stamp make a message of some 190 bytes. */
-const LOAD = {
-  streams: 1,
-  count: MESSAGES,
-  perSecond: PER_SECOND,
-  readings: [6, 6],
-  stamped: true,
-} as const;
+const FLOW: Feed = { count: MESSAGES, stamped: true };
+/** Each takes so many evenly while its upstream is down. */
+const OUTAGE: Feed = { count: MESSAGES, perSecond: 2_000, stamped: true };
+/** Sent until one comes through, before the clock runs. */
+const WARMING: Feed = { count: 100, stamped: false };
+const WARMING_MS = 200;
+const WARMINGS_MAX = 100;
 /** Nothing new for so long: nothing more will come. */
 const QUIET_MS = 8_000;
-const PROGRAM = '/usr/sbin/mosquitto';
 
-interface Outcome {
-  readonly arrived: number;
-  /** By the end of the load, for each byte of a message. */
-  readonly writtenPerByte: number;
-}
+type Numbers = Readonly<Record<string, number>>;
 
-async function arrivals(
-  port: number,
-  restart: () => Promise<() => Promise<void>>,
-): Promise<number> {
-  const end = await restart();
-  const receiver: Receiver = await startReceiver(port);
+/** Through to an upstream that is there, as fast as it is taken. */
+async function flowing(peer: Peer): Promise<Numbers> {
+  const receiver = await startReceiver();
+  const running = await (await peer.open(receiver.port)).start();
   try {
+    await warm(running, receiver);
+    const [startMs, cpu] = [performance.timeOrigin + performance.now(), running.cpuSeconds()];
+    await running.feed(FLOW);
     await receiver.settled(MESSAGES, QUIET_MS);
-    return receiver.stamped.size;
+    return {
+      messages: perSecond(receiver, startMs),
+      cpu: ((running.cpuSeconds() - cpu) * 1e6) / receiver.stamped.size,
+    };
   } finally {
-    await end();
+    await running.kill();
     await receiver.stop();
   }
 }
 
-/** Confirmed by `append`. */
-async function ours(): Promise<Outcome> {
-  const port = await freePort();
-  const [folder, url] = [emptyFolder(), `mqtt://127.0.0.1:${port}`];
-  const sender = new Sender(folder, url);
-  await sender.opened;
-  await sender.load(LOAD);
-  const written = sender.writtenBytes();
-  await sender.kill();
-  const arrived = await arrivals(port, async () => {
-    const again = new Sender(folder, url);
-    await again.opened;
-    return () => again.kill();
-  });
-  return { arrived, writtenPerByte: written / (MESSAGES * MESSAGE_BYTES) };
+async function warm(running: Running, receiver: Receiver): Promise<void> {
+  for (let tries = 0; receiver.messages === 0; tries += 1) {
+    if (tries === WARMINGS_MAX) throw new Error('nothing comes through');
+    await running.feed(WARMING);
+    await pause(WARMING_MS);
+  }
 }
 
-/** Confirmed by PUBACK of a mosquitto whose bridge owes them to the upstream. */
-async function bridge(extra: readonly string[]): Promise<Outcome> {
-  const folder = await mkdtemp(join(tmpdir(), 'normd-bench-bridge-'));
-  const [port, upstream] = [await freePort(), await freePort()];
-  const file = join(folder, 'mosquitto.conf');
-  await writeFile(file, [...configuration(folder, port, upstream), ...extra, ''].join('\n'));
+/** From the start to the arrival of the last. */
+function perSecond({ stamped }: Receiver, startMs: number): number {
+  let lastMs = startMs;
+  for (const { sentMs, latencyMs } of stamped.values()) {
+    lastMs = Math.max(lastMs, sentMs + latencyMs);
+  }
+  return (1000 * stamped.size) / (lastMs - startMs);
+}
+
+/** The upstream is down; all is taken, the process is killed and started again: what arrives. */
+async function outage(peer: Peer): Promise<Numbers> {
+  const upstream = await freePort();
+  const place = await peer.open(upstream);
+  const running = await place.start();
+  await running.feed(OUTAGE);
+  const [written, rss] = [running.writtenBytes(), running.residentMiB()];
+  await running.kill();
+  const again = await place.start();
+  const receiver = await startReceiver(upstream);
   try {
-    const first = await started(file, port);
-    await publishAll(port);
-    const written = writtenBytes(first);
-    await killed(first);
-    const arrived = await arrivals(upstream, async () => {
-      const second = await started(file, port);
-      return () => killed(second);
+    await receiver.settled(MESSAGES, QUIET_MS);
+    const arrived = receiver.stamped.size;
+    return { arrived, written: written / (MESSAGES * MESSAGE_BYTES), rss };
+  } finally {
+    await again.kill();
+    await receiver.stop();
+  }
+}
+
+/** The MQTT client that normd uses, with nothing around it: more messages it cannot send. */
+async function client(): Promise<Numbers> {
+  const receiver = await startReceiver();
+  let cpu = NaN;
+  try {
+    const startMs = performance.timeOrigin + performance.now();
+    await feedOver({ ...FLOW, over: 'mqtt', port: receiver.port }, (feeder) => {
+      cpu = (cpuSeconds(feeder) * 1e6) / MESSAGES;
     });
-    return { arrived, writtenPerByte: written / (MESSAGES * MESSAGE_BYTES) };
+    const first = Math.min(...Array.from(receiver.stamped.values(), ({ sentMs }) => sentMs));
+    return { messages: perSecond(receiver, Math.max(startMs, first)), cpu };
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await receiver.stop();
   }
 }
 
-/** Its queue is unbounded, so that only its persistence is compared. */
-function configuration(folder: string, port: number, upstream: number): readonly string[] {
-  return [
-    `user ${userInfo().username}`,
-    `listener ${port} 127.0.0.1`,
-    'allow_anonymous true',
-    'set_tcp_nodelay true',
-    'max_queued_messages 0',
-    'persistence true',
-    `persistence_location ${folder}/`,
-    'connection upstream',
-    `address 127.0.0.1:${upstream}`,
-    'topic nd/1/# out 1',
-    'cleansession false',
-    'notifications false',
-    'try_private false',
-    'restart_timeout 1',
-  ];
-}
+const PEERS: readonly (() => Peer)[] = [
+  () => normd,
+  () => mosquittoBridge('mosquitto', []),
+  () => mosquittoBridge('mosquitto-autosave-1', ['autosave_interval 1']),
+  nodeRed,
+];
 
-async function started(file: string, port: number): Promise<ChildProcess> {
-  const child = spawn(PROGRAM, ['-c', file], { stdio: 'ignore' });
-  while (!(await accepts(port))) {
-    if (child.exitCode !== null) throw new Error(`mosquitto exited: ${child.exitCode}`);
-    await pause(10);
+const absences: string[] = [];
+
+async function sideBySide(): Promise<Numbers> {
+  const alone = await client();
+  const found: Record<string, number> = named('client', alone);
+  for (const make of PEERS) {
+    const peer = make();
+    if (peer.absent === false) {
+      Object.assign(found, named(peer.name, { ...(await flowing(peer)), ...(await outage(peer)) }));
+    } else absences.push(`peers.${peer.name}: ${peer.absent}`);
   }
-  return child;
+  const ofClient = (found['peers.normd.messages'] ?? NaN) / (alone['messages'] ?? NaN);
+  return { ...found, 'peers.normd.ofClient': ofClient };
 }
 
-async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false; // not yet
-  } finally {
-    socket.destroy();
-  }
-}
-
-async function killed(child: ChildProcess): Promise<void> {
-  const gone = once(child, 'exit');
-  child.kill('SIGKILL');
-  await gone;
-}
-
-async function publishAll(port: number): Promise<void> {
-  const client = await connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 5 });
-  const start = performance.now();
-  const acknowledged: Promise<unknown>[] = [];
-  while (acknowledged.length < MESSAGES) {
-    const due = ((performance.now() - start) * PER_SECOND) / 1000;
-    while (acknowledged.length < Math.min(MESSAGES, due)) {
-      const payload = stamp(acknowledged.length).padEnd(MESSAGE_BYTES, '.');
-      acknowledged.push(client.publishAsync('nd/1/bench/up/meter0', payload, { qos: 1 }));
-    }
-    await pause(1);
-  }
-  await Promise.all(acknowledged);
-  client.end(true);
-}
-
-async function sideBySide(): Promise<Readonly<Record<string, number>>> {
-  const outcomes = {
-    normd: await ours(),
-    mosquitto: await bridge([]),
-    'mosquitto-autosave-1': await bridge(['autosave_interval 1']),
-  };
+function named(peer: string, numbers: Numbers): Record<string, number> {
   return Object.fromEntries(
-    Object.entries(outcomes).flatMap(([peer, { arrived, writtenPerByte }]) => [
-      [`peers.${peer}.arrived`, arrived],
-      [`peers.${peer}.written`, writtenPerByte],
-    ]),
+    Object.entries(numbers).map(([name, value]) => [`peers.${peer}.${name}`, value]),
   );
 }
 
-const ARRIVED = `of ${MESSAGES}`;
+const FLOWING = { messages: 'messages/s', cpu: 'µs/message' };
+const UNITS = { ...FLOWING, arrived: `of ${MESSAGES}`, written: 'B/B', rss: 'MiB' };
+
+function unitsOf(peer: string, units: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(units).map(([name, unit]) => [`peers.${peer}.${name}`, unit]),
+  );
+}
 
 /**
- * The last message is acknowledged, the process is killed at once and started again, and its
- * upstream comes up: what arrives. `written` counts write calls (wchar), those to sockets included.
+ * The same messages for each. `messages` and `cpu` are with the upstream there; a message is of 190
+ * octets, and normd sends several in a packet. `arrived`, `written` and `rss` are of an upstream
+ * that is down: the last message is taken, the process is killed at once and started again, and
+ * its upstream comes up. `written` counts write calls (wchar), those to sockets included.
  */
-const study: Study = {
-  runs: 1,
-  units: {
-    'peers.normd.arrived': ARRIVED,
-    'peers.normd.written': 'B/B',
-    'peers.mosquitto.arrived': ARRIVED,
-    'peers.mosquitto.written': 'B/B',
-    'peers.mosquitto-autosave-1.arrived': ARRIVED,
-    'peers.mosquitto-autosave-1.written': 'B/B',
+export const studies: readonly Study[] = [
+  {
+    runs: 1,
+    units: {
+      ...unitsOf('client', FLOWING),
+      ...unitsOf('normd', UNITS),
+      'peers.normd.ofClient': 'of 1',
+      ...unitsOf('mosquitto', UNITS),
+      ...unitsOf('mosquitto-autosave-1', UNITS),
+      ...unitsOf('node-red', UNITS),
+    },
+    run: sideBySide,
+    notes: () => absences,
   },
-  run: sideBySide,
-};
-
-if (withoutMosquitto !== false) console.error(`peers skipped: ${withoutMosquitto}`);
-
-export const studies: readonly Study[] = withoutMosquitto === false ? [study] : [];
+];

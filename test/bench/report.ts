@@ -83,5 +83,6 @@ export function markLines(marks: readonly Judged[]): readonly string[] {
 }
 
 function figure(value: number): string {
+  if (Number.isNaN(value)) return 'none';
   return value.toLocaleString('en', { maximumSignificantDigits: 4 });
 }
