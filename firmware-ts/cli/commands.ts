@@ -33,7 +33,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     verb: 'decode',
-    summary: 'show what is in the bytes of a meter or PMU',
+    summary: 'show what is in the bytes of a meter or PMU, or in a payload',
     arguments: [
       {
         name: 'input',
@@ -55,7 +55,7 @@ export const COMMANDS: readonly Command[] = [
     jsonLines: 'print lines of JSON, for programs',
     details: [
       'Protocols for --as: p1, dlms-push (or its framing: hdlc, mbus, wrapper, raw),',
-      'c37118, iec62056-21.',
+      'c37118, iec62056-21; senml for what a back-end receives, compressed or not.',
       '',
       'With --json each message, and each run of bytes that is none, is a line:',
       '  protocol  as a configuration calls it',

@@ -53,7 +53,7 @@ export function observed(
   };
 }
 
-function decodedReading(reading: Reading): DecodedReading {
+export function decodedReading(reading: Reading): DecodedReading {
   const { object, raw, scaler, unit, time, quality = [] } = reading;
   return {
     object,

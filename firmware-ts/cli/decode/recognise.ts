@@ -4,6 +4,7 @@ import { DLMS_ADAPTERS } from './dlms.ts';
 import type { DecodedLine } from './line.ts';
 import { P1_ADAPTER } from './p1.ts';
 import { READOUT_ADAPTER } from './readout.ts';
+import { SENML_ADAPTER } from './senml.ts';
 
 /** Everything that can be decoded; of equals the first is taken. */
 export const ADAPTERS: readonly Adapter[] = [
@@ -11,6 +12,7 @@ export const ADAPTERS: readonly Adapter[] = [
   READOUT_ADAPTER,
   C37118_ADAPTER,
   ...DLMS_ADAPTERS,
+  SENML_ADAPTER,
 ];
 
 /** So much of a stream is tried; the longest frame of any protocol has 64 KiB. */
