@@ -5,7 +5,10 @@ import { wrapPayload } from '#contract/envelope.ts';
 import { encodeManifest } from '#contract/manifest.ts';
 import { formsOfRecords } from '#contract/records.ts';
 import { Verifier } from '#contract/verify.ts';
+import { P1Connection } from '#protocol/p1/connection.ts';
+import { observationFromP1 } from '#reading/from-p1.ts';
 import { type EncodedRecords, encodePack, encodeRecords } from '#reading/senml.ts';
+import { p1TelegramAt } from '#sim/p1-meter.ts';
 import { machineZstd } from '#system/zstd.ts';
 import { type Bench, ratePerSecond } from './bench.ts';
 
@@ -72,7 +75,33 @@ function manifestAt(number: number, through: number, chain: Uint8Array): Uint8Ar
 /** The chain without its hash: what splitting and copying cost. */
 const noHash: Sha256 = (bytes) => bytes.subarray(0, 32);
 
+/** A telegram of twenty readings each ten seconds, as the simulated P1 meter says it. */
+function telegrams(count: number): readonly EncodedRecords[] {
+  const arrival = { second: 0, nanosecond: 0, clock: 'gateway', trust: 'unknown' } as const;
+  return Array.from({ length: count }, (_, at) => {
+    const connection = new P1Connection({ badCheck: 'discard' });
+    connection.start(0);
+    const [event] = connection.receive(p1TelegramAt(1_800_000_000 + 10 * at, 10 * at), 0).events;
+    if (event?.kind !== 'message') throw new Error('no telegram');
+    return encodeRecords(observationFromP1('meter', event.message, arrival));
+  });
+}
+
+/** What a reading of P1 takes of a payload that holds so many telegrams. */
+function bytesPerReading(count: number, compressed: boolean): number {
+  const entries = telegrams(count);
+  const bare = encodePack({ ...KEY, sequence: 0, count }, entries);
+  const readings = entries.reduce((sum, { recordCount }) => sum + recordCount, 0);
+  return (compressed ? wrapPayload(bare, machineZstd) : bare).length / readings;
+}
+
+const BYTES = { unit: 'bytes/reading' } as const;
+
 export const benches: readonly Bench[] = [
+  { name: 'contract.bytes.bare', ...BYTES, run: () => bytesPerReading(1, false) },
+  { name: 'contract.bytes.bare.10', ...BYTES, run: () => bytesPerReading(10, false) },
+  { name: 'contract.bytes.zstd', ...BYTES, run: () => bytesPerReading(1, true) },
+  { name: 'contract.bytes.zstd.10', ...BYTES, run: () => bytesPerReading(10, true) },
   { name: 'contract.split.10', unit: 'observations/s', run: () => chainRate(10, noHash) },
   { name: 'contract.chain.10', unit: 'observations/s', run: () => chainRate(10, sha256) },
   { name: 'contract.verify.10', unit: 'observations/s', run: () => verifyRate() },
