@@ -4,6 +4,12 @@ import { Group } from './group.ts';
 import type { Acknowledged, Batch, Now, Skipped } from './messages.ts';
 import type { Append } from './store.ts';
 
+/**
+ * Acknowledgements alone wait so many times as long, so that they cost no commit of their own while
+ * appends come: what a death takes of them is only sent again.
+ */
+const ACKNOWLEDGED_DELAYS = 10;
+
 /** What may wait in memory for a slow disk: minutes of meters, seconds of many PMUs. */
 export const WAITING_BYTES_MAX = 32 << 20;
 
@@ -33,7 +39,8 @@ export class Committer {
   readonly #groups: Group[] = [];
   #waitingBytes = 0;
   #atDisk: Promise<void> | undefined;
-  #cancelDelay: (() => void) | undefined;
+  /** When the first group goes at the latest. */
+  #deadline: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #overdue = false;
 
   constructor({ clock, now, delayMs, runCountMax, commit }: CommitterParts) {
@@ -57,13 +64,13 @@ export class Committer {
     return this.#add((group) => group.acknowledge(acknowledged));
   }
 
-  /** Sends what waits, without delay; resolves when all is settled, kept or refused. */
+  /** Sends what waits, without delay; resolves when all of it is settled, kept or refused. */
   async flush(): Promise<void> {
-    while (this.#groups.length > 0 || this.#atDisk !== undefined) {
-      this.#overdue = true;
-      this.#next();
-      await this.#atDisk;
-    }
+    const last = this.#groups.at(-1);
+    last?.hurry();
+    this.#next();
+    while (last !== undefined && this.#groups.includes(last)) await this.#atDisk;
+    await this.#atDisk;
   }
 
   #add(put: (group: Group) => Promise<void>): Promise<void> {
@@ -83,10 +90,7 @@ export class Committer {
   #next(): void {
     const group = this.#groups[0];
     if (group === undefined) return;
-    this.#cancelDelay ??= this.#clock.after(this.#delayMs, () => {
-      this.#overdue = true;
-      this.#next();
-    });
+    this.#wait(group.appends ? this.#delayMs : this.#delayMs * ACKNOWLEDGED_DELAYS);
     if (this.#atDisk !== undefined) return;
     // What came before something urgent goes before it: numbers are given in this order.
     const urgent = this.#groups.some((one) => one.urgent);
@@ -94,10 +98,21 @@ export class Committer {
     if (due) this.#send(group);
   }
 
+  #wait(delayMs: number): void {
+    const atMs = this.#clock.monotonic() + delayMs;
+    if (this.#deadline !== undefined && this.#deadline.atMs <= atMs) return;
+    this.#deadline?.cancel();
+    const cancel = this.#clock.after(delayMs, () => {
+      this.#overdue = true;
+      this.#next();
+    });
+    this.#deadline = { atMs, cancel };
+  }
+
   #send(group: Group): void {
     this.#groups.shift();
-    this.#cancelDelay?.();
-    this.#cancelDelay = undefined;
+    this.#deadline?.cancel();
+    this.#deadline = undefined;
     this.#overdue = false;
     const { bytes } = group;
     this.#atDisk = this.#settle(group).then(() => {

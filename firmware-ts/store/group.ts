@@ -49,6 +49,16 @@ export class Group {
     return this.#urgent;
   }
 
+  /** Whether there is anything in it but acknowledgements. */
+  get appends(): boolean {
+    return this.#appenders.length > 0;
+  }
+
+  /** It must not wait. */
+  hurry(): void {
+    this.#urgent = true;
+  }
+
   /** Memory it holds, roughly. */
   get bytes(): number {
     return (
@@ -100,7 +110,7 @@ export class Group {
 
   /** Whether both appends and acknowledgements are in it. */
   get mixed(): boolean {
-    return this.#appenders.length > 0 && this.#acknowledged.length > 0;
+    return this.appends && this.#acknowledged.length > 0;
   }
 
   /** The batch without its appends. */

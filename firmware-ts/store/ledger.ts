@@ -16,8 +16,8 @@ import {
 import type { DueEntry, Kept, NamedGap, Owed, Standing } from './store.ts';
 import type { Quarantined, Retention, StoreCounts, StreamStanding } from './store.ts';
 
-/** A page's bytes, so that one answer never holds a whole backlog in memory. */
-const PAGE_BYTES_MAX = 1 << 20;
+/** A page's bytes: one answer neither holds a backlog in memory, nor holds up what comes next. */
+const PAGE_BYTES_MAX = 1 << 18;
 
 /** Entries in quarantine that are listed; people look at them. */
 const QUARANTINE_ROWS_MAX = 1_000;

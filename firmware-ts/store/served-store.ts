@@ -62,6 +62,10 @@ export class ServedStore implements Store {
     return this.#committer.acknowledge({ backend, ids, awaitReceipt });
   }
 
+  async flush(): Promise<void> {
+    await this.#committer.flush();
+  }
+
   async due(
     backend: string,
     of: DeliveryClass,
@@ -110,6 +114,7 @@ export class ServedStore implements Store {
 
   async standing(backend: string): Promise<Standing> {
     this.#assertOpen();
+    await this.#committer.flush(); // it writes anyway, and tells of what is noted
     return this.#caller.call('standing', { backend, now: this.#now() });
   }
 

@@ -47,9 +47,11 @@ export interface Outbox {
   /**
    * The broker has these; they are forgotten, or kept until `receive` if `awaitReceipt`. Unknown
    * ids do nothing. Of a stream the oldest must come first: one that comes before its turn stays
-   * due. Resolves when durable.
+   * due. Resolves when durable: with the next commit, or after a while; `flush` hurries it.
    */
   acknowledge(backend: string, ids: readonly number[], how?: Acknowledgement): Promise<void>;
+  /** Commits what waits without delay; resolves when it is kept or refused, never rejects. */
+  flush(): Promise<void>;
   /** Sets one entry aside and names its numbers as a gap. Resolves when durable. */
   quarantine(backend: string, id: number, failure: Failure): Promise<void>;
   /** What is in quarantine, oldest first; without its records. */

@@ -1,15 +1,21 @@
 import { failureOf } from '#bytes/failure.ts';
 import { Backoff } from '#link/backoff.ts';
-import type { Store } from '#store/store.ts';
+import type { DueEntry, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
 
 /**
- * Entries that the broker has and the store does not know of yet: a power cut repeats them all.
- * While more wait nothing new is sent; a store that works has them durable within a few commits.
+ * Observations that the broker has and the store does not know of yet: a power cut repeats them
+ * all. While more wait nothing new is sent; a store that works has them durable within a commit.
  */
 export const UNDURABLE_MAX = 4096;
+
+/** So many observations are worth a commit; fewer go with what is appended. */
+const COMMIT_LEAST = 1024;
+
+/** The store takes some hundredths of a second for so many, in which an alarm has to wait. */
+const COMMIT_MOST = 4096;
 
 export interface AcknowledgerParts {
   readonly store: Store;
@@ -23,16 +29,20 @@ export interface AcknowledgerParts {
 
 /**
  * Deletes what the broker has, over the sessions of one uplink. What comes while the store writes
- * goes with its next commit; what the store refuses is kept here and tried again.
+ * goes with a later commit; what the store refuses is kept here and tried again.
  */
 export class Acknowledger {
   readonly #parts: AcknowledgerParts;
   readonly #backoff: Backoff;
-  /** Delivered and not durable, those under way too; never sent again meanwhile. */
-  readonly #ids = new Set<number>();
+  /** Delivered and not durable, with their observations; never sent again meanwhile. */
+  readonly #entries = new Map<number, number>();
+  #observations = 0;
   #writing: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
   #idle = Promise.withResolvers<undefined>();
+  /** What is under way in the store has been hurried. */
+  #hurried = false;
+  #leaving = false;
   #ended = false;
 
   constructor(parts: AcknowledgerParts) {
@@ -41,42 +51,52 @@ export class Acknowledger {
     this.#idle.resolve(undefined);
   }
 
-  /** Entries that are not durable yet. */
+  /** Observations that are not durable yet. */
   get waiting(): number {
-    return this.#ids.size;
+    return this.#observations;
   }
 
   holds(id: number): boolean {
-    return this.#ids.has(id);
+    return this.#entries.has(id);
   }
 
-  add(ids: readonly number[]): void {
-    if (this.#ids.size === 0) this.#idle = Promise.withResolvers();
-    for (const id of ids) this.#ids.add(id);
-    if (this.#cancelRetry === undefined) this.#writing ??= this.#write();
+  add(entries: readonly Pick<DueEntry, 'id' | 'count'>[]): void {
+    if (this.#entries.size === 0) this.#idle = Promise.withResolvers();
+    for (const { id, count } of entries) this.#keep(id, count);
+    if (this.#cancelRetry !== undefined) return;
+    this.#writing ??= this.#write();
+    this.#hurry();
   }
 
   /** Settles when all that was added is durable, however often that is tried. */
   async idle(): Promise<void> {
+    this.#leaving = true;
+    this.#hurry();
     await this.#idle.promise;
+    this.#leaving = false;
   }
 
   /** Tries no more; settles when nothing is under way in the store. */
   async end(): Promise<void> {
     this.#ended = true;
+    this.#leaving = true;
     this.#cancelRetry?.();
+    this.#hurry();
     await this.#writing;
   }
 
   async #write(): Promise<void> {
     const { store, backend, durable } = this.#parts;
     try {
-      while (this.#ids.size > 0) {
-        const ids = [...this.#ids];
-        await store.acknowledge(backend, ids);
-        for (const id of ids) this.#ids.delete(id);
+      while (this.#entries.size > 0) {
+        const ids = this.#oldest();
+        const noted = store.acknowledge(backend, ids);
+        this.#hurried = false;
+        this.#hurry();
+        await noted;
+        for (const id of ids) this.#forget(id);
         this.#backoff.reset();
-        if (this.#ids.size === 0) this.#idle.resolve(undefined);
+        if (this.#entries.size === 0) this.#idle.resolve(undefined);
         durable();
       }
     } catch (error) {
@@ -84,6 +104,37 @@ export class Acknowledger {
     } finally {
       this.#writing = undefined;
     }
+  }
+
+  #keep(id: number, observations: number): void {
+    this.#forget(id);
+    this.#entries.set(id, observations);
+    this.#observations += observations;
+  }
+
+  #forget(id: number): void {
+    this.#observations -= this.#entries.get(id) ?? 0;
+    this.#entries.delete(id);
+  }
+
+  /** As many as go together, at least one. */
+  #oldest(): readonly number[] {
+    const ids: number[] = [];
+    let observations = 0;
+    for (const [id, count] of this.#entries) {
+      observations += count;
+      if (ids.length > 0 && observations > COMMIT_MOST) break;
+      ids.push(id);
+    }
+    return ids;
+  }
+
+  /** What is worth a commit does not wait for one that comes anyway. */
+  #hurry(): void {
+    const worth = this.#leaving || this.#observations >= COMMIT_LEAST;
+    if (this.#hurried || !worth) return;
+    this.#hurried = true;
+    void this.#parts.store.flush();
   }
 
   #retry(error: unknown): void {

@@ -72,7 +72,7 @@ export class Answers implements Hearing {
     this.#parts.tally.acknowledged(entries, nowMs);
     this.#parts.manifests.change();
     this.#parts.traffic.look(nowMs);
-    this.#parts.acknowledger.add(entries.map(({ id }) => id));
+    this.#parts.acknowledger.add(entries);
   }
 
   /** Sets the entry aside; what follows it in its stream goes on. */

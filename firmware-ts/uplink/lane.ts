@@ -8,7 +8,10 @@ import { SendQueue } from './send-queue.ts';
 
 /** Entries of the outbox in memory. */
 const PAGE_ENTRIES = 1024;
-/** What waits for longer than this is a backlog, and what is new overtakes it as a copy. */
+/**
+ * What waits for longer than this is a backlog, and so is what fills a page of the outbox; what is
+ * new overtakes it as a copy.
+ */
 const BACKLOG_AFTER_MS = 1000;
 /** Copies that wait; of more the oldest are left to come in their order. */
 const COPIES_MAX = 256;
@@ -59,6 +62,8 @@ export class Lane {
   #copiedThroughId = 0;
   #copies: Piece[] = [];
   #copying = false;
+  /** Takes back the look at what waits, when it will be a backlog. */
+  #cancelLook: (() => void) | undefined;
 
   constructor(parts: LaneParts) {
     this.of = parts.of;
@@ -138,18 +143,30 @@ export class Lane {
     this.#reading = true;
     this.#more = false;
     const afterId = this.#afterId;
+    const fresh = this.#fresh;
     try {
       const entries = await store.due(backend, this.of, afterId, PAGE_ENTRIES);
       this.#more ||= entries.length > 0;
       // A stream that resumed meanwhile has moved the mark back.
-      if (this.#afterId === afterId) this.#afterId = entries.at(-1)?.id ?? afterId;
+      const lastId = entries.at(-1)?.id ?? afterId;
+      if (this.#afterId === afterId) this.#afterId = lastId;
       const owed = entries.filter(({ id }) => !acknowledger.holds(id));
       this.queue.add(owed, this.#parts.pieceBytesMax);
+      // A page that does not reach what had come before it was asked for is full.
+      if (entries.length > 0 && lastId < (fresh?.firstId ?? 0)) this.#isBacklog();
     } catch (error) {
       failed(error);
     }
     this.#reading = false;
     this.#parts.ready();
+  }
+
+  #isBacklog(): void {
+    const sinceMs = this.#parts.clock.monotonic() - BACKLOG_AFTER_MS;
+    this.#behindSinceMs = Math.min(this.#behindSinceMs ?? sinceMs, sinceMs);
+    this.#cancelLook?.();
+    this.#cancelLook = undefined;
+    this.#copy();
   }
 
   /** Copies of what is new, as soon as there is a backlog. */
@@ -158,9 +175,8 @@ export class Lane {
     const waitMs = this.#behindSinceMs + BACKLOG_AFTER_MS - this.#parts.clock.monotonic();
     if (waitMs <= 0) void this.#readCopies(this.#fresh);
     else {
-      this.#copying = true;
-      this.#after(waitMs, () => {
-        this.#copying = false;
+      this.#cancelLook ??= this.#after(waitMs, () => {
+        this.#cancelLook = undefined;
         this.#copy();
       });
     }
@@ -193,11 +209,12 @@ export class Lane {
     });
   }
 
-  #after(delayMs: number, run: () => void): void {
+  #after(delayMs: number, run: () => void): () => void {
     const cancel = this.#parts.clock.after(delayMs, () => {
       this.#timers.delete(cancel);
       run();
     });
     this.#timers.add(cancel);
+    return cancel;
   }
 }

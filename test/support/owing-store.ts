@@ -109,7 +109,8 @@ export class OwingStore {
 
   async acknowledge(entries: readonly DueEntry[], awaitReceipt = false): Promise<void> {
     const ids = entries.map(({ id }) => id);
-    await this.settled(this.store.acknowledge(BACKEND, ids, { awaitReceipt }));
+    const noted = this.store.acknowledge(BACKEND, ids, { awaitReceipt });
+    await this.settled(Promise.all([noted, this.store.flush()]));
   }
 
   streams(): Promise<readonly StreamStanding[]> {

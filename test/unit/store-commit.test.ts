@@ -94,6 +94,37 @@ test('something urgent waits for the commit at the disk, and then not for the de
   assert.deepEqual(counts(), [1, 2]);
 });
 
+const delivered = { backend: BACKEND, ids: [1], awaitReceipt: false };
+
+test('an acknowledgement goes with the next append, and alone only after ten delays', () => {
+  const { clock, committer, batches, counts, end } = slowDisk();
+  void committer.acknowledge(delivered);
+  clock.advance(2 * DELAY_MS);
+  assert.deepEqual(counts(), []);
+  void committer.append(ofClass(0, 'measurement'));
+  clock.advance(DELAY_MS - 1);
+  assert.deepEqual(counts(), []);
+  clock.advance(1);
+  assert.deepEqual([counts(), batches[0]?.acknowledged], [[1], [delivered]]);
+  end();
+});
+
+test('acknowledgements alone are committed after ten delays, or when hurried', async () => {
+  const { clock, committer, counts, end, turn } = slowDisk();
+  void committer.acknowledge(delivered);
+  clock.advance(10 * DELAY_MS - 1);
+  assert.deepEqual(counts(), []);
+  clock.advance(1);
+  assert.deepEqual(counts(), [0]);
+  end();
+  await turn();
+  const noted = committer.acknowledge(delivered);
+  const flushed = committer.flush();
+  assert.deepEqual(counts(), [0, 0]);
+  end();
+  await Promise.all([noted, flushed]);
+});
+
 async function store(context: TestContext, directory: string, clock: VirtualClock) {
   const opened = await openStoreHere({ directory, clock, commitDelayMs: DELAY_MS });
   context.after(() => opened.abandon());

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { OperatingError } from '#bytes/failure.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
+import { openStoreHere } from '#store/here.ts';
 import type { Store } from '#store/store.ts';
-import { UNDURABLE_MAX } from '#uplink/acknowledger.ts';
-import { owe } from '../support/outbox.ts';
+import { machineEntropy } from '#system/entropy.ts';
+import { Acknowledger, UNDURABLE_MAX } from '#uplink/acknowledger.ts';
+import { owe, temporaryFolder } from '../support/outbox.ts';
 import { welcome5 } from '../support/scripted-broker.ts';
 import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
 
@@ -93,6 +96,36 @@ test('nothing new is sent while too much waits for the store', async (context) =
   await until(() => sequencesIn(arrivals, 'p1').length === count);
   await uplink.stop();
   assert.deepEqual(sequencesIn(arrivals, 'p1'), range(count));
+});
+
+test('a few acknowledgements wait for company, many are noted at once', async (context) => {
+  const clock = new VirtualClock(); // it stands still: nothing happens by waiting
+  const directory = join(temporaryFolder(context), 'state');
+  const store = await openStoreHere({ directory, clock, commitDelayMs: 1000, runCountMax: 1 });
+  context.after(() => store.abandon());
+  const owed = owe(store, 'p1', 0, 1200);
+  await store.flush();
+  await owed;
+  const due = await store.due('utility', 'measurement', 0, 2000);
+  const durable = Promise.withResolvers<undefined>();
+  const acknowledger = new Acknowledger({
+    store,
+    backend: 'utility',
+    clock,
+    entropy: machineEntropy,
+    log: () => undefined,
+    durable: () => durable.resolve(undefined),
+  });
+  const owedNow = async (): Promise<number> =>
+    (await store.due('utility', 'measurement', 0, 2000)).length;
+  acknowledger.add(due.slice(0, 1000));
+  assert.equal(await owedNow(), 1200);
+  acknowledger.add(due.slice(1000, 1100));
+  await durable.promise;
+  assert.ok((await owedNow()) <= 200);
+  acknowledger.add(due.slice(1100));
+  await acknowledger.idle();
+  assert.equal(await owedNow(), 0);
 });
 
 /** An uplink whose broker hangs up on each message until it is told to take them. */

@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Verifier } from '#contract/verify.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStore } from '#store/open.ts';
+import type { Store } from '#store/store.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { machineZstd } from '#system/zstd.ts';
 import { owe, oweIn, temporaryFolder, temporaryStore } from '../support/outbox.ts';
@@ -104,6 +105,40 @@ test('what is new overtakes a backlog as a copy, and comes again in its order', 
   await uplink.stop();
   assert.deepEqual(sequencesIn(arrivals.slice(before), 'm'), range(503).slice(1));
   assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
+});
+
+/** The same store, whose second page of measurements is answered when it may be. */
+function withPageHeld(store: Store): { readonly store: Store; readonly release: () => void } {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let pages = 0;
+  const due: Store['due'] = async (backend, of, afterId, limit) => {
+    if (of === 'measurement') pages += 1;
+    if (of === 'measurement' && pages === 2) await promise;
+    return store.due(backend, of, afterId, limit);
+  };
+  const held = new Proxy(store, {
+    get(target, name) {
+      const member: unknown = name === 'due' ? due : Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      return (...words: unknown[]): unknown => Reflect.apply(member, target, words);
+    },
+  });
+  return { store: held, release: () => resolve(undefined) };
+}
+
+test('what fills a page is a backlog at once: no second is waited for', async (context) => {
+  const { store, release } = withPageHeld(await temporaryStore(context));
+  await owe(store, 'm', 0, 5000);
+  const { port, arrivals, until } = await listener(context, () => 0);
+  const uplink = open(context, store, { url: urlOf({ port }) }, new VirtualClock());
+  await owe(store, 'm', 5000, 1);
+  release();
+  await until(() => sequencesIn(arrivals, 'm').length === 5001);
+  const upAt = arrivals.findIndex(
+    (arrival) => arrival.topic.endsWith('/up/m') && sequencesOf(arrival).includes(5000),
+  );
+  assert.deepEqual(copiesIn(arrivals.slice(0, upAt), 'm'), [5000]);
+  await uplink.stop();
 });
 
 test('without a backlog there are no copies', async (context) => {
