@@ -1,11 +1,13 @@
 import { utf8FromBytes } from '#bytes/text.ts';
 import { unwrapPayload } from '#contract/envelope.ts';
 import { isoTimeOf } from '#reading/json.ts';
-import { decodePack, type SenmlRecord } from '#reading/senml-decode.ts';
+import { decodePack } from '#reading/senml-decode.ts';
+import type { SenmlRecord } from '#reading/senml-decode.ts';
 import { decodeJsonPack } from '#reading/senml-json.ts';
 import { machineZstd } from '#system/zstd.ts';
 import type { Adapter } from './adapter.ts';
-import { decodedReading, guarded, type DecodedReading, type Facts } from './line.ts';
+import { decodedReading, guarded } from './line.ts';
+import type { DecodedReading, Facts } from './line.ts';
 
 const NAME = 'senml';
 
