@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox';
+import Type from 'typebox';
+import type { Static } from 'typebox';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { PATTERN_LENGTH_MAX } from '#policy/pattern.ts';
 import { ABSOLUTE_MAX, DEADBANDS_MAX, PERCENT_MAX, SILENCE_SECONDS_MAX } from '#policy/rule.ts';

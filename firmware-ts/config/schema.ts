@@ -1,4 +1,5 @@
-import Type, { type Static } from 'typebox';
+import Type from 'typebox';
+import type { Static } from 'typebox';
 import { RULES_MAX } from '#policy/rule.ts';
 import { SILENT_MS as DLMS_SILENT_MS } from '#protocol/dlms/push.ts';
 import { SILENT_MS as P1_SILENT_MS } from '#protocol/p1/connection.ts';

@@ -13,15 +13,13 @@ import type { ReceivedStream } from './receipt.ts';
 export type Lane = 'up' | 'lv';
 
 /** Worst first; only the last is good. */
-const VERDICTS = [
-  'altered', // what came is not what the gateway sent, or one number came with two contents
-  'missing', // numbers that the gateway has delivered have not come
-  'unchecked', // all has come, but not in a form or order that proves it
-  'no-manifest', // nothing says what should have come
-  'open', // good up to the last manifest, and more has come after it
-  'complete',
-] as const;
-export type Verdict = (typeof VERDICTS)[number];
+export type Verdict =
+  | 'altered' // what came is not what the gateway sent, or one number came with two contents
+  | 'missing' // numbers that the gateway has delivered have not come
+  | 'unchecked' // all has come, but not in a form or order that proves it
+  | 'no-manifest' // nothing says what should have come
+  | 'open' // good up to the last manifest, and more has come after it
+  | 'complete';
 
 export interface StreamReport {
   readonly gateway: string;
