@@ -65,6 +65,12 @@ async function filled(context: TestContext, clean: boolean): Promise<Filled> {
   };
 }
 
+interface Circumstances {
+  readonly freeBytes?: number;
+  /** Of gaps. */
+  readonly reasons?: RegExp;
+}
+
 interface Outcome {
   readonly lost: readonly string[];
   readonly unknown: readonly string[];
@@ -76,13 +82,15 @@ async function salvaged(
   context: TestContext,
   { files, before, owed, epoch, streams }: Filled,
   damage: (files: Map<string, Buffer>) => void,
+  { freeBytes, reasons: allowed = /^(quarantined|store-damaged)$/ }: Circumstances = {},
 ): Promise<Outcome> {
   const directory = folder(context);
   mkdirSync(directory, { recursive: true });
   const spoilt = new Map([...files].map(([name, bytes]) => [name, Buffer.from(bytes)]));
   damage(spoilt);
   for (const [name, bytes] of spoilt) writeFileSync(join(directory, name), bytes);
-  const world = new OwingStore({ directory, runCountMax: 1 });
+  const full = freeBytes === undefined ? {} : { freeBytes: () => freeBytes };
+  const world = new OwingStore({ directory, runCountMax: 1, ...full });
   await world.open();
   let aside = world.store.opening.setAside;
   world.store.onSetAside((setAside) => (aside = setAside));
@@ -117,7 +125,7 @@ async function salvaged(
     assert.notEqual(report.verdict, 'altered', report.stream);
     assert.equal(report.outOfOrder, 0);
     const reasons = new Set(report.gaps.map(({ reason }) => reason));
-    for (const reason of reasons) assert.match(reason, /^(quarantined|store-damaged)$/);
+    for (const reason of reasons) assert.match(reason, allowed);
     if (aside === undefined && report.stream !== 'm') assert.equal(report.verdict, 'complete');
   }
   await world.close();
@@ -159,3 +167,95 @@ for (const clean of [true, false]) {
     context.diagnostic(`${STATES} damages, ${asides} set aside, ${losses} lost`);
   });
 }
+
+const LOG_HEAD_BYTES = 32;
+const FRAME_BYTES = 24 + PAGE_BYTES;
+const LAST_FRAMES = 24;
+
+/** Those that were written since the log was begun anew: they have its salt. */
+function framesIn(log: Buffer): number {
+  const salt = log.subarray(16, 24);
+  let count = 0;
+  for (let at = LOG_HEAD_BYTES; at + FRAME_BYTES <= log.length; at += FRAME_BYTES, count += 1) {
+    if (!log.subarray(at + 8, at + 16).equals(salt)) break;
+  }
+  return count;
+}
+
+test('a log that is damaged within is noticed, and costs no more than a page', async (context) => {
+  const store = await filled(context, false);
+  const log = store.files.get('store.db-wal');
+  assert.ok(log);
+  const entropy = seeded(SEED);
+  // What ends with the last transactions could as well have been torn by the power cut.
+  const frames = framesIn(log) - LAST_FRAMES;
+  assert.ok(frames > 0);
+  for (let state = 0; state < STATES; state += 1) {
+    const frame = Math.floor(entropy.fraction() * frames);
+    const octet = Math.floor(entropy.fraction() * FRAME_BYTES);
+    try {
+      const { lost, setAside } = await salvaged(context, store, (files) => {
+        const at = LOG_HEAD_BYTES + frame * FRAME_BYTES + octet;
+        const bytes = files.get('store.db-wal');
+        if (bytes !== undefined) bytes[at] = ~(bytes[at] ?? 0);
+      });
+      assert.ok(setAside, 'it is noticed');
+      assert.ok(lost.length <= ROWS_A_PAGE, `${lost.length} are lost`);
+    } catch (error) {
+      const where = `octet ${octet} of frame ${frame} of ${frames}, NORMD_SEED=${SEED}`;
+      throw new Error(where, { cause: error });
+    }
+  }
+});
+
+test('of a file that was cut short what is left is delivered, the rest named', async (context) => {
+  const store = await filled(context, true);
+  const pages = (store.files.get('store.db')?.length ?? 0) / PAGE_BYTES;
+  for (let left = 1; left < pages; left += Math.ceil(pages / 12)) {
+    const { setAside } = await salvaged(context, store, (files) => {
+      const whole = files.get('store.db') ?? Buffer.alloc(0);
+      files.set('store.db', whole.subarray(0, left * PAGE_BYTES));
+    });
+    assert.ok(setAside, `${left} pages of ${pages}`);
+  }
+});
+
+/** As a power cut leaves it: moved, noted, and the successor half written. */
+function cutShort(files: Map<string, Buffer>): void {
+  for (const [name, bytes] of [...files]) {
+    files.delete(name);
+    files.set(name.replace('store.db', 'store.db.aside-1'), bytes);
+  }
+  const failure = { code: 'store-damaged', message: 'noticed before' };
+  files.set('store.db.salvage', Buffer.from(JSON.stringify({ file: 'store.db.aside-1', failure })));
+  files.set('store.db.new', Buffer.alloc(5 * PAGE_BYTES));
+}
+
+test('a salvage that a power cut has ended begins again, and carries all over', async (context) => {
+  for (const clean of [true, false]) {
+    const store = await filled(context, clean);
+    const { lost, setAside } = await salvaged(context, store, cutShort);
+    assert.ok(setAside);
+    assert.deepEqual(lost, []);
+    const moving = await salvaged(context, store, (files) => {
+      cutShort(files);
+      const moved = files.get('store.db.aside-1') ?? Buffer.alloc(0);
+      files.delete('store.db.aside-1');
+      files.set('store.db', moved); // of the names that of the log alone reached the disk
+    });
+    assert.deepEqual(moving.lost, []);
+  }
+});
+
+test('without the room for all the most urgent is salvaged, the rest named', async (context) => {
+  const store = await filled(context, true);
+  const { lost, setAside } = await salvaged(context, store, cutShort, {
+    freeBytes: (12 << 20) + (103 << 10),
+    reasons: /^(quarantined|disk-full)$/,
+  });
+  assert.ok(setAside);
+  const kept = [...store.owed.keys()].filter((key) => !lost.includes(key));
+  assert.ok(lost.length > 0 && kept.length > 0, `${lost.length} lost, ${kept.length} kept`);
+  const lostAlarms = lost.filter((key) => key.startsWith('p_alarm'));
+  assert.deepEqual(lostAlarms, [], 'no alarm gives way to what is less urgent');
+});

@@ -235,12 +235,13 @@ class Carrier {
     }
   }
 
-  /** As when the disk is full: the least urgent goes first, of it the oldest. */
-  #makeRoom({ records }: EntryRead): boolean {
+  /** As when the disk is full: the least urgent goes first, of it the oldest; none is for less. */
+  #makeRoom({ records, class: urgency }: EntryRead): boolean {
     const bytes = records.length;
     if (this.#room.take(bytes)) return true;
     const how = { reason: 'disk-full', now: this.#now } as const;
-    for (const of of LEAST_URGENT_FIRST) {
+    const end = LEAST_URGENT_FIRST.indexOf(urgency) + 1;
+    for (const of of LEAST_URGENT_FIRST.slice(0, end)) {
       for (const backend of this.#numbers.backends.values()) {
         this.#outbox.makeRoom(backend, ROOM_BYTES, [of], how);
         if (this.#room.take(bytes)) return true;
@@ -251,6 +252,6 @@ class Carrier {
 }
 
 /** So much is made at once: a page is free only when all in it is gone. */
-const ROOM_BYTES = 256 << 10;
+const ROOM_BYTES = 32 << 10;
 
 const UNKNOWN_REASON = { code: 'store-damaged', message: 'the reason could not be read' };
