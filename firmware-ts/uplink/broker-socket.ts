@@ -1,34 +1,66 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { PacketWatch } from './packet-watch.ts';
-import type { Dialing, Traffic } from './session.ts';
+import type { Dialing, Target, Traffic } from './session.ts';
+
+/**
+ * Of several addresses each is tried for so long, the last without end. Node's quarter of a second
+ * is less than a round trip over a satellite or a sleepy cell, where none would ever be reached.
+ */
+const ADDRESS_TRY_MS = 3000;
+
+/** What a connection waits for: an address, a way there, and then for what the broker says. */
+export type Stage = 'name' | 'way' | 'broker';
 
 export interface BrokerSocket {
   /** What MQTT is spoken on. */
   readonly stream: Socket;
   /** Counted where bytes are paid for: TLS included, TCP and IP not; good also after the end. */
   readonly traffic: () => Traffic;
+  readonly stage: () => Stage;
 }
 
-/**
- * Begins to connect; failures are events of the stream. `flooded` is called once a packet of more
- * than `incomingBytesMax` is announced: the client gathers any packet whole before it looks.
- */
-export function openSocket(
-  dialing: Dialing,
-  incomingBytesMax: number,
-  flooded: () => void,
-): BrokerSocket {
-  const { host, port } = dialing.target;
-  // Small messages at once: with Nagle's delay an acknowledgement takes 40 ms instead of one.
-  const tcp = connectTcp({ host, port }).setNoDelay(true);
+export interface SocketOptions {
+  readonly incomingBytesMax: number;
+  /**
+   * Called once a packet of more than `incomingBytesMax` is announced: the client gathers any
+   * packet whole before it looks.
+   */
+  readonly flooded: () => void;
+  /** The machine's unless given. */
+  readonly lookup: LookupFunction | undefined;
+}
+
+/** Begins to connect; failures are events of the stream. */
+export function openSocket(dialing: Dialing, options: SocketOptions): BrokerSocket {
+  const { incomingBytesMax, flooded, lookup } = options;
+  const tcp = openTcp(dialing, lookup);
   const stream = dialing.target.secure ? secured(tcp, dialing) : tcp;
   const watch = new PacketWatch(incomingBytesMax);
   stream.on('data', (bytes: Uint8Array) => {
     if (!watch.push(bytes)) flooded();
   });
   const traffic = (): Traffic => ({ bytesRead: tcp.bytesRead, bytesWritten: tcp.bytesWritten });
-  return { stream, traffic };
+  return { stream, traffic, stage: stageOf(tcp, dialing.target) };
+}
+
+function openTcp({ target: { host, port } }: Dialing, lookup: LookupFunction | undefined): Socket {
+  return connectTcp({
+    host,
+    port,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: ADDRESS_TRY_MS,
+    // Small messages at once: with Nagle's delay an acknowledgement takes 40 ms instead of one.
+    noDelay: true,
+    ...(lookup === undefined ? {} : { lookup }),
+  });
+}
+
+function stageOf(tcp: Socket, { host }: Target): () => Stage {
+  let stage: Stage = isIP(host) === 0 ? 'name' : 'way';
+  tcp.once('lookup', () => (stage = 'way'));
+  tcp.once('connect', () => (stage = 'broker'));
+  return () => stage;
 }
 
 function secured(socket: Socket, { target, credentials }: Dialing): Socket {

@@ -1,4 +1,5 @@
 import { failureOf, OperatingError, type Failure } from '#bytes/failure.ts';
+import type { Stage } from './broker-socket.ts';
 import type { Target } from './session.ts';
 
 type Known = readonly [code: string, words: string, hint: string];
@@ -14,16 +15,10 @@ const REFUSED_US: Known = [
   'the broker refuses our certificate',
   'Check that the broker trusts its authority, and that it is neither expired nor revoked.',
 ];
-const UNREACHABLE: Known = [
-  'unreachable',
-  'no way to the broker',
-  'Check the network, its routes and its firewall.',
-];
-const UNRESOLVED: Known = [
-  'name-not-resolved',
-  "the broker's name is not resolved",
-  'Check its spelling and the name server.',
-];
+const WAY = 'Check the network, its routes and its firewall.';
+const UNREACHABLE: Known = ['unreachable', 'no way to the broker', WAY];
+const DNS = "Check the name's spelling and the name server; it is asked again by itself.";
+const UNRESOLVED: Known = ['name-not-resolved', "the broker's name is not resolved", DNS];
 const NOT_TLS: Known = [
   'not-tls',
   'what answers does not speak TLS as asked',
@@ -39,6 +34,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   ],
   ENOTFOUND: UNRESOLVED,
   EAI_AGAIN: UNRESOLVED,
+  EAI_FAIL: UNRESOLVED,
   ETIMEDOUT: UNREACHABLE,
   EHOSTUNREACH: UNREACHABLE,
   ENETUNREACH: UNREACHABLE,
@@ -83,13 +79,32 @@ const ALERT_ABOUT_US =
 /** Why there is no connection to `target`, from what Node reports. */
 export function connectFailureOf(error: unknown, target: Target): Failure {
   if (error instanceof OperatingError) return failureOf(error);
-  const code = codeOf(error);
+  const code = codeOf(clearestOf(error));
   const known = ALERT_ABOUT_US.test(code) ? REFUSED_US : KNOWN[code];
   const where = `${target.host}:${target.port}`;
   if (known === undefined) {
     return { code: 'connection-failed', message: `${where}: ${failureOf(error).message}` };
   }
   return { code: known[0], message: `${where}: ${known[1]} (${code})`, hint: known[2] };
+}
+
+/** A dial was given up: `stopped`, or for what it waited in vain before the broker could speak. */
+export function unansweredAt(stage: Stage, { host, port }: Target): Failure {
+  switch (stage) {
+    case 'name':
+      return { code: 'name-not-resolved', message: `${host}: no name server answers`, hint: DNS };
+    case 'way':
+      return { code: 'unreachable', message: `${host}:${port}: nobody answers`, hint: WAY };
+    case 'broker':
+      return { code: 'stopped', message: `${host}:${port}: given up` };
+  }
+}
+
+/** Of the errors of several addresses one that says more than that there is no way. */
+function clearestOf(error: unknown): unknown {
+  if (!(error instanceof AggregateError)) return error;
+  const errors: readonly unknown[] = error.errors;
+  return errors.find((one) => KNOWN[codeOf(one)] !== UNREACHABLE) ?? errors[0];
 }
 
 function codeOf(error: unknown): string {

@@ -1,7 +1,8 @@
 import { MqttClient, type IClientOptions, type IConnackPacket } from 'mqtt';
+import type { LookupFunction } from 'node:net';
 import { OperatingError, type Failure } from '#bytes/failure.ts';
 import { openSocket } from './broker-socket.ts';
-import { connectFailureOf } from './connect-failure.ts';
+import { connectFailureOf, unansweredAt } from './connect-failure.ts';
 import { bytesOf, reasonOf, sessionOf, subscribe, useless } from './mqtt-welcomed.ts';
 import { connectRefusalOf, refusalOf } from './refusal.ts';
 import type { Dial, Dialing, Session } from './session.ts';
@@ -35,18 +36,25 @@ const LESS: Readonly<Record<string, Partial<Dialect>>> = {
   'retain-not-supported': { retain: false },
 };
 
+export interface DialerOptions {
+  /** Names become addresses by this, anew for each connection; the machine's way unless given. */
+  readonly lookup?: LookupFunction;
+  /** Of an idle session, between two questions whether the broker is there; 30 unless given. */
+  readonly keepAliveS?: number;
+}
+
 /**
  * Dials with MQTT 5; where the broker refuses that version, with 3.1.1, and from then on at once
  * with 3.1.1; likewise for retained messages. Every session has a client of its own, which keeps
  * and repeats nothing.
  */
-export function mqttDialer(): Dial {
+export function mqttDialer(options: DialerOptions = {}): Dial {
   let known: Dialect = { version: 5, retain: true };
   return async (dialing) => {
     let dialect = known;
     for (;;) {
       try {
-        const session = await dialIn(dialect, dialing);
+        const session = await dialIn(dialect, dialing, options);
         known = dialect;
         return session;
       } catch (error) {
@@ -63,12 +71,18 @@ function lesser(dialect: Dialect, error: unknown): Dialect {
   return { version, retain };
 }
 
-function dialIn(dialect: Dialect, dialing: Dialing): Promise<Session> {
-  const { target, signal } = dialing;
+function dialIn(
+  dialect: Dialect,
+  dialing: Dialing,
+  { lookup, keepAliveS = KEEP_ALIVE_S }: DialerOptions,
+): Promise<Session> {
+  const { signal } = dialing;
   const ending = Promise.withResolvers<Failure>();
   const life = { over: false };
-  const socket = openSocket(dialing, INCOMING_BYTES_MAX, () => end(floodBy(dialing)));
-  const client = new MqttClient(() => socket.stream, clientOptions(dialing, dialect));
+  const flooded = (): void => end(floodBy(dialing));
+  const socket = openSocket(dialing, { incomingBytesMax: INCOMING_BYTES_MAX, flooded, lookup });
+  const options = { ...clientOptions(dialing, dialect), keepalive: keepAliveS };
+  const client = new MqttClient(() => socket.stream, options);
   const end = (failure: Failure): void => {
     life.over = true;
     ending.resolve(failure);
@@ -78,7 +92,7 @@ function dialIn(dialect: Dialect, dialing: Dialing): Promise<Session> {
   client.on('error', (error) => end(failureOfClient(error, dialing)));
   client.on('disconnect', ({ reasonCode }) => end(refusalOf(reasonCode ?? 0x80)));
   client.on('close', () => end({ code: 'connection-closed', message: closedWords(dialing) }));
-  const giveUp = (): void => end({ code: 'stopped', message: `${target.host}: given up` });
+  const giveUp = (): void => end(unansweredAt(socket.stage(), dialing.target));
   signal.addEventListener('abort', giveUp, { once: true });
   if (dialing.subscription !== undefined) subscribe(client, dialing.subscription, life);
   const welcome = new Promise<IConnackPacket>((resolve) => {
@@ -114,7 +128,6 @@ function clientOptions({ clientId, will }: Dialing, { version, retain }: Dialect
     // In 3.1.1 the broker would keep the session of a gateway that is gone for ever.
     clean: version === 4,
     autoAssignTopicAlias: true,
-    keepalive: KEEP_ALIVE_S,
     connectTimeout: CONNECT_TIMEOUT_MS,
     reconnectPeriod: 0,
     resubscribe: false,

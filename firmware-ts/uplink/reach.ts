@@ -1,6 +1,7 @@
 import { failureOf, type Failure } from '#bytes/failure.ts';
 import { BrokerChoice, type Choice } from './broker-choice.ts';
 import { brokersOf, type Broker } from './brokers.ts';
+import { LEFT } from './greeting.ts';
 import type { Message, Session } from './session.ts';
 import { Stop } from './stop.ts';
 import type { UplinkOptions, UplinkPorts } from './uplink.ts';
@@ -13,6 +14,12 @@ const UNWELCOME: Failure = {
   message: `no welcome within ${WELCOME_WAIT_MS / 1000} s`,
   hint: 'What accepts the connection says nothing: a captive portal, or a broker that hangs.',
 };
+
+/** Why a dial failed: one that was given up while it waited for the broker says so itself. */
+function whyOf(error: unknown): Failure {
+  const failure = failureOf(error);
+  return failure.code === LEFT.code ? UNWELCOME : failure;
+}
 
 /** A session with the broker of this place in the list. */
 export interface Reached {
@@ -62,7 +69,7 @@ export class Reach {
       const session = await this.#at(place).connect({ signal, will: this.#will });
       return { place, session };
     } catch (error) {
-      if (!until.requested) this.failed(place, late.requested ? UNWELCOME : failureOf(error));
+      if (!until.requested) this.failed(place, whyOf(error));
       return undefined;
     } finally {
       cancel();

@@ -42,7 +42,10 @@ export interface Dialing {
   readonly subscription?: Subscription;
   /** Required when `target.secure`. */
   readonly credentials?: TlsCredentials;
-  /** Gives up the attempt; a session that has begun is not touched. */
+  /**
+   * Gives up the attempt, which rejects with `stopped` or with what it waited for in vain; a
+   * session that has begun is not touched.
+   */
   readonly signal: AbortSignal;
 }
 

@@ -1,5 +1,5 @@
+import { startWay, type Way } from '#sim/way.ts';
 import { PLACE_BYTES } from '#uplink/send-window.ts';
-import { startLongWay, type LongWay } from '../crash/long-way.ts';
 import type { Study } from './bench.ts';
 import { filledFolder, QUEUED_READINGS } from './filled.ts';
 import { mean } from './figures.ts';
@@ -26,7 +26,8 @@ interface Passed {
 /** Drains a backlog over a way so wide. */
 async function pass(bytesPerSecond: number): Promise<Passed> {
   const receiver = await startReceiver();
-  const way = await startLongWay(receiver.port, WAY_MS, bytesPerSecond);
+  const way = await startWay({ to: receiver.port });
+  way.weather({ delayMs: WAY_MS, bytesPerSecond }, { delayMs: WAY_MS });
   const sender = new Sender(await filledFolder(), `mqtt://127.0.0.1:${way.port}`);
   try {
     return await measured(sender, receiver, way);
@@ -37,7 +38,7 @@ async function pass(bytesPerSecond: number): Promise<Passed> {
   }
 }
 
-async function measured(sender: Sender, receiver: Receiver, way: LongWay): Promise<Passed> {
+async function measured(sender: Sender, receiver: Receiver, way: Way): Promise<Passed> {
   await sender.status(({ readingsAcknowledged }) => readingsAcknowledged >= FROM);
   const { messages, bytes } = receiver;
   const [startMs, carried] = [performance.now(), way.carriedBytes];

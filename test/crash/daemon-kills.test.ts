@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { askStatus } from '#control/client.ts';
 import { startPmuSimulator } from '#sim/pmu.ts';
+import { type Way, startWay } from '#sim/way.ts';
 import type { Entropy } from '#system/entropy.ts';
 import { buildBundle, nativeRuntime } from '../support/bundle.ts';
 import { type GatewayProcess, type Source, type World, openWorld } from '../support/gateway.ts';
@@ -12,7 +13,6 @@ import { withoutMosquitto } from '../support/mosquitto.ts';
 import { seeded } from '../support/seeded.ts';
 import { Deliveries } from './deliveries.ts';
 import { keptIn } from './kept.ts';
-import { type LongWay, startLongWay } from './long-way.ts';
 import { recorded, withoutCompiler } from './recorder.ts';
 
 const KILLS = Number(process.env['NORMD_DAEMON_KILLS'] ?? 200);
@@ -86,9 +86,12 @@ test(
 );
 
 async function killMany(kills: number, entropy: Entropy, signal: AbortSignal): Promise<string> {
-  let way: LongWay | undefined;
+  let way: Way | undefined;
   const world = await openWorld(async (port) => {
-    way = await startLongWay(port, WAY_MS);
+    way = await startWay({ to: port });
+    // On loopback alone the kernel would hand over all that a killed process has written, and a
+    // sender that deletes too early would go unnoticed.
+    way.weather({ delayMs: WAY_MS, fatal: true });
     return way.port;
   });
   const pmus = await Promise.all(

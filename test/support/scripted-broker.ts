@@ -41,7 +41,11 @@ export function welcome5(...properties: readonly number[]): Uint8Array {
  * A broker that says what a test wants it to say, written from the standard's tables (MQTT 5.0,
  * chapter 3) and sharing nothing with the client's library. Plain TCP on loopback.
  */
-export async function startScriptedBroker(script: Script, port = 0): Promise<ScriptedBroker> {
+export async function startScriptedBroker(
+  script: Script,
+  port = 0,
+  host = '127.0.0.1',
+): Promise<ScriptedBroker> {
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((socket) => {
@@ -49,11 +53,12 @@ export async function startScriptedBroker(script: Script, port = 0): Promise<Scr
     serve(socket, script, connections);
     connections += 1;
   });
-  server.listen(port, '127.0.0.1');
+  server.listen(port, host);
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
     async stop() {
+      if (!server.listening) return;
       const closed = once(server, 'close');
       server.close();
       for (const socket of sockets) socket.destroy();

@@ -4,6 +4,7 @@ import type { Store } from '#store/store.ts';
 import { machineClock, type Clock } from '#system/clock.ts';
 import { machineEntropy, type Entropy } from '#system/entropy.ts';
 import { openUplink } from '#uplink/open.ts';
+import type { Dial } from '#uplink/session.ts';
 import type { Uplink, UplinkOptions, UplinkStatus } from '#uplink/uplink.ts';
 import { temporaryStore } from './outbox.ts';
 import { startScriptedBroker } from './scripted-broker.ts';
@@ -23,10 +24,11 @@ export function open(
   options: Omit<UplinkOptions, keyof typeof GATEWAY>,
   clock: Clock = machineClock,
   entropy: Entropy = machineEntropy,
+  dial?: Dial,
 ): Opened {
   const looks = new Set<() => void>();
   const log = (): void => void setImmediate(() => looks.forEach((look) => look()));
-  const ports = { store, clock, entropy, log };
+  const ports = { store, clock, entropy, log, ...(dial === undefined ? {} : { dial }) };
   const uplink = openUplink({ ...GATEWAY, ...options }, ports);
   context.after(() => uplink.stop());
   return {

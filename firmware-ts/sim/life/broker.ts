@@ -62,7 +62,7 @@ export class ScriptedBroker {
   dial(dialing: Pick<Dialing, 'signal'>): Promise<BrokerSession> {
     const { clock } = this.#parts;
     return new Promise((resolve, reject) => {
-      const given = (): void => reject(new OperatingError('connection-closed', 'given up'));
+      const given = (): void => reject(new OperatingError('stopped', 'given up'));
       dialing.signal.addEventListener('abort', given, { once: true });
       clock.after(2 * this.wayMs(), () => {
         dialing.signal.removeEventListener('abort', given);
