@@ -93,7 +93,7 @@ const VARIABLE_ACCESS: Layout<VariableAccess> = choice<VariableAccess>({
   ],
 });
 
-const READ_RESULT: Layout<ReadResult> = choice<ReadResult>({
+export const READ_RESULT: Layout<ReadResult> = choice<ReadResult>({
   data: [0, only('data', DATA)],
   'data-access-error': [1, only('result', U8)],
   'data-block-result': [

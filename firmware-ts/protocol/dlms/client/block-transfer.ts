@@ -1,0 +1,136 @@
+import { OperatingError } from '#bytes/failure.ts';
+import type { GeneralBlock } from '../general-block-transfer.ts';
+import { decodeGeneralBlock, encodeGeneralBlock } from '../general-block-transfer.ts';
+import { Gathered, partsOf } from './exchange.ts';
+
+/** Head of a block: tag, control, two numbers, and the length of the data. */
+const BLOCK_HEAD_BYTES = 9;
+/** Blocks that bring nothing new, one after another: beyond this the peer runs in circles. */
+const REPEATS_MAX = 16;
+const NO_DATA = new Uint8Array(0);
+
+/** What a block brought: blocks to send, and the APDU once it is whole. */
+export interface Transferred {
+  readonly send: readonly Uint8Array[];
+  readonly apdu?: Uint8Array;
+}
+
+/**
+ * General block transfer of one request and its answer (IEC 62056-5-3, 6.13): both ways, with
+ * windows, streams, and recovery of lost blocks. Made anew for each request.
+ */
+export class BlockTransfer {
+  readonly #window: number;
+  /** Parts of the request, and the number of the first that is not yet acknowledged. */
+  readonly #parts: readonly Uint8Array[];
+  #acknowledged = 0;
+  #peerWindow = 1;
+  /** Number of our latest block, whether it held data or not. */
+  #sent = 0;
+  readonly #gathered = new Gathered();
+  #received = 0;
+  /** Blocks of the stream that is coming in. */
+  #streamed = 0;
+  #repeats = 0;
+  #whole = false;
+
+  /**
+   * `blockBytesMax` is the longest APDU that the peer takes, `window` how many blocks it may send
+   * in a stream. Without `request` only an answer is expected.
+   */
+  constructor(window: number, request?: Uint8Array, blockBytesMax = Infinity) {
+    this.#window = window;
+    const most = Math.max(1, blockBytesMax - BLOCK_HEAD_BYTES);
+    this.#parts = request === undefined ? [] : partsOf(request, most);
+  }
+
+  /** The first blocks of the request. */
+  begin(): readonly Uint8Array[] {
+    return this.#stream();
+  }
+
+  /**
+   * Takes a block. Errors: `endless-blocks` when the peer repeats itself, `too-long`,
+   * `block-transfer-aborted`, those of `decodeGeneralBlock`.
+   */
+  receive(bytes: Uint8Array): Transferred {
+    const block = decodeGeneralBlock(bytes);
+    if (this.#whole) return this.#repeated();
+    if (block.window === 0 && block.blockData.length === 0) throw aborted();
+    const moved = this.#acknowledge(block);
+    if (block.blockNumber !== this.#received + 1) {
+      if (!moved) this.#repeated();
+    } else if (this.#gather(block)) return { send: [], apdu: this.#gathered.whole() };
+    return { send: this.#goesOn(block) ? [] : this.#answer() };
+  }
+
+  /** The peer may send our window's blocks before it waits for us, whatever it says. */
+  #goesOn({ streaming }: GeneralBlock): boolean {
+    this.#streamed = streaming ? this.#streamed + 1 : 0;
+    if (this.#streamed < this.#window) return streaming;
+    this.#streamed = 0;
+    return false;
+  }
+
+  /** Our blocks that the peer has; answers whether it has more than before. */
+  #acknowledge({ blockNumberAck, window }: GeneralBlock): boolean {
+    this.#peerWindow = Math.max(1, window);
+    const known = this.#acknowledged;
+    const most = Math.min(blockNumberAck, this.#sent);
+    this.#acknowledged = Math.max(known, most);
+    return this.#acknowledged > known && known < this.#parts.length;
+  }
+
+  /** Whether the answer is whole. */
+  #gather({ blockNumber, blockData, lastBlock }: GeneralBlock): boolean {
+    this.#repeats = 0;
+    this.#received = blockNumber;
+    this.#gathered.add(blockData);
+    // A block without data that is not the answer's acknowledges our request, nothing more.
+    const requested = this.#acknowledged < this.#parts.length;
+    this.#whole = lastBlock && !(requested && blockData.length === 0);
+    return this.#whole;
+  }
+
+  #repeated(): Transferred {
+    this.#repeats += 1;
+    if (this.#repeats <= REPEATS_MAX) return { send: [] };
+    throw new OperatingError('endless-blocks', `${REPEATS_MAX} blocks that bring nothing new`, {
+      field: 'block-number',
+      hint: 'propose no general block transfer to this meter, or a window of 1',
+    });
+  }
+
+  /** More of the request, or the word that more of the answer is wanted. */
+  #answer(): readonly Uint8Array[] {
+    if (this.#acknowledged < this.#parts.length) return this.#stream();
+    return [this.#block(NO_DATA, true, false)];
+  }
+
+  /** As many parts as the peer takes at once, from the first that it does not have. */
+  #stream(): readonly Uint8Array[] {
+    this.#sent = this.#acknowledged;
+    const end = Math.min(this.#parts.length, this.#acknowledged + this.#peerWindow);
+    const parts = this.#parts.slice(this.#acknowledged, end);
+    return parts.map((part, index) => {
+      const last = this.#acknowledged + index === this.#parts.length - 1;
+      return this.#block(part, last, index < parts.length - 1);
+    });
+  }
+
+  #block(blockData: Uint8Array, lastBlock: boolean, streaming: boolean): Uint8Array {
+    this.#sent += 1;
+    return encodeGeneralBlock({
+      lastBlock,
+      streaming,
+      window: this.#window,
+      blockNumber: this.#sent,
+      blockNumberAck: this.#received,
+      blockData,
+    });
+  }
+}
+
+function aborted(): OperatingError {
+  return new OperatingError('block-transfer-aborted', 'the meter broke a block transfer off');
+}

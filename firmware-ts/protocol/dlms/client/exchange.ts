@@ -1,0 +1,195 @@
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError } from '#bytes/failure.ts';
+import { APDU_TAG, apduName } from '../apdu-tags.ts';
+import type { Conformance } from '../conformance.ts';
+import {
+  CONFIRMED_SERVICE_ERROR,
+  decodeExceptionResponse,
+  exceptionWords,
+  serviceErrorWords,
+} from '../errors.ts';
+import type { Apdu } from '../layout.ts';
+import type { ServiceAnswer, ServiceResult } from '../service.ts';
+import { dataAccessWord, refusalOf } from '../results.ts';
+
+/**
+ * One request and all that it takes until it is answered: blocks, lists, parts. A generator over
+ * APDUs in clear; whoever runs it protects, sends and receives.
+ */
+export type Exchange<Result = void> = Generator<ExchangeStep, Result, Uint8Array>;
+
+export type ExchangeStep =
+  /** Send this, then wait for an APDU. */
+  | { readonly kind: 'send'; readonly apdu: Uint8Array }
+  /** What came was not for this exchange: wait for another. */
+  | { readonly kind: 'wait' }
+  /** What was asked is answered; the next resumption wants more of it (`next-piece`). */
+  | { readonly kind: 'answer'; readonly answer: ServiceAnswer };
+
+/** What was negotiated, as far as it decides how something is asked. */
+export interface ExchangeContext {
+  readonly conformance: Conformance;
+  /** The longest APDU in clear that the server takes once it is protected; `Infinity`: no limit. */
+  readonly requestBytesMax: number;
+  /** Invoke-Id-And-Priority of the next request. */
+  nextInvokeId(): number;
+}
+
+/** A value of several blocks that is kept whole is refused beyond this. */
+export const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+/** Lists are answered from one buffer; meters are known to choke on more. */
+export const LIST_COUNT_MAX = 64;
+
+const INVOKE_ID = 0x0f;
+
+type Answering<Answer> = Pick<Apdu<Answer>, 'decodeLeading'>;
+
+interface Invoked {
+  readonly invokeIdAndPriority: number;
+}
+
+/**
+ * Sends a request and gives the answer to it. An answer to an earlier request, which came too late,
+ * is passed over. Errors: `service-refused` and others of `refusedWith`, those of `decodeLeading`.
+ */
+export function* asked<Answer extends Invoked>(
+  request: Uint8Array,
+  invokeId: number,
+  codec: Answering<Answer>,
+): Exchange<Answer> {
+  let apdu = yield { kind: 'send', apdu: request };
+  for (;;) {
+    const answer = answerIn(apdu, codec);
+    if ((answer.invokeIdAndPriority & INVOKE_ID) === (invokeId & INVOKE_ID)) return answer;
+    apdu = yield { kind: 'wait' };
+  }
+}
+
+/** The APDU as an answer. Servers are known that send rubbish behind one. */
+export function answerIn<Answer>(apdu: Uint8Array, codec: Answering<Answer>): Answer {
+  throwRefusal(apdu);
+  return codec.decodeLeading(apdu).value;
+}
+
+/** Errors: what an exception-response or a confirmed-service-error says. */
+export function throwRefusal(apdu: Uint8Array): void {
+  const failure = refusedWith(apdu);
+  if (failure === undefined) return;
+  const { code, message, ...place } = failure;
+  throw new OperatingError(code, message, place);
+}
+
+/** `undefined` where the APDU refuses nothing. */
+function refusedWith(apdu: Uint8Array): Failure | undefined {
+  if (apdu[0] === APDU_TAG.exceptionResponse) return exceptionFailure(apdu);
+  if (apdu[0] !== APDU_TAG.confirmedServiceError) return undefined;
+  const { value } = CONFIRMED_SERVICE_ERROR.decodeLeading(apdu);
+  return { code: 'service-refused', message: `the meter answered ${serviceErrorWords(value)}` };
+}
+
+const DECIPHERING_ERROR = 5;
+const INVOCATION_COUNTER_ERROR = 6;
+
+function exceptionFailure(apdu: Uint8Array): Failure {
+  const exception = decodeExceptionResponse(apdu);
+  const message = `the meter answered ${exceptionWords(exception)}`;
+  switch (exception.serviceError) {
+    case DECIPHERING_ERROR: {
+      const hint = 'compare both keys and the system title with what the meter was given';
+      return { code: 'wrong-key', message, hint };
+    }
+    case INVOCATION_COUNTER_ERROR: {
+      const { invocationCounter } = exception;
+      const wanted = invocationCounter === undefined ? '' : `, it wants ${invocationCounter}`;
+      const hint = 'read the counter with a public client and go on above it';
+      return { code: 'counter-out-of-step', message: message + wanted, hint };
+    }
+    default:
+      return { code: 'service-refused', message };
+  }
+}
+
+export function refused(result: number, word = dataAccessWord(result)): ServiceResult {
+  return { kind: 'refused', result: word, failure: refusalOf(word) };
+}
+
+/** The answer has another form than the standard lets it have. */
+export function unexpectedForm(apduTag: number, kind: string): OperatingError {
+  const message = `${apduName(apduTag)} was answered with ${kind}`;
+  return new OperatingError('unexpected-answer', message);
+}
+
+/** Bytes of several blocks, put together; bounded. */
+export class Gathered {
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
+
+  /** Nothing has to be asked for it. Errors: `too-long`. */
+  add(bytes: Uint8Array): undefined {
+    this.#length += bytes.length;
+    if (this.#length > ANSWER_BYTES_MAX) {
+      throw new OperatingError('too-long', `an answer of more than ${ANSWER_BYTES_MAX} bytes`, {
+        hint: 'read it in parts: by range, by entries, or as a profile',
+      });
+    }
+    this.#parts.push(bytes.slice());
+  }
+
+  whole(): Uint8Array {
+    const bytes = new Uint8Array(this.#length);
+    let offset = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, offset);
+      offset += part.length;
+    }
+    return bytes;
+  }
+}
+
+/** The next block has the next number; else one was lost, or the server repeats itself. */
+export class BlockCount {
+  #last: number | undefined;
+
+  /** Errors: `block-out-of-order`. Some servers count from 0. */
+  take(blockNumber: number): number {
+    const wanted = this.#last === undefined ? [0, 1] : [this.#last + 1];
+    if (!wanted.includes(blockNumber)) {
+      const message = `block ${blockNumber} came instead of ${wanted.at(-1)}`;
+      throw new OperatingError('block-out-of-order', message, { field: 'block-number' });
+    }
+    this.#last = blockNumber;
+    return blockNumber;
+  }
+}
+
+/** `items` in lists of at most `most`, each within `bytesMax` by what `bytesOf` tells of one. */
+export function listsOf<Item>(
+  items: readonly Item[],
+  most: number,
+  bytesMax: number,
+  bytesOf: (item: Item) => number,
+): readonly (readonly Item[])[] {
+  const lists: Item[][] = [];
+  let room = 0;
+  for (const item of items) {
+    const list = lists.at(-1);
+    const bytes = bytesOf(item);
+    if (list === undefined || list.length >= most || bytes > room) {
+      lists.push([item]);
+      room = bytesMax - bytes;
+    } else {
+      list.push(item);
+      room -= bytes;
+    }
+  }
+  return lists;
+}
+
+/** `bytes` in parts of at most `most`; one empty part where there are none. */
+export function partsOf(bytes: Uint8Array, most: number): readonly Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let start = 0; start === 0 || start < bytes.length; start += most) {
+    parts.push(bytes.subarray(start, start + most));
+  }
+  return parts;
+}

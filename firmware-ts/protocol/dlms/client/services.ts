@@ -1,0 +1,62 @@
+import { OperatingError } from '#bytes/failure.ts';
+import type { ServiceRequest, ServiceResult } from '../service.ts';
+import { actionExchange } from './action-exchange.ts';
+import type { Exchange, ExchangeContext } from './exchange.ts';
+import { getExchange, getPieces } from './get-exchange.ts';
+import { setExchange } from './set-exchange.ts';
+import type { ShortNames } from './short-name-exchange.ts';
+import { invokeExchange, readExchange, writeExchange } from './short-name-exchange.ts';
+
+/** What is begun by a request; `next-piece` only resumes. */
+export type Begun = Exclude<ServiceRequest, { readonly kind: 'next-piece' }>;
+
+/**
+ * The exchange that answers a request, by logical names, or by short ones where there are `names`.
+ * It yields its answer as its last step.
+ */
+export function* exchangeOf(
+  request: Begun,
+  context: ExchangeContext,
+  names: ShortNames | undefined,
+): Exchange {
+  if (request.kind === 'get-pieces') {
+    const refusal = yield* piecesOf(request, context, names);
+    if (refusal === undefined) return;
+    yield { kind: 'answer', answer: { kind: 'results', results: [refusal] } };
+    return;
+  }
+  const results = yield* resultsOf(request, context, names);
+  yield { kind: 'answer', answer: { kind: 'results', results } };
+}
+
+function* piecesOf(
+  { attribute }: Extract<Begun, { kind: 'get-pieces' }>,
+  context: ExchangeContext,
+  names: ShortNames | undefined,
+): Exchange<ServiceResult | undefined> {
+  if (names === undefined) return yield* getPieces(attribute, context);
+  throw new OperatingError('service-refused', 'short names are not read in pieces', {
+    hint: 'read the attribute whole, or by entries',
+  });
+}
+
+export function* resultsOf(
+  request: Exclude<Begun, { readonly kind: 'get-pieces' }>,
+  context: ExchangeContext,
+  names: ShortNames | undefined,
+): Exchange<readonly ServiceResult[]> {
+  switch (request.kind) {
+    case 'get':
+      return names === undefined
+        ? yield* getExchange(request.attributes, context)
+        : yield* readExchange(request.attributes, names, context);
+    case 'set':
+      return names === undefined
+        ? yield* setExchange(request.items, context)
+        : yield* writeExchange(request.items, names, context);
+    case 'action':
+      return names === undefined
+        ? yield* actionExchange(request.items, context)
+        : yield* invokeExchange(request.items, names, context);
+  }
+}

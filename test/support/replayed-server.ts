@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { fromHex, toHex } from '#bytes/hex.ts';
+import type { Step } from '#protocol/connection.ts';
+import { ACTION_REQUEST } from '#protocol/dlms/action.ts';
+import { APDU_TAG } from '#protocol/dlms/apdu-tags.ts';
+import type { DlmsClient, DlmsClientMessage } from '#protocol/dlms/client/client.ts';
+import { GET_REQUEST } from '#protocol/dlms/get.ts';
+import type { SelectedAttribute } from '#protocol/dlms/descriptors.ts';
+import { selectiveAccessFrom } from '#protocol/dlms/selective-access.ts';
+import type { AttributeReference, ServiceRequest } from '#protocol/dlms/service.ts';
+import { SET_REQUEST } from '#protocol/dlms/set.ts';
+import type { SessionFrame } from './sessions.ts';
+
+/** What a client got through of a recorded session. */
+export interface Replayed {
+  /** Requests that were answered, and associations that stood. */
+  readonly answered: number;
+  readonly associated: number;
+  readonly refused: readonly string[];
+}
+
+export interface ReplayedSession {
+  readonly frames: readonly SessionFrame[];
+  /** The client for the next association of the session, by its AARQ in clear. */
+  readonly clientFor: (aarq: Uint8Array | undefined) => DlmsClient;
+  /** The APDU in a frame of the recorded client, in clear. */
+  readonly inClear: (frame: Uint8Array) => Uint8Array;
+}
+
+/**
+ * Plays the recorded server. The client is made to ask what the recorded client asked, and must
+ * send the same octets each time: so that the answers are answers to it.
+ */
+export function replayServer(session: ReplayedSession): Replayed {
+  const replay = new Replay(session);
+  let skipping = false;
+  for (const [index, { dir, hex }] of session.frames.entries()) {
+    const bytes = fromHex(hex);
+    skipping = dir === 'tx' ? isListOfOne(session.inClear(bytes)) : skipping;
+    if (skipping) continue;
+    if (dir === 'rx') replay.receive(bytes, index);
+    else replay.expect(bytes, index);
+  }
+  return replay.end();
+}
+
+class Replay {
+  readonly #session: ReplayedSession;
+  #client: DlmsClient | undefined;
+  /** What the client has sent and was not yet compared. */
+  readonly #sent: Uint8Array[] = [];
+  readonly #messages: DlmsClientMessage[] = [];
+
+  constructor(session: ReplayedSession) {
+    this.#session = session;
+  }
+
+  receive(bytes: Uint8Array, at: number): void {
+    assert.ok(this.#client);
+    this.#take(this.#client.receive(bytes, at));
+  }
+
+  /** The client must send this next; it is made to, if nothing is under way. */
+  expect(bytes: Uint8Array, at: number): void {
+    if (this.#sent.length === 0) this.#begin(this.#session.inClear(bytes), at);
+    assert.equal(toHex(this.#sent.shift() ?? new Uint8Array()), toHex(bytes), `frame ${at}`);
+  }
+
+  end(): Replayed {
+    assert.equal(this.#sent.length, 0);
+    const count = (kind: DlmsClientMessage['kind']): number =>
+      this.#messages.filter((message) => message.kind === kind).length;
+    const refused = this.#messages.flatMap((message) =>
+      message.kind === 'failed' ? [message.failure.code] : [],
+    );
+    return { associated: count('associated'), answered: count('answered'), refused };
+  }
+
+  #begin(apdu: Uint8Array, at: number): void {
+    const associating = apdu[0] === APDU_TAG.aarq;
+    if (associating || this.#client === undefined) {
+      this.#client = this.#session.clientFor(associating ? apdu : undefined);
+      this.#take(this.#client.start(at));
+      if (associating) return;
+    }
+    const leaving = apdu[0] === APDU_TAG.rlrq;
+    this.#take(leaving ? this.#client.release(at) : this.#client.ask(requestOf(apdu), at));
+  }
+
+  #take({ send, events }: Step<DlmsClientMessage>): void {
+    this.#sent.push(...send);
+    for (const event of events) {
+      assert.ok(event.kind === 'message', JSON.stringify(event));
+      this.#messages.push(event.message);
+    }
+  }
+}
+
+/** A list with one element, which our client does not send: left out with its answer. */
+function isListOfOne(apdu: Uint8Array): boolean {
+  if (apdu[0] !== APDU_TAG.getRequest) return false;
+  const request = GET_REQUEST.decode(apdu);
+  return request.kind === 'get-request-with-list' && request.attributes.length === 1;
+}
+
+/** What a client must be asked for to send this. */
+function requestOf(apdu: Uint8Array): ServiceRequest {
+  switch (apdu[0]) {
+    case APDU_TAG.getRequest: {
+      const request = GET_REQUEST.decode(apdu);
+      if (request.kind === 'get-request-normal') {
+        return { kind: 'get', attributes: [referenceOf(request)] };
+      }
+      assert.equal(request.kind, 'get-request-with-list');
+      return { kind: 'get', attributes: request.attributes.map(referenceOf) };
+    }
+    case APDU_TAG.setRequest: {
+      const request = SET_REQUEST.decode(apdu);
+      assert.equal(request.kind, 'set-request-normal');
+      return { kind: 'set', items: [{ attribute: referenceOf(request), data: request.value }] };
+    }
+    case APDU_TAG.actionRequest: {
+      const request = ACTION_REQUEST.decode(apdu);
+      assert.equal(request.kind, 'action-request-normal');
+      return { kind: 'action', items: [request] };
+    }
+    default:
+      throw new RangeError(`no request for ${toHex(apdu)}`);
+  }
+}
+
+function referenceOf({ attribute, accessSelection }: SelectedAttribute): AttributeReference {
+  if (accessSelection === undefined) return attribute;
+  return { ...attribute, access: selectiveAccessFrom(accessSelection) };
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MECHANISM, decodeAarq } from '#protocol/dlms/acse.ts';
+import { DlmsClient } from '#protocol/dlms/client/client.ts';
+import { conformanceFrom } from '#protocol/dlms/conformance.ts';
+import { decodeInitiateRequest } from '#protocol/dlms/initiate.ts';
+import { WrapperLink } from '#protocol/wrapper/link.ts';
+import { replayServer } from '../support/replayed-server.ts';
+import type { Session } from '../support/sessions.ts';
+import { sessions } from '../support/sessions.ts';
+
+const WRAPPED_IN_CLEAR = ['c-ln-wrap-none', 'gx-jdlms-none'];
+
+for (const recorded of sessions().filter(({ id }) => WRAPPED_IN_CLEAR.includes(id))) {
+  test(`${recorded.id}: the client gets through, octet for octet as the recorded one`, () => {
+    const { associated, answered, refused } = replayServer({
+      frames: recorded.frames,
+      inClear: (frame) => frame.subarray(8),
+      clientFor: (aarq) => clientLike(recorded, aarq),
+    });
+    assert.equal(associated, 1);
+    assert.ok(answered > 10, `${answered} answers`);
+    assert.deepEqual(refused, []);
+  });
+}
+
+function clientLike({ frames }: Session, apdu: Uint8Array | undefined): DlmsClient {
+  assert.ok(apdu);
+  const { userInformation } = decodeAarq(apdu);
+  assert.ok(userInformation);
+  const { proposedConformance, clientMaxReceivePduSize } = decodeInitiateRequest(userInformation);
+  assert.ok(frames.length > 0);
+  return new DlmsClient({
+    link: new WrapperLink({ client: 16, server: 1 }),
+    referencing: 'LN',
+    authenticator: { mechanismName: MECHANISM.lowest },
+    proposedConformance: conformanceFrom(proposedConformance),
+    clientMaxReceivePduSize,
+    invokeIdOf: () => 0xc1,
+    blockWindow: 1,
+    releaseWithInitiate: true,
+  });
+}
