@@ -4,6 +4,9 @@ import { type Caller, errorOf } from './caller.ts';
 import type { CallName, Calls, Reply, ThreadSetting } from './messages.ts';
 import type { NamedGap, Opening } from './store.ts';
 
+/** Pages of a backlog are gone at once: V8 would let young ones grow to several times this. */
+const YOUNG_MEGABYTES = 6;
+
 /** Asks the store's thread and matches its answers; the death of the thread rejects all. */
 export class ThreadCaller implements Caller {
   onSetAside: ((opening: Opening) => void) | undefined;
@@ -18,7 +21,11 @@ export class ThreadCaller implements Caller {
   #closing = false;
 
   constructor(threadFile: URL, setting: ThreadSetting) {
-    this.#worker = new Worker(threadFile, { name: 'store', workerData: setting });
+    this.#worker = new Worker(threadFile, {
+      name: 'store',
+      workerData: setting,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
+    });
     this.#worker.on('message', (reply: Reply) => this.#take(reply));
     this.#worker.on('error', (cause) => this.#die(cause));
     this.#worker.on('exit', () => {
