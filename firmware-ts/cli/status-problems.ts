@@ -24,7 +24,7 @@ function sourceProblems({ name, link, refused }: SourceStatus): readonly StatusP
 }
 
 function backendProblems(backend: BackendStatus): readonly StatusProblem[] {
-  const { name, state, failure, refusedStreams, outbox } = backend;
+  const { name, state, failure, refusedStreams, receipts, outbox } = backend;
   const where = `back-end ${name}`;
   const down = { code: `backend-${state}`, message: 'not connected yet', ...failure };
   return [
@@ -33,9 +33,23 @@ function backendProblems(backend: BackendStatus): readonly StatusProblem[] {
       ...refusal,
       where: `${where}, stream ${stream}`,
     })),
+    ...receiptProblems(where, receipts),
     ...setAsideProblems(where, name, outbox),
     ...gapProblems(where, outbox),
   ];
+}
+
+function receiptProblems(
+  where: string,
+  receipts: BackendStatus['receipts'],
+): readonly StatusProblem[] {
+  if (receipts?.failure !== undefined)
+    return [{ ...receipts.failure, where: `${where}, receipts` }];
+  if (receipts?.overdue !== true) return [];
+  const minutes = Math.floor((receipts.awaitedMs ?? 0) / 60_000);
+  const message = `no receipt for ${minutes} min, though the broker has taken something`;
+  const hint = 'what is not confirmed fills the outbox; ask the operator of the back-end';
+  return [{ code: 'receipts-overdue', where, message, hint }];
 }
 
 function setAsideProblems(

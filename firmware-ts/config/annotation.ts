@@ -17,7 +17,7 @@ export type NameKind = 'source' | 'backend';
 
 /** The part of JSON Schema that schema.ts uses, and the checker and editors understand. */
 export interface JsonSchema {
-  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number';
+  readonly type?: 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean';
   readonly title?: string;
   readonly description?: string;
   readonly default?: unknown;

@@ -5,7 +5,7 @@ import { quoted } from './quoted.ts';
 import { mark, refuse, refuseChoice, refuseType } from './walk.ts';
 import type { Spot, Walk } from './walk.ts';
 
-/** A text, a number or one of a few words. */
+/** A text, a number, true or false, or one of a few words. */
 export function checkScalar(walk: Walk, spot: Spot): unknown {
   const { schema, node, at } = spot;
   const value: unknown = isScalar(node) ? node.value : undefined;
@@ -17,6 +17,9 @@ export function checkScalar(walk: Walk, spot: Spot): unknown {
   }
   if (schema.type === 'integer' || schema.type === 'number') {
     return checkNumber(walk, spot, schema.type, value);
+  }
+  if (schema.type === 'boolean') {
+    return typeof value === 'boolean' ? value : refuseType(walk, spot, 'boolean');
   }
   if (typeof value !== 'string') return refuseType(walk, spot, 'string');
   if (fits(schema, value)) {

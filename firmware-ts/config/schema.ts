@@ -251,6 +251,11 @@ const Backend = Type.Object(
       default: 'none',
       description: 'of payloads; what is shorter without it goes as it is',
     }),
+    receipts: Type.Optional(
+      Type.Boolean({
+        description: 'keep what the broker has until the back-end says on rc that it has it',
+      }),
+    ),
     batchMs: Type.Optional(
       Type.Integer({
         minimum: 0,

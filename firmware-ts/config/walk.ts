@@ -73,6 +73,7 @@ const WORDS = {
   string: 'a text',
   integer: 'a whole number',
   number: 'a number',
+  boolean: 'true or false',
 } as const;
 
 export function refuseType(walk: Walk, spot: Spot, type: keyof typeof WORDS): typeof REFUSED {

@@ -20,9 +20,12 @@ export interface ReceivedStream {
   readonly holes: readonly (readonly [number, number])[];
 }
 
-/** The back-end is another trust domain: what it sends is parsed in the gateway's memory. */
-const RECEIPT_BYTES_MAX = 1 << 18;
-const RECEIPT_STREAMS_MAX = 4096;
+/**
+ * A gateway takes no packet of more than 64 KiB. A back-end with more to say sends several: a
+ * receipt speaks only for the streams that it names.
+ */
+const RECEIPT_BYTES_MAX = 60 * 1024;
+const RECEIPT_STREAMS_MAX = 1024;
 /** More than this is told in the next receipt, after these have been filled. */
 const RECEIPT_HOLES_MAX = 256;
 

@@ -70,7 +70,23 @@ export interface BackendStatus {
   readonly traffic: TrafficStatus;
   /** What is told on `ev`; dropped are those that were too many, or refused for what they are. */
   readonly events: { readonly waiting: number; readonly sent: number; readonly dropped: number };
+  /** Where the back-end itself confirms. */
+  readonly receipts?: ReceiptsStatus;
   readonly outbox: OutboxCounts;
+}
+
+export interface ReceiptsStatus {
+  readonly taken: number;
+  /** Have come, and are taken soon. */
+  readonly waiting: number;
+  /** Receipts that could not be taken, by code. */
+  readonly refused: Readonly<Record<string, number>>;
+  /** For how long something has been waiting for the next one. */
+  readonly awaitedMs?: number;
+  /** That is for more than an hour. */
+  readonly overdue: boolean;
+  /** The broker does not let the gateway listen. */
+  readonly failure?: Failure;
 }
 
 /** What waits, and what will not come. */

@@ -110,6 +110,7 @@ function backendStatus({ name, uplink }: BackendPart, outboxes: Outboxes): Backe
       bytesPerReading: readingsAcknowledged === 0 ? null : bytes / readingsAcknowledged,
     },
     events: tally.events,
+    ...(tally.receipts === undefined ? {} : { receipts: tally.receipts }),
     outbox,
   };
 }

@@ -23,6 +23,8 @@ export interface AcknowledgerParts {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly log: Log;
+  /** What the broker has is kept until the back-end itself says that it has it. */
+  readonly awaitReceipt: boolean;
   /** Called whenever the store has taken some. */
   readonly durable: () => void;
 }
@@ -86,11 +88,11 @@ export class Acknowledger {
   }
 
   async #write(): Promise<void> {
-    const { store, backend, durable } = this.#parts;
+    const { store, backend, awaitReceipt, durable } = this.#parts;
     try {
       while (this.#entries.size > 0) {
         const ids = this.#oldest();
-        const noted = store.acknowledge(backend, ids);
+        const noted = store.acknowledge(backend, ids, { awaitReceipt });
         this.#hurried = false;
         this.#hurry();
         await noted;

@@ -1,4 +1,4 @@
-import type { Failure } from '#bytes/failure.ts';
+import { failureOf, type Failure } from '#bytes/failure.ts';
 import { wallMs } from '#system/clock.ts';
 import { ALWAYS_OPEN, scheduleOf, type Schedule } from '#system/schedule.ts';
 import { machineZstd } from '#system/zstd.ts';
@@ -10,6 +10,7 @@ import { backlogDelayMs, budgetOf, UNLIMITED } from './pacing.ts';
 import { presencesOf, type Presences } from './presence.ts';
 import { HangUps } from './quarantine-rule.ts';
 import { Reach, type Reached } from './reach.ts';
+import { Receipts, releaseAwaited } from './receipts.ts';
 import { SCHEDULE_LOOK_MS, Serving } from './serving.ts';
 import { Stop } from './stop.ts';
 import { Tallying } from './tally.ts';
@@ -38,6 +39,7 @@ class Running implements Uplink {
   readonly #presences: Presences;
   readonly #reach: Reach;
   readonly #lasting: Lasting;
+  readonly #receipts: Receipts | undefined;
   readonly tell: Uplink['tell'];
   readonly #listeners = new Set<(status: UplinkStatus) => void>();
   readonly #stopping = new Stop();
@@ -56,7 +58,13 @@ class Running implements Uplink {
     const { connect, gateway } = options;
     this.#schedule = connect === undefined ? ALWAYS_OPEN : scheduleOf(connect);
     this.#presences = presencesOf(topicsOf(gateway).state, options);
-    this.#reach = new Reach(options, ports, this.#presences.will);
+    const topic = topicsOf(gateway).receipts;
+    const { will } = this.#presences;
+    this.#receipts =
+      options.receipts === true ? new Receipts({ ...options, ...ports, topic }) : undefined;
+    const subscription = this.#receipts?.subscription;
+    const words = { will, ...(subscription === undefined ? {} : { subscription }) };
+    this.#reach = new Reach(options, ports, words);
     this.#lasting = lastingOf(options, ports, () => this.#durable());
     const { events } = this.#lasting;
     this.tell = (event, fields) => events.tell(event, fields);
@@ -75,6 +83,7 @@ class Running implements Uplink {
       refusedStreams: Object.fromEntries(refused.map(([name, { failure }]) => [name, failure])),
       traffic: traffic.tally(wallMs(this.#ports.clock)),
       events: events.tally,
+      ...(this.#receipts === undefined ? {} : { receipts: this.#receipts.tally }),
       ...(delivery === undefined ? {} : { window: delivery.window }),
       lanes: delivery?.lanes ?? [],
     };
@@ -91,6 +100,7 @@ class Running implements Uplink {
   }
 
   async #run(): Promise<void> {
+    if (this.#receipts === undefined) await this.#awaitNothing();
     while (!this.#stopping.requested) {
       const opening = this.#schedule.at(wallMs(this.#ports.clock));
       if (opening.open) await this.#next();
@@ -98,6 +108,7 @@ class Running implements Uplink {
     }
     this.#lasting.manifests.end();
     await this.#lasting.acknowledger.end();
+    await this.#receipts?.end();
     this.#become({ kind: 'stopped' });
   }
 
@@ -175,7 +186,19 @@ class Running implements Uplink {
     this.#reach.failed(place, failure);
   }
 
+  /** Receipts were awaited before, perhaps; what stays costs room and is bounded like the rest. */
+  async #awaitNothing(): Promise<void> {
+    const { backend } = this.#options;
+    try {
+      await releaseAwaited(this.#ports.store, backend);
+    } catch (error) {
+      const { code, message } = failureOf(error);
+      this.#ports.log('warning', 'uplink.store-refused', { backend, code, message });
+    }
+  }
+
   #durable(): void {
+    this.#receipts?.awaited();
     this.#reach.succeeded(this.#lastPlace);
     this.#serving?.delivery?.resume();
   }
@@ -193,7 +216,7 @@ class Running implements Uplink {
 }
 
 function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => void): Lasting {
-  const { backend, gateway, bytesPerSecond, compression = 'none' } = options;
+  const { backend, gateway, receipts, bytesPerSecond, compression = 'none' } = options;
   const topics = topicsOf(gateway);
   return {
     ...ports,
@@ -201,7 +224,7 @@ function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => vo
     gateway,
     topics,
     ...(compression === 'zstd' ? { compression: machineZstd } : {}),
-    acknowledger: new Acknowledger({ ...ports, backend, durable }),
+    acknowledger: new Acknowledger({ ...ports, backend, durable, awaitReceipt: receipts === true }),
     manifests: new Manifests({ ...ports, backend, gateway, topic: topics.manifest }),
     tally: new Tallying(),
     traffic: new TrafficMeter(),

@@ -7,6 +7,7 @@ import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
 import type { ScheduleOptions } from '#system/schedule.ts';
+import type { ReceiptsTally } from './receipts.ts';
 import type { Dial } from './session.ts';
 import type { EventsTally } from './events.ts';
 import type { Tally } from './tally.ts';
@@ -30,6 +31,8 @@ export interface UplinkOptions {
   readonly batchMs?: number;
   /** Of payloads, where it makes them shorter; `none` unless given. */
   readonly compression?: CompressionKind;
+  /** What the broker has is kept until the back-end says on `rc` that it has it. */
+  readonly receipts?: boolean;
   /** When a metered link may be used; always unless given. */
   readonly connect?: ScheduleOptions;
   /** Required with `mqtts://`; read anew for each connection. */
@@ -70,6 +73,8 @@ export interface UplinkStatus extends Tally {
   readonly refusedStreams: Readonly<Record<string, Failure>>;
   readonly traffic: TrafficTally;
   readonly events: EventsTally;
+  /** Present where receipts are awaited. */
+  readonly receipts?: ReceiptsTally;
   /** How much may be and is in flight; absent without a session. */
   readonly window?: WindowStatus;
   /** The classes, urgent first; none without a session. */

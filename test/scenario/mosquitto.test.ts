@@ -7,11 +7,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connect } from 'node:tls';
+import { setImmediate as turn } from 'node:timers/promises';
 import { toHex } from '#bytes/hex.ts';
+import { encodeReceipt } from '#contract/receipt.ts';
+import { Verifier } from '#contract/verify.ts';
 import type { DevelopmentCa } from '#identity/development-ca.ts';
 import type { Store } from '#store/store.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
+import { machineZstd } from '#system/zstd.ts';
 import { mqttDialer } from '#uplink/mqtt-session.ts';
 import { openUplink } from '#uplink/open.ts';
 import { presencesOf, type Presence } from '#uplink/presence.ts';
@@ -46,7 +50,7 @@ async function headEnd(
   return { ca, mosquitto, subscriber };
 }
 
-interface Opening extends Pick<UplinkOptions, 'url' | 'compression' | 'batchMs'> {
+interface Opening extends Pick<UplinkOptions, 'url' | 'compression' | 'batchMs' | 'receipts'> {
   readonly store: Store;
   readonly issuer: DevelopmentCa;
   readonly trusted: DevelopmentCa;
@@ -82,6 +86,28 @@ function reached(uplink: Uplink, kind: UplinkStatus['state']['kind']): Promise<U
 }
 
 const skip = withoutMosquitto;
+
+test(
+  'with receipts, what the broker has is kept until the head-end has verified it',
+  { skip },
+  async (context) => {
+    const { ca, mosquitto, subscriber } = await headEnd(context);
+    const store = await temporaryStore(context);
+    const wish = { url: mosquitto.url, store, issuer: ca, trusted: ca, receipts: true };
+    const uplink = await open(context, wish);
+    await owe(store, 'p1', 0, 50);
+    await subscriber.until(() => energiesOf(subscriber.packs, 'p1').size === 50);
+    const kept = async (): Promise<number> =>
+      (await store.counts()).backends['utility']?.queuedEntries ?? 0;
+    while (uplink.status().readingsAcknowledged < 100) await turn();
+    assert.equal(await kept(), 50);
+    const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+    const verifier = new Verifier({ sha256, compression: machineZstd });
+    for (const { topic, payload } of subscriber.messages) verifier.take(topic, payload);
+    await subscriber.publish('nd/1/gw-1/rc', encodeReceipt(verifier.receipt('gw-1')));
+    while ((await kept()) > 0) await turn();
+  },
+);
 
 test(
   'what was stored arrives at the head-end with its values, in order',

@@ -137,7 +137,8 @@ function grant(socket: Socket, script: Script, level: number, body: Buffer): voi
       Uint8Array.from(level === 5 ? [0] : []),
       payload,
     ]);
-    socket.write(Uint8Array.of(0x30, (rest.length & 0x7f) | 0x80, rest.length >> 7));
+    const length = [0, 7, 14].map((bits) => ((rest.length >> bits) & 0x7f) | 0x80);
+    socket.write(Uint8Array.of(0x30, ...length.with(2, rest.length >> 14)));
     socket.write(rest);
   };
   const reason = script.subscribed?.(topic, send) ?? 1;

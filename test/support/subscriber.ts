@@ -36,6 +36,8 @@ export interface Subscriber {
   readonly presences: readonly unknown[];
   /** Settles when what has arrived satisfies `enough`; looks again at each arrival. */
   until(enough: () => boolean): Promise<void>;
+  /** At QoS 1. */
+  publish(topic: string, payload: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -72,6 +74,9 @@ export async function startSubscriber(options: SubscriberOptions): Promise<Subsc
     messages,
     presences,
     until: (enough) => untilTrue(waiting, enough),
+    async publish(topic, payload) {
+      await client.publishAsync(topic, payload, { qos: 1 });
+    },
     stop: () => client.endAsync(true),
   };
 }

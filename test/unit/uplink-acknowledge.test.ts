@@ -111,6 +111,7 @@ test('a few acknowledgements wait for company, many are noted at once', async (c
   const acknowledger = new Acknowledger({
     store,
     backend: 'utility',
+    awaitReceipt: false,
     clock,
     entropy: machineEntropy,
     log: () => undefined,
