@@ -23,7 +23,9 @@ export type Procedure<Result, Told = never> = Generator<
 export type ProcedureStep<Told> =
   | { readonly kind: 'ask'; readonly request: ServiceRequest }
   /** Rows, progress: taken before the procedure goes on, so that nothing piles up. */
-  | { readonly kind: 'tell'; readonly told: Told };
+  | { readonly kind: 'tell'; readonly told: Told }
+  /** Nothing is to be asked for so long. */
+  | { readonly kind: 'pause'; readonly delayMs: number };
 
 /** The results of one request, in the order of what was asked. */
 export function* ask(
