@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { OperatingError } from '#bytes/failure.ts';
 import { readBounded } from '#system/bounded-file.ts';
 
@@ -38,26 +39,53 @@ const KEY_BYTES_MAX = 64 * 1024;
 const CERTIFICATES_BYTES_MAX = 1024 * 1024;
 
 /**
- * Reads the files anew each time it is called, so that a renewed certificate takes effect with
- * the next connection. `nowMs` is the wall clock.
+ * Looks at the files each time it is called, so that a renewed certificate takes effect with the
+ * next connection, and reads them when one has changed. `nowMs` is the wall clock.
  * Errors: OperatingError with a `CredentialCode`, the path and a hint, and those of `readBounded`.
  */
+export function credentialsReader(files: CredentialFiles): (nowMs: number) => Credentials {
+  let known: { readonly marks: string; readonly checked: Checked } | undefined;
+  return (nowMs) => {
+    const marks = marksOf(files);
+    if (known?.marks !== marks) known = { marks, checked: readChecked(files) };
+    const { own, credentials } = known.checked;
+    checkValidity(own, files.certificate, nowMs);
+    return credentials;
+  };
+}
+
+/** The same, once. */
 export function loadCredentials(files: CredentialFiles, nowMs: number): Credentials {
+  return credentialsReader(files)(nowMs);
+}
+
+interface Checked {
+  readonly own: X509Certificate;
+  readonly credentials: Credentials;
+}
+
+/** Another one whenever a file has been written, replaced, or given other rights. */
+function marksOf({ key, certificate, anchors }: CredentialFiles): string {
+  return [key, certificate, ...anchors].map(markOf).join('\n');
+}
+
+function markOf(path: string): string {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? '' : `${stats.ino} ${stats.ctimeNs} ${stats.mtimeNs} ${stats.size}`;
+}
+
+/** All that does not depend on the time. */
+function readChecked(files: CredentialFiles): Checked {
   const key = readKey(files.key);
   const certificate = readCertificates(files.certificate);
   const chain = certificatesIn(certificate, files.certificate);
   const [own] = chain;
   checkPair(own, key.object, files);
-  checkValidity(own, files.certificate, nowMs);
   checkCurves(chain, files.certificate);
   const anchors = files.anchors.map(readAnchors);
-  return {
-    key: key.pem,
-    certificate,
-    anchors,
-    commonName: commonNameOf(own),
-    notAfterMs: own.validToDate.getTime(),
-  };
+  const commonName = commonNameOf(own);
+  const notAfterMs = own.validToDate.getTime();
+  return { own, credentials: { key: key.pem, certificate, anchors, commonName, notAfterMs } };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { OperatingError } from '#bytes/failure.ts';
-import { loadCredentials } from '#identity/credentials.ts';
+import { credentialsReader } from '#identity/credentials.ts';
 import type { Clock } from '#system/clock.ts';
 import { mqttDialer } from './mqtt-session.ts';
 import type { Dial, Dialing, Session, Target, TlsCredentials } from './session.ts';
@@ -42,8 +42,9 @@ function connector(
   clock: Clock,
   dial: Dial,
 ): Broker['connect'] {
+  const read = options.credentials && credentialsReader(options.credentials);
   return async (dialing) => {
-    const credentials = target.secure ? credentialsOf(options, clock) : undefined;
+    const credentials = target.secure ? credentialsAt(clock, read) : undefined;
     return dial({
       ...dialing,
       target,
@@ -54,12 +55,15 @@ function connector(
 }
 
 /** Certificates prove nothing against a clock that was never set: time comes first. */
-function credentialsOf({ credentials }: UplinkOptions, clock: Clock): TlsCredentials | undefined {
+function credentialsAt(
+  clock: Clock,
+  read: ((nowMs: number) => TlsCredentials) | undefined,
+): TlsCredentials | undefined {
   const { second, nanosecond, trust } = clock.wall();
   if (trust === 'untrusted') {
     throw new OperatingError('clock-not-trusted', 'the clock has not been set', {
       hint: 'Set the clock or wait for its synchronisation; until then nothing is sent.',
     });
   }
-  return credentials && loadCredentials(credentials, second * 1000 + nanosecond / 1e6);
+  return read?.(second * 1000 + nanosecond / 1e6);
 }

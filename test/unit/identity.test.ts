@@ -6,7 +6,7 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { OperatingError } from '#bytes/failure.ts';
-import { loadCredentials, type CredentialFiles } from '#identity/credentials.ts';
+import { credentialsReader, loadCredentials, type CredentialFiles } from '#identity/credentials.ts';
 import { createDevelopmentCa } from '#identity/development-ca.ts';
 import { writeDurably } from '#system/durable-file.ts';
 import { temporaryFolder } from '../support/outbox.ts';
@@ -54,6 +54,32 @@ test('a device certificate names its gateway and may only be a client', async (c
   assert.deepEqual([device.ca, anchor.ca], [false, true]);
   assert.deepEqual(device.keyUsage, ['1.3.6.1.5.5.7.3.2'], 'clientAuth');
   assert.equal(device.publicKey.asymmetricKeyDetails?.namedCurve, 'prime256v1');
+});
+
+test('a renewed certificate counts from the next look on, and one that expires no more', async (context) => {
+  const folder = temporaryFolder(context);
+  const ca = await createDevelopmentCa(join(folder, 'old'), NOW);
+  const later = await createDevelopmentCa(join(folder, 'new'), NOW + 300 * DAY_MS);
+  const files = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
+  const read = credentialsReader(files);
+  assert.equal(read(NOW).notAfterMs, NOW + 365 * DAY_MS);
+  assert.equal(read(NOW + 364 * DAY_MS), read(NOW), 'not taken apart again');
+  const expired = failureIn(() => read(NOW + 366 * DAY_MS));
+  assert.deepEqual(expired, ['certificate-expired', files.certificate]);
+  const renewed = await later.device('gw-1');
+  writeFileSync(files.key, readFileSync(renewed.key));
+  assert.deepEqual(
+    failureIn(() => read(NOW)),
+    ['key-mismatch', files.key],
+  );
+  writeFileSync(files.certificate, readFileSync(renewed.certificate));
+  assert.equal(read(NOW + 366 * DAY_MS).notAfterMs, NOW + 665 * DAY_MS);
+  chmodSync(files.key, 0o644);
+  assert.notEqual(
+    failureIn(() => read(NOW + 366 * DAY_MS)),
+    'none',
+    'anyone can read the key',
+  );
 });
 
 test('a broker certificate holds every name that clients connect to', async (context) => {
