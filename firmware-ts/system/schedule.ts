@@ -37,17 +37,29 @@ export function scheduleOf({ cron, minutes, timeZone }: ScheduleOptions): Schedu
     throw badSchedule(`'${cron}' never comes`);
   };
   startAfter(0);
+  const openingAt = (wallMs: number): Opening => {
+    const nextMs = startAfter(wallMs - lengthMs);
+    if (nextMs > wallMs) return { open: false, nextMs };
+    let untilMs = nextMs + lengthMs;
+    for (let joined = 0; joined < JOINED_MAX; joined += 1) {
+      const startMs = startAfter(untilMs - lengthMs);
+      if (startMs > untilMs) break;
+      untilMs = startMs + lengthMs;
+    }
+    return { open: true, untilMs };
+  };
+  return remembering(openingAt);
+}
+
+/** Whoever waits asks each minute, and the answer holds until it ends. */
+function remembering(openingAt: (wallMs: number) => Opening): Schedule {
+  let [askedMs, opening]: [number, Opening | undefined] = [0, undefined];
   return {
     at(wallMs) {
-      const nextMs = startAfter(wallMs - lengthMs);
-      if (nextMs > wallMs) return { open: false, nextMs };
-      let untilMs = nextMs + lengthMs;
-      for (let joined = 0; joined < JOINED_MAX; joined += 1) {
-        const startMs = startAfter(untilMs - lengthMs);
-        if (startMs > untilMs) break;
-        untilMs = startMs + lengthMs;
-      }
-      return { open: true, untilMs };
+      const endMs = opening?.open === true ? opening.untilMs : opening?.nextMs;
+      if (opening !== undefined && wallMs >= askedMs && wallMs < (endMs ?? 0)) return opening;
+      [askedMs, opening] = [wallMs, openingAt(wallMs)];
+      return opening;
     },
   };
 }
