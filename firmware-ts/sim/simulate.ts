@@ -21,6 +21,8 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+// Failures are told by their codes: where they were made costs more than all else.
+Error.stackTraceLimit = 0;
 const folder = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'normd-life-'));
 try {
   const beganMs = performance.now();

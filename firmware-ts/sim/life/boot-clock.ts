@@ -4,19 +4,36 @@ import type { Clock } from '#system/clock.ts';
 /** What the gateway's wall clock shows, right or wrong. */
 export class WallClock {
   readonly #world: Clock;
-  /** It stands so far from the truth. */
-  offsetSeconds = 0;
-  /** Never set since the last boot: it counts from 1970, and nobody believes it. */
-  lost = false;
+  #offsetSeconds = 0;
+  #lost = false;
+  /** When it was last touched, by the world's monotonic clock. */
+  changedMs = 0;
 
   constructor(world: Clock) {
     this.#world = world;
   }
 
+  /** Never set since the last boot: it counts from 1970, and nobody believes it. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  lose(): void {
+    this.#lost = true;
+    this.changedMs = this.#world.monotonic();
+  }
+
+  /** It is set, so far from the truth. */
+  set(offsetSeconds: number): void {
+    this.#lost = false;
+    this.#offsetSeconds = offsetSeconds;
+    this.changedMs = this.#world.monotonic();
+  }
+
   show(upMs: number): TimeMark {
     const { second, nanosecond } = this.#world.wall();
-    if (!this.lost) {
-      const shown = second + this.offsetSeconds;
+    if (!this.#lost) {
+      const shown = second + this.#offsetSeconds;
       return { second: shown, nanosecond, clock: 'gateway', trust: 'trusted' };
     }
     const up = Math.floor(upMs / 1000);

@@ -1,7 +1,9 @@
 import type { Failure } from '#bytes/failure.ts';
 import { OperatingError } from '#bytes/failure.ts';
+import { unwrapPayload } from '#contract/envelope.ts';
 import { formsOfPack } from '#contract/records.ts';
 import type { Clock } from '#system/clock.ts';
+import { machineZstd } from '#system/zstd.ts';
 import { refusalOf } from '#uplink/refusal.ts';
 import type { Dialing, Message } from '#uplink/session.ts';
 import type { Fate } from './broker-session.ts';
@@ -18,12 +20,14 @@ export interface BrokerParts {
   readonly diary: Diary;
   /** The broker has this; its back-end will see it. */
   readonly taken: (topic: string, payload: Uint8Array) => void;
+  /** Somebody knocks, with what proves who it is. */
+  readonly knocked: (dialing: Pick<Dialing, 'target' | 'credentials'>) => void;
 }
 
 /** One way, while all is well. */
 const WAY_MS = 20;
 /** Of a thousand observations, those that a picky broker refuses. */
-const POISON_PER_THOUSAND = 4;
+const POISON_PER_THOUSAND = 100;
 const PAYLOAD_INVALID = 0x99;
 
 /** A broker that takes, refuses, forgets and dies as its mood is. It speaks no bytes. */
@@ -33,6 +37,9 @@ export class ScriptedBroker {
   #mood: Mood = WELL;
   #moodSinceMs = 0;
   #turns = 0;
+  #cut = false;
+  /** When its mood or the way to it changed last. */
+  changedMs = 0;
 
   constructor(parts: BrokerParts) {
     this.#parts = parts;
@@ -46,6 +53,7 @@ export class ScriptedBroker {
     const { clock, diary, name } = this.#parts;
     this.#mood = mood;
     this.#moodSinceMs = clock.monotonic();
+    this.changedMs = this.#moodSinceMs;
     this.#turns += 1;
     diary.note(`broker.${mood.kind}`, name);
     if (mood.kind === 'flapping') this.#flap(mood.periodMs, this.#turns);
@@ -54,13 +62,25 @@ export class ScriptedBroker {
     if (!lasting || this.#parts.chance.happens(0.3)) this.restart();
   }
 
+  get cut(): boolean {
+    return this.#cut;
+  }
+
+  /** The way there: nothing passes, and nobody tells. */
+  set cut(cut: boolean) {
+    this.#cut = cut;
+    this.changedMs = this.#parts.clock.monotonic();
+    if (cut) this.restart();
+  }
+
   /** All connections end; what had arrived is kept. */
   restart(): void {
     for (const session of this.#sessions) session.lose(CLOSED);
   }
 
-  dial(dialing: Pick<Dialing, 'signal'>): Promise<BrokerSession> {
-    const { clock } = this.#parts;
+  dial(dialing: Pick<Dialing, 'signal' | 'target' | 'credentials'>): Promise<BrokerSession> {
+    const { clock, knocked } = this.#parts;
+    if (!this.#cut) knocked(dialing);
     return new Promise((resolve, reject) => {
       const given = (): void => reject(new OperatingError('stopped', 'given up'));
       dialing.signal.addEventListener('abort', given, { once: true });
@@ -128,6 +148,7 @@ export class ScriptedBroker {
 
   #refusal(): OperatingError | undefined {
     const mood = this.#mood;
+    if (this.#cut) return new OperatingError('connection-refused', 'the line is dead');
     if (mood.kind === 'down' || (mood.kind === 'flapping' && !this.#flappedUp(mood.periodMs))) {
       return new OperatingError('connection-refused', 'nothing listens there');
     }
@@ -157,7 +178,7 @@ const CLOSED: Failure = { code: 'connection-closed', message: 'the broker has go
 /** By content alone, so that a message refused once is refused for ever. */
 function isPoison(topic: string, payload: Uint8Array): boolean {
   if (!/\/(up|lv)\//.test(topic)) return false;
-  return formsOfPack(payload).forms.some((form) => {
+  return formsOfPack(unwrapPayload(payload, machineZstd)).forms.some((form) => {
     const sum = form.reduce((hash, byte) => (Math.imul(hash, 31) + byte) >>> 0, 7);
     return sum % 1000 < POISON_PER_THOUSAND;
   });

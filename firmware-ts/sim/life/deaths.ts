@@ -1,7 +1,9 @@
 import type { Configuration } from '#config/schema.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Chance } from './chance.ts';
-import { configurationOf } from './configuration.ts';
+import type { BackendName, IdentityFiles, Wish } from './configuration.ts';
+import { ALL, configurationOf, someWish } from './configuration.ts';
+import { damage } from './damage.ts';
 import type { Diary } from './diary.ts';
 import type { ScriptedProcess } from './process.ts';
 
@@ -10,38 +12,37 @@ const DAY_MS = 24 * HOUR_MS;
 
 /** Commit, answer and acknowledgement of what was just begun fall into this time. */
 const NEAR_MS = 120;
+/** Of so many deaths the file is spoiled before the next start. */
+const DAMAGES = 0.1;
 
 /** What a kill waits for, so that it falls into the middle of something. */
 export type Moment = 'append' | 'confirmed' | 'taken';
 
+export interface DeathsParts {
+  readonly process: ScriptedProcess;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly diary: Diary;
+  readonly folder: string;
+  readonly identities: Readonly<Record<BackendName, IdentityFiles>>;
+}
+
 /** Stops, kills and changes of the configuration of one process. */
 export class Deaths {
-  readonly #process: ScriptedProcess;
-  readonly #clock: Clock;
-  readonly #chance: Chance;
-  readonly #diary: Diary;
-  readonly #folder: string;
+  readonly #parts: DeathsParts;
   #configuration: Configuration;
   #armed: Moment | undefined;
   #over = false;
+  /** What the configuration is made of. */
+  wish: Wish = ALL;
 
-  constructor(parts: {
-    readonly process: ScriptedProcess;
-    readonly clock: Clock;
-    readonly chance: Chance;
-    readonly diary: Diary;
-    readonly folder: string;
-  }) {
-    this.#process = parts.process;
-    this.#clock = parts.clock;
-    this.#chance = parts.chance;
-    this.#diary = parts.diary;
-    this.#folder = parts.folder;
-    this.#configuration = configurationOf(parts.folder, { grid: true, gas: true });
+  constructor(parts: DeathsParts) {
+    this.#parts = parts;
+    this.#configuration = this.#configured(ALL);
   }
 
   begin(): void {
-    void this.#process.boot(this.#configuration);
+    void this.#parts.process.boot(this.#configuration);
     this.#plan();
   }
 
@@ -49,51 +50,61 @@ export class Deaths {
   happened(moment: string): void {
     if (this.#armed !== moment) return;
     this.#armed = undefined;
-    this.#clock.after(this.#chance.below(NEAR_MS), () => this.#die());
+    const { clock, chance } = this.#parts;
+    clock.after(chance.below(NEAR_MS), () => this.#die());
   }
 
   /** No more of it; the process gets all that there is to have. */
   async heal(): Promise<void> {
+    const { process } = this.#parts;
     this.#over = true;
     this.#armed = undefined;
-    this.#configuration = configurationOf(this.#folder, { grid: true, gas: true });
-    await this.#process.stop();
-    if (this.#process.off) await this.#process.boot(this.#configuration);
+    this.#configuration = this.#configured(ALL);
+    await process.stop();
+    if (process.off) await process.boot(this.#configuration);
+  }
+
+  #configured(wish: Wish): Configuration {
+    const { folder, identities } = this.#parts;
+    this.wish = wish;
+    return configurationOf(folder, identities, wish);
   }
 
   #plan(): void {
-    this.#clock.after(this.#chance.wait(4 * DAY_MS), () => {
+    const { clock, chance, process, diary } = this.#parts;
+    clock.after(chance.wait(4 * DAY_MS), () => {
       if (this.#over) return;
       this.#plan();
-      if (this.#process.off) return;
-      const how = this.#chance.pick(['kill', 'arm', 'arm', 'restart', 'reconfigure']);
-      this.#diary.note(`fate.${how}`);
+      if (process.off) return;
+      const how = chance.pick(['kill', 'arm', 'arm', 'restart', 'reconfigure']);
+      diary.note(`fate.${how}`);
       if (how === 'kill') this.#die();
-      else if (how === 'arm') this.#armed = this.#chance.pick(['append', 'confirmed', 'taken']);
+      else if (how === 'arm') this.#armed = chance.pick(['append', 'confirmed', 'taken']);
       else void this.#restart(how === 'reconfigure');
     });
   }
 
   #die(): void {
-    if (this.#over || this.#process.off) return;
-    this.#process.kill();
+    const { process, chance, diary, folder } = this.#parts;
+    if (this.#over || process.off) return;
+    process.kill();
+    const damaged = chance.happens(DAMAGES) ? damage(folder, chance) : undefined;
+    if (damaged !== undefined) diary.note('disk.damaged', damaged);
     this.#bootLater();
   }
 
   async #restart(anew: boolean): Promise<void> {
-    if (anew) {
-      const cap = this.#chance.happens(0.5) ? {} : { bytesPerSecond: this.#chance.below(990) + 10 };
-      const wish = { grid: this.#chance.happens(0.6), gas: this.#chance.happens(0.7), ...cap };
-      this.#configuration = configurationOf(this.#folder, wish);
-    }
+    const { process, chance } = this.#parts;
+    if (anew) this.#configuration = this.#configured(someWish(chance));
     // A stop takes its time, in which a kill may come.
-    await this.#process.stop();
-    if (this.#process.off) this.#bootLater();
+    await process.stop();
+    if (process.off) this.#bootLater();
   }
 
   #bootLater(): void {
-    this.#clock.after(this.#chance.widely(500, 2 * DAY_MS), () => {
-      if (this.#process.off && !this.#over) void this.#process.boot(this.#configuration);
+    const { process, clock, chance } = this.#parts;
+    clock.after(chance.widely(500, 2 * DAY_MS), () => {
+      if (process.off && !this.#over) void process.boot(this.#configuration);
     });
   }
 }

@@ -3,7 +3,7 @@ import { encodeDataNotification } from '#protocol/dlms/data-notification.ts';
 import { encodeHdlcFrame } from '#protocol/hdlc/frame.ts';
 import { flagged } from '#protocol/hdlc/framer.ts';
 import type { Clock } from '#system/clock.ts';
-import { startPushMeter, utcDateTime } from '../meter.ts';
+import { startPushMeter } from '../meter.ts';
 import { startP1Meter } from '../p1-meter.ts';
 import type { Cable } from './cable.ts';
 import type { Chance } from './chance.ts';
@@ -11,7 +11,7 @@ import type { Chance } from './chance.ts';
 const PUSH_MS = 3_600_000;
 const HOUR_MS = 3_600_000;
 const GAS_MS = 4 * HOUR_MS;
-const ALARM_PAUSE_MS = 3 * 24 * HOUR_MS;
+const ALARM_PAUSE_MS = 24 * HOUR_MS;
 
 export interface Devices {
   stop(): void;
@@ -51,15 +51,17 @@ function startAlarms(clock: Clock, chance: Chance, cable: Cable): Devices {
   function ring(): void {
     cancel = clock.after(1000 + chance.wait(ALARM_PAUSE_MS), ring);
     sent += 1;
-    cable.write(alarmFrame(clock.wall().second, sent));
+    cable.write(alarmFrame(sent));
   }
 }
 
-/** The alarm register of a meter (IDIS package 2): what is wrong, as bits. */
-function alarmFrame(second: number, number: number): Uint8Array {
+/**
+ * The alarm register of a meter (IDIS package 2), what is wrong, as bits, and its alarms so far. It
+ * has no clock: the gateway says when that was.
+ */
+function alarmFrame(number: number): Uint8Array {
   const apdu = encodeDataNotification({
     longInvokeIdAndPriority: number,
-    dateTime: utcDateTime(second),
     body: {
       type: 'array',
       value: [
@@ -68,6 +70,13 @@ function alarmFrame(second: number, number: number): Uint8Array {
           value: [
             { type: 'octet-string', value: obisFrom('0-0:97.98.0*255') },
             { type: 'double-long-unsigned', value: 1 << (number % 16) },
+          ],
+        },
+        {
+          type: 'structure',
+          value: [
+            { type: 'octet-string', value: obisFrom('0-0:97.98.10*255') },
+            { type: 'double-long-unsigned', value: number },
           ],
         },
       ],

@@ -24,7 +24,7 @@ export interface Troubled {
   readonly chance: Chance;
   readonly diary: Diary;
   readonly wall: WallClock;
-  readonly disk: { full: boolean };
+  readonly disk: { freeBytes: number };
   readonly cables: ReadonlyMap<string, Cable>;
   readonly brokers: ReadonlyMap<number, ScriptedBroker>;
 }
@@ -38,6 +38,7 @@ export function startTroubles(world: Troubled): { readonly heal: () => void } {
     ...Array.from(world.cables, ([host, cable]) =>
       start(world, `cable-${host}`, ofCable(cable, world.diary)),
     ),
+    start(world, 'line', ofLine(world)),
     start(world, 'disk', ofDisk(world)),
     start(world, 'clock', ofClock(world)),
   ];
@@ -69,7 +70,7 @@ function start({ clock, chance, diary }: Troubled, name: string, trouble: Troubl
 
 function ofBroker(broker: ScriptedBroker): Trouble {
   return {
-    meanPauseMs: 6 * DAY_MS,
+    meanPauseMs: 12 * DAY_MS,
     begin(chance) {
       broker.mood = someMood(chance);
       return {
@@ -99,15 +100,43 @@ function ofCable(cable: Cable, diary: Diary): Trouble {
   };
 }
 
-function ofDisk({ disk, diary }: Troubled): Trouble {
+/** The way to all brokers is one: a modem, a provider. */
+function ofLine({ brokers, diary }: Troubled): Trouble {
   return {
-    meanPauseMs: 30 * DAY_MS,
+    meanPauseMs: 40 * DAY_MS,
     begin(chance) {
-      disk.full = true;
-      diary.note('disk.full');
+      diary.note('line.dead');
+      setLine(brokers, true);
       return {
-        forMs: chance.widely(MINUTE_MS, 4 * DAY_MS),
-        end: () => (disk.full = false),
+        forMs: chance.widely(MINUTE_MS, 2 * WEEK_MS),
+        end: () => setLine(brokers, false),
+      };
+    },
+  };
+}
+
+function setLine(brokers: Troubled['brokers'], cut: boolean): void {
+  for (const broker of brokers.values()) broker.cut = cut;
+}
+
+/** None at all, less than the store asks for to grow, and a little more than that. */
+const SCARCE_BYTES = [0, 0, 6 << 20, 13 << 20] as const;
+
+/** What fills the disk often keeps the gateway from sending, too. */
+function ofDisk({ disk, diary, brokers }: Troubled): Trouble {
+  return {
+    meanPauseMs: 60 * DAY_MS,
+    begin(chance) {
+      disk.freeBytes = chance.pick(SCARCE_BYTES);
+      const alone = chance.happens(0.5);
+      diary.note(disk.freeBytes === 0 ? 'disk.full' : 'disk.scarce');
+      if (!alone) setLine(brokers, true);
+      return {
+        forMs: alone ? chance.widely(MINUTE_MS, WEEK_MS) : chance.widely(DAY_MS, 2 * WEEK_MS),
+        end() {
+          disk.freeBytes = Infinity;
+          if (!alone) setLine(brokers, false);
+        },
       };
     },
   };
@@ -118,15 +147,12 @@ function ofClock({ wall, diary }: Troubled): Trouble {
     meanPauseMs: 15 * DAY_MS,
     begin(chance) {
       const lost = chance.happens(0.3);
-      if (lost) wall.lost = true;
-      else wall.offsetSeconds = chance.pick([-1, 1]) * chance.widely(1, 86_400);
-      diary.note(lost ? 'clock.lost' : 'clock.steps', String(wall.offsetSeconds));
+      if (lost) wall.lose();
+      else wall.set(chance.pick([-1, 1]) * chance.widely(1, 86_400));
+      diary.note(lost ? 'clock.lost' : 'clock.steps');
       return {
         forMs: chance.widely(MINUTE_MS, 3 * DAY_MS),
-        end() {
-          wall.lost = false;
-          wall.offsetSeconds = 0;
-        },
+        end: () => wall.set(0),
       };
     },
   };

@@ -1,19 +1,26 @@
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { StoreHere } from '#store/here.ts';
+import type { Dialing } from '#uplink/session.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { WallClock } from './boot-clock.ts';
 import { ScriptedBroker } from './broker.ts';
 import { Cable } from './cable.ts';
 import { Chance } from './chance.ts';
-import type { BackendName } from './configuration.ts';
-import { PORTS } from './configuration.ts';
+import { SimulatedBackend } from './backend.ts';
+import type { BackendName, SourceName } from './configuration.ts';
+import { BACKENDS, BROKERS, SOURCES } from './configuration.ts';
 import { Deaths } from './deaths.ts';
 import type { Devices } from './devices.ts';
 import { startDevices } from './devices.ts';
 import type { Breach } from './diary.ts';
 import { Diary } from './diary.ts';
 import { startTroubles } from './faults.ts';
-import { Obligations } from './obligations.ts';
+import type { Identities } from './identities.ts';
+import { issueIdentities } from './identities.ts';
+import { Liveness } from './liveness.ts';
 import { observed } from './observed-store.ts';
+import { startOperator } from './operator.ts';
 import { ScriptedProcess } from './process.ts';
 
 export interface LifeOptions {
@@ -37,6 +44,8 @@ export interface LifeReport {
   readonly repeats: number;
   /** Confirmed, dropped and named. */
   readonly named: number;
+  /** In files that were set aside. */
+  readonly damaged: number;
   readonly counts: Readonly<Record<string, number>>;
   readonly breach?: Breach;
 }
@@ -52,64 +61,77 @@ const QUIET_MS = 6 * 3_600_000;
 
 /** Lives one gateway's life from a seed, and holds the contract against all that happens. */
 export async function live({ seed, years, folder }: LifeOptions): Promise<LifeReport> {
-  const life = new Life(seed, folder);
+  const clock = new VirtualClock();
+  const identities = await issueIdentities(join(folder, 'pki'), clock, years);
+  const life = new Life(seed, join(folder, 'state'), clock, identities);
   return life.run(years);
 }
 
+type Cables = Readonly<Record<SourceName, Cable>>;
+
 class Life {
   readonly #seed: number;
-  readonly #clock = new VirtualClock();
-  readonly #diary = new Diary(this.#clock);
+  readonly #clock: VirtualClock;
+  readonly #identities: Identities;
+  readonly #diary: Diary;
   readonly #chance: Chance;
-  readonly #disk = { full: false };
-  readonly #wall = new WallClock(this.#clock);
-  readonly #obligations = new Map<BackendName, Obligations>();
+  readonly #disk = { freeBytes: Infinity };
+  readonly #wall: WallClock;
+  readonly #backends: ReadonlyMap<BackendName, SimulatedBackend>;
   readonly #brokers = new Map<number, ScriptedBroker>();
-  readonly #cables: Readonly<Record<'meter' | 'gas' | 'alarms', Cable>>;
+  readonly #cables: Cables;
   readonly #process: ScriptedProcess;
   readonly #deaths: Deaths;
+  readonly #liveness: Liveness;
 
-  constructor(seed: number, folder: string) {
+  constructor(seed: number, folder: string, clock: VirtualClock, identities: Identities) {
     this.#seed = seed;
+    this.#clock = clock;
+    this.#identities = identities;
+    this.#diary = new Diary(clock);
+    this.#wall = new WallClock(clock);
     this.#chance = new Chance(String(seed));
-    const cable = (name: string): Cable => new Cable(this.#chance.fork(name));
+    const cable = (name: SourceName): Cable => new Cable(this.#chance.fork(name));
     this.#cables = { meter: cable('meter'), gas: cable('gas'), alarms: cable('alarms') };
-    for (const name of ['utility', 'grid'] as const) this.#addBackend(name);
+    this.#backends = new Map(
+      BACKENDS.map((name) => [name, new SimulatedBackend(name, this.#diary)]),
+    );
+    for (const backend of this.#backends.values()) this.#addBrokers(backend);
     this.#process = new ScriptedProcess({
-      clock: this.#clock,
-      wall: this.#wall,
-      chance: this.#chance.fork('process'),
-      diary: this.#diary,
-      cables: new Map(Object.entries(this.#cables)),
-      brokers: this.#brokers,
-      disk: this.#disk,
+      ...this.#world('process'),
       observe: (store) => this.#observe(store),
     });
-    this.#deaths = new Deaths({
-      process: this.#process,
-      clock: this.#clock,
-      chance: this.#chance.fork('deaths'),
-      diary: this.#diary,
-      folder,
-    });
+    const process = this.#process;
+    const parts = { ...this.#world('deaths'), process, folder };
+    this.#deaths = new Deaths({ ...parts, identities: identities.files });
+    this.#liveness = new Liveness({ ...parts, wish: () => this.#deaths.wish });
   }
 
   async run(years: number): Promise<LifeReport> {
     const devices = startDevices(this.#clock, this.#chance.fork('devices'), this.#cables);
-    const troubles = startTroubles({
+    const troubles = startTroubles(this.#world('troubles'));
+    const dismiss = startOperator({ ...this.#world('operator'), process: this.#process });
+    this.#deaths.begin();
+    this.#liveness.begin();
+    await this.#pass(years * YEAR_MS);
+    troubles.heal();
+    dismiss();
+    this.#liveness.end();
+    await this.#end(devices);
+    return this.#report(years);
+  }
+
+  /** What all parts of it live in; each has its own luck. */
+  #world(name: string) {
+    return {
       clock: this.#clock,
-      chance: this.#chance.fork('troubles'),
+      chance: this.#chance.fork(name),
       diary: this.#diary,
       wall: this.#wall,
       disk: this.#disk,
-      cables: new Map(Object.entries(this.#cables)),
+      cables: new Map(SOURCES.map((source) => [source as string, this.#cables[source]])),
       brokers: this.#brokers,
-    });
-    this.#deaths.begin();
-    await this.#pass(years * YEAR_MS);
-    troubles.heal();
-    await this.#end(devices);
-    return this.#report(years);
+    };
   }
 
   /** Everything is well and nothing new comes: what is owed goes, and the books are closed. */
@@ -119,16 +141,15 @@ class Life {
     devices.stop();
     await this.#until(this.#deaths.heal(), 'the gateway does not stop and start');
     await this.#pass(QUIET_MS);
-    for (const [name, obligations] of this.#obligations) await this.#settle(name, obligations);
+    for (const backend of this.#backends.values()) await this.#settle(backend);
     await this.#until(this.#process.stop(), 'the gateway does not stop');
   }
 
-  async #settle(name: BackendName, obligations: Obligations): Promise<void> {
-    const answer = await this.#until(this.#ask(name), 'the store does not answer');
-    if (answer === undefined) return;
-    const { queued, aside, named } = answer;
-    if (queued > aside) this.#diary.broken(`${name}: ${queued - aside} entries are still due`);
-    obligations.settle(named);
+  async #settle(backend: SimulatedBackend): Promise<void> {
+    const waiting = await this.#until(this.#waiting(backend), 'the store does not answer');
+    if (waiting === undefined) return;
+    if (waiting > 0) this.#diary.broken(`${backend.name}: ${waiting} entries are still due`);
+    backend.settle();
   }
 
   /** Lets time pass until `work` is done; nothing where it never is, or the contract is broken. */
@@ -144,55 +165,85 @@ class Life {
     return undefined;
   }
 
-  async #ask(name: BackendName) {
+  /** Entries that are due, when the back-end has heard where all its streams stand. */
+  async #waiting(backend: SimulatedBackend): Promise<number> {
     const { store } = this.#process;
-    if (store === undefined) return { queued: 0, aside: 0, named: [] };
+    if (store === undefined) return 0;
     const { backends } = await store.counts();
-    const quarantined = await store.quarantined(name);
-    const { streams } = await store.standing(name);
-    const queued = backends[name]?.queuedEntries ?? 0;
-    return { queued, aside: quarantined.length, named: streams };
+    const aside = await store.quarantined(backend.name);
+    backend.stands(await store.streams(backend.name));
+    return (backends[backend.name]?.queuedEntries ?? 0) - aside.length;
   }
 
   async #pass(durationMs: number): Promise<void> {
     const untilMs = this.#clock.monotonic() + durationMs;
     while (this.#clock.monotonic() < untilMs && this.#diary.breach === undefined) {
-      await this.#clock.run(Math.min(STRETCH_MS, untilMs - this.#clock.monotonic()));
+      await turn(); // so that signals and other tests have theirs
+      const stretchMs = Math.min(STRETCH_MS, untilMs - this.#clock.monotonic());
+      await this.#clock.run(stretchMs, settled);
     }
   }
 
-  #addBackend(name: BackendName): void {
-    const obligations = new Obligations(name, this.#diary);
-    this.#obligations.set(name, obligations);
-    const broker = new ScriptedBroker({
-      name,
-      clock: this.#clock,
-      chance: this.#chance.fork(`broker-${name}`),
-      diary: this.#diary,
-      taken: (topic, payload) => {
-        const [, lane = '', stream = ''] = LANE.exec(topic) ?? [];
-        this.#diary.note(`taken.${lane}`, `${name} ${topic} ${payload.length}`);
-        if (lane === 'up') obligations.came(stream, payload);
-        this.#deaths.happened('taken');
-      },
-    });
-    this.#brokers.set(PORTS[name], broker);
+  #addBrokers(backend: SimulatedBackend): void {
+    for (const { port } of BROKERS[backend.name]) {
+      const name = `${backend.name}-${port}`;
+      const broker = new ScriptedBroker({
+        name,
+        clock: this.#clock,
+        chance: this.#chance.fork(`broker-${name}`),
+        diary: this.#diary,
+        taken: (topic, payload) => {
+          backend.took(topic, payload);
+          this.#deaths.happened('taken');
+        },
+        knocked: (dialing) => this.#knocked(backend.name, dialing),
+      });
+      this.#brokers.set(port, broker);
+    }
+  }
+
+  /** Each back-end is called by its own name, and sees its own identity alone. */
+  #knocked(backend: BackendName, { target, credentials }: Knocking): void {
+    const known = this.#identities.isOf(backend, credentials?.certificate ?? '');
+    if (known && target.host === `${backend}.example`) return;
+    this.#diary.broken(`${backend}: a stranger dials ${target.host}`);
   }
 
   #observe(store: StoreHere): StoreHere {
-    store.onGap(({ backend, stream, first, last, reason }) =>
-      this.#diary.note(`gap.${reason}`, `${backend}/${stream} ${first}-${last}`),
-    );
-    return observed(store, this.#obligations, {
+    store.onGap((gap) => {
+      const { backend, stream, first, last, reason } = gap;
+      this.#diary.note(`gap.${reason}`, `${backend}/${stream} ${first}-${last}`);
+      this.#backendOf(backend)?.named(gap);
+    });
+    const setAside = (): void => this.#setAside(store);
+    store.onSetAside(setAside);
+    if (store.opening.setAside !== undefined) setAside();
+    for (const backend of this.#backends.values()) {
+      backend.opened(store.opening.epoch);
+      // A process that died may have named numbers and not told.
+      void store.streams(backend.name).then((streams) => backend.stands(streams));
+    }
+    return observed(store, this.#backends, {
       happened: (event) => {
         this.#diary.note(`store.${event}`);
         this.#deaths.happened(event);
       },
+      confirmed: (...owed) => this.#liveness.confirmed(...owed),
     });
   }
 
+  #setAside({ opening: { epoch, setAside } }: StoreHere): void {
+    this.#diary.note('store.set-aside', `${setAside?.failure.code} ${setAside?.salvagedEntries}`);
+    for (const backend of this.#backends.values()) backend.damaged(epoch);
+  }
+
+  #backendOf(name: string): SimulatedBackend | undefined {
+    return [...this.#backends.values()].find((backend) => backend.name === name);
+  }
+
   #report(years: number): LifeReport {
-    const all = [...this.#obligations.values()].flatMap(({ streams }) =>
+    const books = [...this.#backends.values()].map(({ obligations }) => obligations);
+    const all = books.flatMap(({ streams }) =>
       [...streams.values()].flatMap(({ obligations }) => obligations),
     );
     const confirmed = all.filter(({ outcome }) => outcome === 'confirmed');
@@ -205,12 +256,18 @@ class Life {
       owed: all.length,
       confirmed: confirmed.length,
       delivered: all.filter(({ delivered }) => delivered !== undefined).length,
-      repeats: [...this.#obligations.values()].reduce((sum, { repeats }) => sum + repeats, 0),
+      repeats: books.reduce((sum, { repeats }) => sum + repeats, 0),
       named: confirmed.filter(({ delivered }) => delivered === undefined).length,
+      damaged: all.filter(({ outcome }) => outcome === 'damaged').length,
       counts: Object.fromEntries([...counts].sort(([one], [other]) => (one < other ? -1 : 1))),
       ...(breach === undefined ? {} : { breach }),
     };
   }
 }
 
-const LANE = /\/(up|lv|mf|st|ev)(?:\/([\w-]+))?$/;
+/** All promises have settled whose time has come: none waits for anything but the clock. */
+function settled(): Promise<unknown> {
+  return new Promise((resolve) => process.nextTick(resolve));
+}
+
+type Knocking = Pick<Dialing, 'target' | 'credentials'>;

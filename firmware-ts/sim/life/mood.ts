@@ -40,7 +40,7 @@ export function someMood(chance: Chance): Mood {
     () => ({ kind: 'slow', delayMs: chance.widely(200, 60_000) }),
     () => ({ kind: 'forgetful', share: chance.fraction() }),
     () => ({ kind: 'hanging-up', share: chance.fraction() }),
-    () => ({ kind: 'small', packetBytesMax: chance.between(1000, 4000) }),
+    () => ({ kind: 'small', packetBytesMax: chance.between(300, 3000) }),
   ];
   return chance.pick(moods)();
 }

@@ -6,6 +6,7 @@ import type { GatewayPorts } from '#gateway/ports.ts';
 import type { StoreHere } from '#store/here.ts';
 import { openStoreHere } from '#store/here.ts';
 import type { StoreOptions } from '#store/open.ts';
+import type { Retention } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Dial, Dialing, Session } from '#uplink/session.ts';
 import type { WallClock } from './boot-clock.ts';
@@ -21,6 +22,13 @@ const ANSWER_DELAY_MS = 4;
 /** An init system starts what has failed again. */
 const RESTART_MS = 5000;
 
+/** What a house says in weeks would fill no megabyte: a simulated one is smaller. */
+const MEGABYTE_SHARE = 128;
+
+function scaled({ ageMs, bytes }: Retention): Retention {
+  return { ageMs, bytes: bytes / MEGABYTE_SHARE };
+}
+
 /** What the process runs in, and what outlives it. */
 export interface Machine {
   readonly clock: Clock;
@@ -31,7 +39,7 @@ export interface Machine {
   readonly cables: ReadonlyMap<string, Cable>;
   /** By their ports. */
   readonly brokers: ReadonlyMap<number, ScriptedBroker>;
-  readonly disk: { full: boolean };
+  readonly disk: { freeBytes: number };
   /** Called with each store that was opened. */
   readonly observe: (store: StoreHere) => StoreHere;
 }
@@ -49,13 +57,15 @@ export class ScriptedProcess {
   readonly #machine: Machine;
   #life: Life | undefined;
   #boots = 0;
+  #startedMs = 0;
 
   constructor(machine: Machine) {
     this.#machine = machine;
   }
 
-  get running(): boolean {
-    return this.#life?.gateway !== undefined;
+  /** By the world's monotonic clock; `undefined` where it does not run. */
+  get runningSinceMs(): number | undefined {
+    return this.#life?.gateway === undefined ? undefined : this.#startedMs;
   }
 
   get off(): boolean {
@@ -75,6 +85,7 @@ export class ScriptedProcess {
     this.#life = life;
     try {
       const gateway = await startGateway(configuration, this.#ports(life));
+      this.#startedMs = clock.monotonic();
       if (!life.dead) life.gateway = gateway;
     } catch (error) {
       if (life.dead) return;
@@ -135,9 +146,15 @@ export class ScriptedProcess {
 
   async #openStore(life: Life, options: StoreOptions): Promise<StoreHere> {
     const { observe, disk } = this.#machine;
-    const freeBytes = (): number => (disk.full ? 0 : Infinity);
-    const answerDelayMs = ANSWER_DELAY_MS;
-    const opened = await openStoreHere({ ...options, answerDelayMs, freeBytes });
+    const opened = await openStoreHere({
+      ...options,
+      ...(options.retention && { retention: scaled(options.retention) }),
+      outboxes: Object.fromEntries(
+        Object.entries(options.outboxes ?? {}).map(([name, one]) => [name, scaled(one)]),
+      ),
+      answerDelayMs: ANSWER_DELAY_MS,
+      freeBytes: () => disk.freeBytes,
+    });
     if (life.dead) opened.abandon();
     else life.store = observe(opened);
     return opened;

@@ -1,0 +1,44 @@
+import type { StoreHere } from '#store/here.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Chance } from './chance.ts';
+import { BACKENDS } from './configuration.ts';
+import type { Diary } from './diary.ts';
+
+const PAUSE_MS = 5 * 86_400_000;
+
+export interface OperatorParts {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly diary: Diary;
+  readonly process: { readonly store: StoreHere | undefined };
+}
+
+/** A person who looks into the quarantine now and then; the result ends it. */
+export function startOperator(parts: OperatorParts): () => void {
+  const { clock, chance, diary, process } = parts;
+  let over = false;
+  const visit = (): void => {
+    clock.after(chance.wait(PAUSE_MS), () => {
+      if (over) return;
+      visit();
+      if (process.store === undefined) return;
+      // What the store refuses is left for the next visit.
+      attend(process.store).catch(() => diary.note('operator.refused'));
+    });
+  };
+  visit();
+  return () => {
+    over = true;
+  };
+
+  async function attend(store: StoreHere): Promise<void> {
+    for (const backend of BACKENDS) {
+      for (const { id } of await store.quarantined(backend)) {
+        const what = chance.pick(['resend', 'discard', 'leave']);
+        diary.note(`operator.${what}`, backend);
+        if (what === 'resend') await store.resend(backend, id);
+        if (what === 'discard') await store.discard(backend, id);
+      }
+    }
+  }
+}
