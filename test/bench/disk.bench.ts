@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { readIoLog } from '../crash/io-log.ts';
 import { recorded } from '../crash/recorder.ts';
 import { runOnSlowDisk } from '../crash/slow-disk.ts';
-import type { Bench } from './bench.ts';
+import type { Bench, Study } from './bench.ts';
 
 const STEADY = join(import.meta.dirname, '../crash/steady.ts');
 
@@ -49,10 +49,19 @@ async function writtenPerByte({ backend, delayMs, streams }: Steady): Promise<nu
   return written / messageBytes;
 }
 
-function written(steady: Steady): Bench {
-  const { backend, delayMs, streams } = steady;
-  const name = `store.written.${backend}.${delayMs}ms.${streams}`;
-  return { name, unit: 'B/B', run: () => writtenPerByte(steady) };
+const STEADY_LOADS: readonly Steady[] = [10, 100, 500, 1000].flatMap((delayMs) => [
+  { backend: 'online', delayMs, streams: 1 },
+  { backend: 'away', delayMs, streams: 1 },
+  { backend: 'online', delayMs, streams: 10 },
+]);
+
+const nameOf = ({ backend, delayMs, streams }: Steady): string =>
+  `store.written.${backend}.${delayMs}ms.${streams}`;
+
+async function written(): Promise<Readonly<Record<string, number>>> {
+  const found: Record<string, number> = {};
+  for (const steady of STEADY_LOADS) found[nameOf(steady)] = await writtenPerByte(steady);
+  return found;
 }
 
 const SYNC_MS = 200;
@@ -65,10 +74,14 @@ async function loopDelay(quantile: number): Promise<number> {
 }
 
 export const benches: readonly Bench[] = [
-  ...[10, 100, 500, 1000].flatMap((delayMs) => [
-    written({ backend: 'online', delayMs, streams: 1 }),
-    written({ backend: 'away', delayMs, streams: 1 }),
-    written({ backend: 'online', delayMs, streams: 10 }),
-  ]),
   { name: 'loop.delay.p99.fsync200', unit: 'ms', run: () => loopDelay(0.99) },
+];
+
+/** Bytes are counted, not timed: once is enough. */
+export const studies: readonly Study[] = [
+  {
+    runs: 1,
+    units: Object.fromEntries(STEADY_LOADS.map((steady) => [nameOf(steady), 'B/B'])),
+    run: written,
+  },
 ];
