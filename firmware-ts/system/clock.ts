@@ -15,7 +15,7 @@ export interface Clock {
    * `monotonic` says instead: that can be corrected later, a wrong date cannot.
    */
   wall(): TimeMark;
-  /** Calls `run` once after `delayMs`; the returned function cancels it. */
+  /** Calls `run` once after `delayMs`, at once if that has passed; the result cancels it. */
   after(delayMs: number, run: () => void): () => void;
   /** A file says that it is this late at the least, seconds since 1970 (`time-floor.ts`). */
   believeFrom(second: number): void;
@@ -64,7 +64,7 @@ export function openMachineClock(options: MachineClockOptions = {}): Clock {
       return { second, nanosecond, clock: 'gateway', trust };
     },
     after(delayMs, run) {
-      const timer = setTimeout(run, Math.min(delayMs, TIMER_MS_MAX));
+      const timer = setTimeout(run, Math.max(0, Math.min(delayMs, TIMER_MS_MAX)));
       return () => clearTimeout(timer);
     },
     believeFrom: (second) => floors.raise(second, sinceBoot()),

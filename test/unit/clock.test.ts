@@ -130,3 +130,15 @@ test('a step of the wall clock is told once, with its amount; setting it is not 
   end();
   assert.equal(clock.next, undefined);
 });
+
+test('what was due before it was asked for runs at once', async (context) => {
+  const complaints: Error[] = [];
+  const hear = (warning: Error): void => void complaints.push(warning);
+  process.on('warning', hear);
+  context.after(() => void process.off('warning', hear));
+  const clock = openMachineClock();
+  for (const delayMs of [-0.01, -Infinity]) {
+    await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
+  }
+  assert.deepEqual(complaints, []);
+});
