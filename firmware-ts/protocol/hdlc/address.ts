@@ -54,3 +54,12 @@ export function writeAddress(writer: Writer, address: HdlcAddress): void {
 export function sameAddress(one: HdlcAddress, other: HdlcAddress): boolean {
   return one.upper === other.upper && one.lower === other.lower && one.length === other.length;
 }
+
+/**
+ * Whether both name one station; meters that are called with one length answer with another, and
+ * an address of one byte leaves the physical device open.
+ */
+export function sameStation(one: HdlcAddress, other: HdlcAddress): boolean {
+  if (one.upper !== other.upper) return false;
+  return one.lower === undefined || other.lower === undefined || one.lower === other.lower;
+}

@@ -18,6 +18,16 @@ export interface HdlcFrame {
   readonly information: Uint8Array;
 }
 
+/** Where it stood in what was received, with its flags. */
+export interface FramePlace {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface PlacedFrame extends FramePlace {
+  readonly frame: HdlcFrame;
+}
+
 /** The length field has eleven bits and counts everything between the flags. */
 export const HDLC_LENGTH_MAX = 0x7ff;
 /** Format, two addresses of one byte, control, FCS. */
