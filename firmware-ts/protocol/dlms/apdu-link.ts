@@ -12,6 +12,11 @@ export interface ApduLink extends Connection<ApduLinkMessage> {
    * `too-long` when no negotiation lets the peer take it.
    */
   send(apdu: Uint8Array, at: number): Step<ApduLinkMessage>;
+  /**
+   * One more APDU is expected without a request: streamed blocks, an event. A peer that may speak
+   * only when polled (HDLC) is polled until it has come. Absent where that is not needed.
+   */
+  poll?(at: number): Step<ApduLinkMessage>;
   /** Begins to take leave (DISC); `closed` follows, at once where the link knows no leave. */
   close(at: number): Step<ApduLinkMessage>;
 }
@@ -25,4 +30,16 @@ export type ApduLinkMessage =
       /** A check of the framing has vouched for the bytes. */
       readonly integral: boolean;
     }
-  | { readonly kind: 'closed' };
+  | { readonly kind: 'closed' }
+  | LineChange;
+
+/**
+ * The serial line is to change, once everything sent before is out; what is sent later goes at the
+ * new rate. Lines that know no rate pass it over. A change is the last thing in its step.
+ */
+export interface LineChange {
+  readonly kind: 'baud';
+  /** Bits per second. */
+  readonly rate: number;
+  readonly format: '7E1' | '8N1';
+}

@@ -1,7 +1,7 @@
 import type { Failure } from '#bytes/failure.ts';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { Connection, ConnectionEvent, Step } from '../../connection.ts';
-import type { ApduLink, ApduLinkMessage } from '../apdu-link.ts';
+import type { ApduLink, ApduLinkMessage, LineChange } from '../apdu-link.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
 import type { Protection } from '../protection.ts';
 import { IN_CLEAR } from '../protection.ts';
@@ -34,7 +34,9 @@ export type DlmsClientMessage =
   | { readonly kind: 'failed'; readonly step: ClientStep; readonly failure: Failure }
   /** What the server said of its own accord, in clear. */
   | { readonly kind: 'notified'; readonly apdu: Uint8Array; readonly verified: boolean }
-  | { readonly kind: 'released' };
+  | { readonly kind: 'released' }
+  /** For whoever owns the line. */
+  | LineChange;
 
 /** What the client was at when something failed. */
 export type ClientStep = 'opening' | 'associating' | 'authenticating' | 'asking' | 'releasing';
@@ -193,6 +195,9 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
         this.#phase = { kind: 'idle' };
         this.#association = undefined;
         this.#tell({ kind: 'released' }, out);
+        return;
+      case 'baud':
+        this.#tell(message, out);
         return;
       case 'apdu':
         this.#guarded(out, () => this.#arrived(message.bytes, at, out));
