@@ -1,5 +1,3 @@
-import { OperatingError } from '#bytes/failure.ts';
-import { bytesFromUtf8 } from '#bytes/text.ts';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import { NAME } from '#reading/senml-names.ts';
@@ -19,7 +17,7 @@ export interface Manifest {
   readonly number: number;
   /** Of a stream with several epochs there are several. */
   readonly streams: readonly StreamState[];
-  /** Older gaps that did not fit; earlier manifests named them. */
+  /** Gaps that did not fit; earlier manifests named them. */
   readonly gapsOmitted?: number;
 }
 
@@ -38,6 +36,11 @@ export interface StreamState {
   readonly next: number;
   /** In order, apart from one another; they may lie beyond `through`. */
   readonly gaps: readonly Gap[];
+  /**
+   * Gaps that no manifest has named yet and that did not fit: the next manifests name them. Until
+   * then nobody can tell what of the stream is missing.
+   */
+  readonly gapsToCome?: number;
 }
 
 /** Observations `from … through` will never come. */
@@ -62,35 +65,28 @@ export type GapReason = (typeof GAP_REASONS)[number];
 export const MANIFEST_BYTES_MAX = 1 << 20;
 /** A house has tens of sources, each with a stream a class and a few epochs. */
 const MANIFEST_STREAMS_MAX = 4096;
-/** A stream that has more gaps than this is broken in a way that a list does not mend. */
+/** Of a stream, in one manifest; the next ones name the others. */
 export const MANIFEST_GAPS_MAX = 256;
 
-/**
- * As JSON of at most `bytesMax`: the same keys in the same order whoever made the object. If it
- * would be longer, each stream keeps only its latest gaps, and `gapsOmitted` counts the others.
- * Errors: `too-large` if it is too long without any.
- */
-export function encodeManifest(manifest: Manifest, bytesMax = MANIFEST_BYTES_MAX): string {
-  for (let most = MANIFEST_GAPS_MAX; ; most = most >>> 1) {
-    const text = written(manifest, most);
-    if (bytesFromUtf8(text).length <= bytesMax) return text;
-    if (most === 0) throw new OperatingError('too-large', `over ${bytesMax} bytes`);
-  }
+/** As JSON: the same keys in the same order whoever made the object. */
+export function encodeManifest({ gateway, at, number, streams, gapsOmitted }: Manifest): string {
+  const omitted = gapsOmitted === undefined ? {} : { gapsOmitted };
+  return JSON.stringify({
+    version: 1,
+    gateway,
+    at,
+    number,
+    streams: streams.map(written),
+    ...omitted,
+  });
 }
 
-function written(manifest: Manifest, gapsMax: number): string {
-  const { gateway, at, number, streams } = manifest;
-  const surplus = streams.map(({ gaps }) => Math.max(0, gaps.length - gapsMax));
-  const gapsOmitted = surplus.reduce((sum, each) => sum + each, manifest.gapsOmitted ?? 0);
-  const states = streams.map(
-    ({ stream, class: priority, epoch, through, chain, next, gaps }, at) => {
-      const kept = gaps.slice(surplus[at]).map(gapOf);
-      const known = chain === undefined ? {} : { chain };
-      return { stream, class: priority, epoch, through, ...known, next, gaps: kept };
-    },
-  );
-  const omitted = gapsOmitted === 0 ? {} : { gapsOmitted };
-  return JSON.stringify({ version: 1, gateway, at, number, streams: states, ...omitted });
+function written({ class: priority, chain, gapsToCome, ...state }: StreamState): StreamState {
+  const { stream, epoch, through, next, gaps } = state;
+  const known = chain === undefined ? {} : { chain };
+  const left = gapsToCome === undefined ? {} : { gapsToCome };
+  const named = gaps.map(gapOf);
+  return { stream, class: priority, epoch, through, ...known, next, gaps: named, ...left };
 }
 
 function gapOf({ from, through, reason, at }: Gap): Gap {
@@ -134,6 +130,7 @@ function streamFrom(fields: JsonFields): StreamState {
     ...(fields.has('chain') ? { chain: fields.text('chain', CHAIN) } : {}),
     next,
     gaps: gapsFrom(fields, next),
+    ...(fields.has('gapsToCome') ? { gapsToCome: fields.integer('gapsToCome') } : {}),
   };
 }
 

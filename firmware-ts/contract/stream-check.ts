@@ -18,7 +18,7 @@ export type Verdict =
   | 'missing' // numbers that the gateway has delivered have not come
   | 'unchecked' // all has come, but not in a form or order that proves it
   | 'no-manifest' // nothing says what should have come
-  | 'open' // good up to the last manifest, and more has come after it
+  | 'open' // good as far as manifests say, and there is more: observations, or gaps to be named
   | 'complete';
 
 export interface StreamReport {
@@ -55,6 +55,11 @@ export interface StreamReport {
 /** What comes in order is one range; a stream in more pieces than this is not followed further. */
 const RANGES_MAX = 10_000;
 const GAPS_MAX = 10_000;
+
+/** One that leaves gaps to the next says by itself neither what is missing nor what is hashed. */
+function isWhole({ gapsToCome = 0 }: StreamState): boolean {
+  return gapsToCome === 0;
+}
 
 /** What has come of one stream and epoch, in any order, and how it stands to the manifests. */
 export class StreamCheck {
@@ -110,12 +115,14 @@ export class StreamCheck {
     if (this.#latest === undefined || number >= this.#latest.number) {
       this.#latest = { number, state };
     }
-    this.#announced = Math.max(this.#announced, state.through);
     for (const gap of state.gaps) {
       if (this.#gaps.size < GAPS_MAX || this.#gaps.has(gap.from)) this.#gaps.set(gap.from, gap);
       this.#chain.gap(gap.from, gap.through);
     }
-    if (chain !== undefined) this.#chain.point(state.through, chain);
+    if (isWhole(state)) {
+      this.#announced = Math.max(this.#announced, state.through);
+      if (chain !== undefined) this.#chain.point(state.through, chain);
+    }
     this.#chain.settle();
   }
 
@@ -169,7 +176,8 @@ export class StreamCheck {
     if (this.#latest === undefined) return 'no-manifest';
     if (this.#holes(this.#announced).length > 0) return 'missing';
     if (proven.missing(this.#base, this.#announced).length > 0) return 'unchecked';
-    return this.#beyond() > 0 ? 'open' : 'complete';
+    const open = this.#beyond() > 0 || !isWhole(this.#latest.state);
+    return open ? 'open' : 'complete';
   }
 
   #beyond(): number {

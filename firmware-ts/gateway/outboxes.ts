@@ -78,7 +78,7 @@ export function isoOfMs(ms: number): string {
 }
 
 function streamStatus(standing: StreamStanding): StreamOutbox {
-  const { stream, epoch, through, next, gaps, gapsOmitted } = standing;
+  const { stream, epoch, through, next, gaps, gapsOmitted, gapsToCome } = standing;
   const listed = gaps.slice(-GAPS_LISTED_MAX);
   return {
     stream,
@@ -87,7 +87,7 @@ function streamStatus(standing: StreamStanding): StreamOutbox {
     through,
     next,
     gaps: listed.map(gapStatus),
-    gapsOmitted: gapsOmitted + gaps.length - listed.length,
+    gapsOmitted: gapsOmitted + gapsToCome + gaps.length - listed.length,
   };
 }
 

@@ -159,6 +159,9 @@ function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'cl
       return ledger.receive(request.ask);
     case 'standing':
       return ledger.standing(request.ask);
+    case 'told':
+      ledger.told(request.ask);
+      return undefined;
     case 'streams':
       return ledger.streams(request.ask);
     case 'observations':

@@ -2,7 +2,10 @@ import { MANIFEST_GAPS_MAX, type GapReason } from '#contract/manifest.ts';
 import type { Now } from './messages.ts';
 import { type StreamState, gapOf } from './running.ts';
 import type { Statements } from './statements.ts';
-import type { Gap, NamedGap } from './store.ts';
+import type { ListedGap, NamedGap, StreamStanding, ToldGap } from './store.ts';
+
+type Listed = Pick<StreamStanding, 'gaps' | 'gapsOmitted' | 'gapsToCome'>;
+type ListedRow = ReturnType<Statements['newestGaps']['all']>[number];
 
 /** Names numbers that will never come, and moves streams past them. */
 export class Gaps {
@@ -39,16 +42,42 @@ export class Gaps {
     stream.gapsAhead.sort((a, b) => a.first - b.first);
     stream.changed = true;
     passOver(stream);
-    this.#bound(stream);
   }
 
-  /** The newest of those that are passed, then what is ahead; and how many passed ones are not. */
-  listed({ id, through, gapsOmitted }: StreamState): { gaps: readonly Gap[]; omitted: number } {
-    const gaps = this.#statements.gaps.all(id).map(gapOf);
-    const passed = gaps.filter(({ last }) => last <= through);
-    const omitted = Math.max(0, passed.length - MANIFEST_GAPS_MAX);
-    const listed = gaps.slice(omitted, omitted + MANIFEST_GAPS_MAX);
-    return { gaps: listed, omitted: gapsOmitted + omitted };
+  /** For a manifest: the oldest that none has told yet, and the newest of the others. */
+  toTell(stream: StreamState): Listed {
+    const untold = this.#statements.untoldGaps.all(stream.id, MANIFEST_GAPS_MAX);
+    const rest = MANIFEST_GAPS_MAX - untold.length;
+    return this.#listed(stream, [
+      ...untold,
+      ...this.#statements.newestToldGaps.all(stream.id, rest),
+    ]);
+  }
+
+  newest(stream: StreamState): Listed {
+    return this.#listed(stream, this.#statements.newestGaps.all(stream.id, MANIFEST_GAPS_MAX));
+  }
+
+  /** A manifest with these has been heard; one that has grown meanwhile is told once more. */
+  told(stream: StreamState, { first, last }: ToldGap): void {
+    this.#statements.tellGap.run(stream.id, first, last);
+  }
+
+  leftToTell({ id }: StreamState): boolean {
+    return this.#statements.untoldGaps.all(id, 1).length > 0;
+  }
+
+  /**
+   * Forgets the oldest of those that were told and are passed. Those ahead stay: the stream could
+   * not move past them after a restart.
+   */
+  bound(stream: StreamState): void {
+    const { id, through } = stream;
+    const passed = this.#statements.countGapsToForget.get(id, through) ?? 0;
+    const excess = passed - MANIFEST_GAPS_MAX;
+    if (excess <= 0) return;
+    stream.gapsOmitted += this.#statements.forgetGapsPassed.run(id, excess).changes;
+    stream.changed = true;
   }
 
   take(): readonly NamedGap[] {
@@ -57,11 +86,17 @@ export class Gaps {
     return named;
   }
 
-  /** Those ahead are never forgotten: the stream could not move past them after a restart. */
-  #bound(stream: StreamState): void {
-    const { id, through } = stream;
-    const excess = (this.#statements.countGaps.get(id, through) ?? 0) - MANIFEST_GAPS_MAX;
-    if (excess > 0) stream.gapsOmitted += this.#statements.forgetGapsPassed.run(id, excess).changes;
+  #listed({ id, gapsOmitted }: StreamState, rows: readonly ListedRow[]): Listed {
+    const gaps = rows
+      .map((row): ListedGap => ({ ...gapOf(row), told: row.told !== 0 }))
+      .sort((a, b) => a.first - b.first);
+    const [told, untold] = [1, 0].map((word) => this.#statements.countGaps.get(id, word) ?? 0);
+    const toldHere = gaps.filter((gap) => gap.told).length;
+    return {
+      gaps,
+      gapsOmitted: gapsOmitted + (told ?? 0) - toldHere,
+      gapsToCome: (untold ?? 0) - (gaps.length - toldHere),
+    };
   }
 }
 

@@ -180,6 +180,10 @@ export class Ledger {
     });
   }
 
+  told({ backend, gaps, now }: Calls['told']['ask']): void {
+    this.#transaction(now, () => this.#outbox.told(backend, gaps));
+  }
+
   streams(backend: string): readonly StreamStanding[] {
     this.#refresh();
     return this.#outbox.streams(backend);

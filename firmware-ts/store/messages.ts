@@ -14,6 +14,7 @@ import type {
   Retention,
   StoreCounts,
   StreamStanding,
+  ToldGap,
 } from './store.ts';
 
 /** What the store's thread is started with. */
@@ -142,6 +143,14 @@ export interface Calls {
   readonly standing: {
     readonly ask: { readonly backend: string; readonly now: Now };
     readonly answer: Standing;
+  };
+  readonly told: {
+    readonly ask: {
+      readonly backend: string;
+      readonly gaps: readonly ToldGap[];
+      readonly now: Now;
+    };
+    readonly answer: undefined;
   };
   readonly streams: { readonly ask: string; readonly answer: readonly StreamStanding[] };
   readonly observations: { readonly ask: Page; readonly answer: readonly Kept[] };

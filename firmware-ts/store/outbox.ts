@@ -17,7 +17,7 @@ import {
 } from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
-import type { Standing, Owed, Receipt, StreamStanding } from './store.ts';
+import type { Standing, Owed, Receipt, StreamStanding, ToldGap } from './store.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
@@ -200,14 +200,23 @@ export class OutboxLedger {
     const { id } = this.#numbers.backend(name);
     return {
       number: this.#statements.countStandings.get(id) ?? 0,
-      streams: this.streams(name),
+      streams: this.#streamsOf(name).map((stream) => {
+        this.gaps.bound(stream);
+        return standingOf(stream, this.gaps.toTell(stream));
+      }),
     };
   }
 
   streams(name: string): readonly StreamStanding[] {
-    return [...this.#numbers.streams.values()]
-      .filter(({ backend }) => backend.name === name)
-      .map((stream) => this.#standingOf(stream));
+    return this.#streamsOf(name).map((stream) => standingOf(stream, this.gaps.newest(stream)));
+  }
+
+  told(name: string, told: readonly ToldGap[]): void {
+    const streams = this.#streamsOf(name);
+    for (const gap of told) {
+      const stream = streams.find((one) => one.name === gap.stream && one.epoch === gap.epoch);
+      if (stream !== undefined) this.gaps.told(stream, gap);
+    }
   }
 
   entry(name: string, id: number): FilledEntryRow | undefined {
@@ -227,23 +236,13 @@ export class OutboxLedger {
       });
       const owes = (): boolean =>
         this.#statements.owesAny.get(laneOf(backend, stream.class), stream.id) !== undefined;
-      if (later.length >= EPOCHS_MAX && !owes()) this.#numbers.forgetStream(stream);
+      const done = !owes() && !this.gaps.leftToTell(stream);
+      if (later.length >= EPOCHS_MAX && done) this.#numbers.forgetStream(stream);
     }
   }
 
-  #standingOf(stream: StreamState): StreamStanding {
-    const { name, class: of, epoch, through, chain, nextSequence } = stream;
-    const { gaps, omitted } = this.gaps.listed(stream);
-    return {
-      stream: name,
-      class: of,
-      epoch,
-      through,
-      ...(chain === undefined ? {} : { chain }),
-      next: nextSequence,
-      gaps,
-      gapsOmitted: omitted,
-    };
+  #streamsOf(name: string): readonly StreamState[] {
+    return [...this.#numbers.streams.values()].filter(({ backend }) => backend.name === name);
   }
 
   /** Only what was not delivered or named before. */
@@ -257,6 +256,14 @@ export class OutboxLedger {
     const entry = this.#statements.entry.get(id);
     return entry !== undefined && Math.floor(entry.lane / LANES) === backend.id ? entry : undefined;
   }
+}
+
+function standingOf(
+  { name, class: of, epoch, through, chain, nextSequence }: StreamState,
+  gaps: Pick<StreamStanding, 'gaps' | 'gapsOmitted' | 'gapsToCome'>,
+): StreamStanding {
+  const known = chain === undefined ? {} : { chain };
+  return { stream: name, class: of, epoch, through, ...known, next: nextSequence, ...gaps };
 }
 
 /** Moves the stream past an entry that the broker has; one that came before changes nothing. */

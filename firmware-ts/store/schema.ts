@@ -72,6 +72,7 @@ const MIGRATIONS: readonly ((newEpoch: number) => string)[] = [
   `,
   (newEpoch) => [streamsOfVersion2(newEpoch), OUTBOX_OF_VERSION_2, SHELF_OF_VERSION_2].join(''),
   () => TIMES_OF_VERSION_3,
+  () => 'ALTER TABLE gap ADD COLUMN told INTEGER NOT NULL DEFAULT 0;',
 ];
 
 /**

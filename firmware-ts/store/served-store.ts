@@ -14,6 +14,7 @@ import type {
   Store,
   StoreCounts,
   StreamStanding,
+  ToldGap,
 } from './store.ts';
 
 /** Rows that one page answers at most; its bytes are bounded too (`ledger.ts`). */
@@ -116,6 +117,11 @@ export class ServedStore implements Store {
     this.#assertOpen();
     await this.#committer.flush(); // it writes anyway, and tells of what is noted
     return this.#caller.call('standing', { backend, now: this.#now() });
+  }
+
+  async told(backend: string, gaps: readonly ToldGap[]): Promise<void> {
+    this.#assertOpen();
+    await this.#caller.call('told', { backend, gaps, now: this.#now() });
   }
 
   async streams(backend: string): Promise<readonly StreamStanding[]> {

@@ -82,6 +82,11 @@ export interface GapRow {
   readonly wallMs: number | null;
 }
 
+interface ListedGapRow extends GapRow {
+  /** 1 where a manifest with it was acknowledged. */
+  readonly told: number;
+}
+
 interface KeptRow {
   readonly id: number;
   readonly takenMs: number;
@@ -202,12 +207,19 @@ function preparedForOutbox(database: Database) {
   };
 }
 
+const GAP = 'stream, first, last, reason, wall_ms AS wallMs, told';
+
 function preparedForGaps(database: Database) {
   const write = (text: string): Statement => database.prepare(text);
   return {
-    gaps: database.prepare<[stream: number], GapRow>(
-      `SELECT stream, first, last, reason, wall_ms AS wallMs FROM gap WHERE stream = ?
-       ORDER BY first`,
+    newestGaps: database.prepare<[stream: number, limit: number], ListedGapRow>(
+      `SELECT ${GAP} FROM gap WHERE stream = ? ORDER BY first DESC LIMIT ?`,
+    ),
+    untoldGaps: database.prepare<[stream: number, limit: number], ListedGapRow>(
+      `SELECT ${GAP} FROM gap WHERE stream = ? AND told = 0 ORDER BY first LIMIT ?`,
+    ),
+    newestToldGaps: database.prepare<[stream: number, limit: number], ListedGapRow>(
+      `SELECT ${GAP} FROM gap WHERE stream = ? AND told = 1 ORDER BY first DESC LIMIT ?`,
     ),
     gapsAhead: database.prepare<[], GapRow>(
       `SELECT gap.stream, first, last, reason, wall_ms AS wallMs FROM gap
@@ -219,17 +231,23 @@ function preparedForGaps(database: Database) {
     ),
     addGap: write(
       `INSERT INTO gap (stream, first, last, reason, wall_ms) VALUES (?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET last = max(last, excluded.last)`,
+       ON CONFLICT DO UPDATE SET last = max(last, excluded.last), told = 0`,
     ),
-    growGap: write('UPDATE gap SET last = ? WHERE stream = ? AND first = ?'),
+    growGap: write('UPDATE gap SET last = ?, told = 0 WHERE stream = ? AND first = ?'),
+    tellGap: write('UPDATE gap SET told = 1 WHERE stream = ? AND first = ? AND last = ?'),
     countGaps: database
+      .prepare<[stream: number, told: number], number>(
+        'SELECT count(*) FROM gap WHERE stream = ? AND told = ?',
+      )
+      .pluck(),
+    countGapsToForget: database
       .prepare<[stream: number, through: number], number>(
-        'SELECT count(*) FROM gap WHERE stream = ? AND last <= ?',
+        'SELECT count(*) FROM gap WHERE stream = ? AND told = 1 AND last <= ?',
       )
       .pluck(),
     forgetGapsPassed: write(
       `DELETE FROM gap WHERE (stream, first) IN
-         (SELECT stream, first FROM gap WHERE stream = ? ORDER BY first LIMIT ?)`,
+         (SELECT stream, first FROM gap WHERE stream = ? AND told = 1 ORDER BY first LIMIT ?)`,
     ),
     forgetGaps: write('DELETE FROM gap WHERE stream = ?'),
   };

@@ -66,7 +66,9 @@ export interface Outbox {
   receive(backend: string, receipts: readonly Receipt[]): Promise<void>;
   /** Where the streams of `backend` stand, under the next number, for a manifest. */
   standing(backend: string): Promise<Standing>;
-  /** The same for people: no number of a manifest is taken by it. */
+  /** The broker has a manifest with these; until then each one is listed again, and kept. */
+  told(backend: string, gaps: readonly ToldGap[]): Promise<void>;
+  /** The same for people, with the newest gaps: no number of a manifest is taken by it. */
   streams(backend: string): Promise<readonly StreamStanding[]>;
   /** Calls `wake` whenever a commit has added entries for `backend`; the result unsubscribes. */
   onDue(backend: string, wake: (owed: Owed) => void): () => void;
@@ -172,6 +174,19 @@ export interface Gap {
   readonly wallMs?: number;
 }
 
+export interface ListedGap extends Gap {
+  /** A broker has acknowledged a manifest with it. */
+  readonly told: boolean;
+}
+
+/** A gap as a manifest told it. */
+export interface ToldGap {
+  readonly stream: string;
+  readonly epoch: number;
+  readonly first: number;
+  readonly last: number;
+}
+
 export interface NamedGap extends Gap {
   readonly backend: string;
   readonly stream: string;
@@ -195,9 +210,12 @@ export interface StreamStanding {
   readonly chain?: Uint8Array;
   /** The number of the next observation. */
   readonly next: number;
-  readonly gaps: readonly Gap[];
-  /** Older gaps that are not listed any more. */
+  /** In order; for a manifest the oldest that none has told and the newest that one has. */
+  readonly gaps: readonly ListedGap[];
+  /** Gaps that were told and are not listed here. */
   readonly gapsOmitted: number;
+  /** Gaps that no manifest has told, and that are not listed here either. */
+  readonly gapsToCome: number;
 }
 
 /** An observation of the local raw store. */

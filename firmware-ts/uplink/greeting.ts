@@ -13,22 +13,26 @@ const GOODBYE_WAIT_MS = 2000;
 /** A session that we ended ourselves. */
 export const LEFT: Failure = { code: 'stopped', message: 'stopped' };
 
-/** Publishes and waits for the answer, which is told to `refused` unless it is good. */
+/** Publishes, and answers whether the broker took it; `refused` is told why not. */
 export function published(
   session: Session,
   message: Message,
   refused: (refusal: Failure) => void,
-): Promise<void> {
+): Promise<boolean> {
   return new Promise((resolve) => {
     session.publish(message, (refusal) => {
       if (refusal !== undefined) refused(refusal);
-      resolve();
+      resolve(refusal === undefined);
     });
   });
 }
 
 /** The birth is answered before anything else goes, since it takes a place in flight, too. */
-export async function greet(session: Session, clock: Clock, birth: Promise<void>): Promise<void> {
+export async function greet(
+  session: Session,
+  clock: Clock,
+  birth: Promise<unknown>,
+): Promise<void> {
   const cancel = clock.after(GREETING_WAIT_MS, () =>
     session.abort({ code: 'broker-silent', message: 'the broker did not answer the birth' }),
   );
@@ -41,7 +45,7 @@ export async function leave(
   session: Session,
   clock: Clock,
   drained: Promise<void>,
-  words: readonly (() => Promise<void>)[],
+  words: readonly (() => Promise<unknown>)[],
 ): Promise<void> {
   await within(clock, DRAIN_WAIT_MS, [drained, session.lost]);
   for (const word of words) await within(clock, GOODBYE_WAIT_MS, [word(), session.lost]);

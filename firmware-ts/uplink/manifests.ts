@@ -1,9 +1,9 @@
-import { toHex } from '#bytes/hex.ts';
 import { failureOf } from '#bytes/failure.ts';
-import { encodeManifest, MANIFEST_BYTES_MAX, type StreamState } from '#contract/manifest.ts';
-import type { Store, StreamStanding } from '#store/store.ts';
+import { MANIFEST_BYTES_MAX } from '#contract/manifest.ts';
+import type { Store } from '#store/store.ts';
 import { wallMs, type Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
+import { type Telling, isoOf, tellingOf } from './manifest-gaps.ts';
 import type { Message, Session } from './session.ts';
 
 /** Topic and header of the packet around the manifest. */
@@ -44,29 +44,36 @@ export class Manifests {
     this.#changed = true;
   }
 
-  /** The broker has the last one. */
-  heard(): void {
+  /**
+   * The broker has it. Answers whether gaps are left that no manifest has named, so that the next
+   * one is due at once.
+   */
+  async heard({ gaps, more }: Telling): Promise<boolean> {
     this.#heard = true;
+    this.#changed ||= more;
+    if (gaps.length === 0) return false;
+    const { store, backend, log } = this.#parts;
+    try {
+      await store.told(backend, gaps);
+      return more;
+    } catch (error) {
+      const { code, message } = failureOf(error);
+      log('warning', 'uplink.no-manifest', { backend, code, message });
+      return false; // they are told once more with the next one
+    }
   }
 
   /** The next one; `undefined` when the last was heard and nothing has changed, or it fails. */
-  async next({ packetBytesMax }: Session): Promise<Message | undefined> {
+  async next({ packetBytesMax }: Session): Promise<Manifested | undefined> {
     if (!this.#changed && this.#heard) return undefined;
     this.#changed = false;
     this.#heard = false;
     const { store, backend, gateway, topic, clock, log } = this.#parts;
     try {
-      const { number, streams } = await store.standing(backend);
-      const at = isoOf(wallMs(clock));
-      const gapsOmitted = streams.reduce((sum, stream) => sum + stream.gapsOmitted, 0);
-      const told = { gateway, at, number, streams: streams.map(stateOf) };
-      const manifest = {
-        version: 1,
-        ...told,
-        ...(gapsOmitted === 0 ? {} : { gapsOmitted }),
-      } as const;
+      const standing = await store.standing(backend);
       const bytesMax = Math.min(MANIFEST_BYTES_MAX, packetBytesMax - MARGIN_BYTES);
-      return { topic, payload: encodeManifest(manifest, bytesMax) };
+      const telling = tellingOf({ gateway, at: isoOf(wallMs(clock)) }, standing, bytesMax);
+      return { message: { topic, payload: telling.text }, telling };
     } catch (error) {
       this.#changed = true;
       const { code, message } = failureOf(error);
@@ -76,24 +83,7 @@ export class Manifests {
   }
 }
 
-function stateOf(standing: StreamStanding): StreamState {
-  const { stream, class: of, epoch, through, chain, next, gaps } = standing;
-  return {
-    stream,
-    class: of,
-    epoch,
-    through,
-    ...(chain === undefined ? {} : { chain: toHex(chain) }),
-    next,
-    gaps: gaps.map(({ first, last, reason, wallMs }) => ({
-      from: first,
-      through: last,
-      reason,
-      ...(wallMs === undefined ? {} : { at: isoOf(wallMs) }),
-    })),
-  };
-}
-
-function isoOf(wallMs: number): string {
-  return new Date(wallMs).toISOString();
+export interface Manifested {
+  readonly message: Message;
+  readonly telling: Telling;
 }

@@ -90,12 +90,13 @@ export class Serving {
     const { session } = this.#reached;
     const { manifests, clock, presences } = this.#parts;
     const standing = async (): Promise<void> => {
-      const manifest = await manifests.next(session);
-      if (manifest === undefined) return;
-      await this.#published(manifest);
-      manifests.heard();
+      for (;;) {
+        const manifest = await manifests.next(session);
+        if (manifest === undefined || !(await this.#published(manifest.message))) return;
+        if (!(await manifests.heard(manifest.telling))) return;
+      }
     };
-    const goodbye = (): Promise<void> => this.#published(presences.goodbye);
+    const goodbye = (): Promise<boolean> => this.#published(presences.goodbye);
     await leave(session, clock, delivery.drain(), [standing, goodbye]);
   }
 
@@ -132,12 +133,17 @@ export class Serving {
     }
   }
 
+  /** One manifest, and others behind it until none leaves gaps to the next. */
   async #announce(): Promise<void> {
-    const manifest = await this.#parts.manifests.next(this.#reached.session);
-    if (manifest !== undefined)
-      this.#delivery?.announce(manifest, (refusal) => {
-        if (refusal === undefined) this.#parts.manifests.heard();
-      });
+    const { manifests } = this.#parts;
+    const manifest = await manifests.next(this.#reached.session);
+    if (manifest === undefined) return;
+    const heard = async (): Promise<void> => {
+      if (await manifests.heard(manifest.telling)) await this.#announce();
+    };
+    this.#delivery?.announce(manifest.message, (refusal) => {
+      if (refusal === undefined) void heard();
+    });
   }
 
   /** Settles when the schedule's window is over. */
@@ -152,7 +158,7 @@ export class Serving {
     }
   }
 
-  #published(message: Message): Promise<void> {
+  #published(message: Message): Promise<boolean> {
     const { tally } = this.#parts;
     return published(this.#reached.session, message, (refusal) => tally.refused(refusal));
   }

@@ -1,11 +1,11 @@
-import { toHex } from '#bytes/hex.ts';
 import { failureOf } from '#bytes/failure.ts';
-import { encodeManifest } from '#contract/manifest.ts';
+import { MANIFEST_BYTES_MAX } from '#contract/manifest.ts';
 import { Verifier } from '#contract/verify.ts';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { encodePack } from '#reading/senml.ts';
 import type { DueEntry, StreamStanding } from '#store/store.ts';
 import { machineZstd } from '#system/zstd.ts';
+import { tellingOf } from '#uplink/manifest-gaps.ts';
 import { sha256 } from './contract.ts';
 import { BACKEND, type OwingStore } from './owing-store.ts';
 
@@ -51,6 +51,12 @@ export class HeadEnd {
   }
 
   async take(world: OwingStore, due: readonly DueEntry[], awaitReceipt = false): Promise<void> {
+    this.hear(due);
+    await mended(() => world.acknowledge(due, awaitReceipt));
+  }
+
+  /** These come; of that the gateway hears nothing. */
+  hear(due: readonly DueEntry[]): void {
     for (const entry of due) {
       const { stream, epoch, sequence, count } = entry;
       const key = { gateway: GATEWAY, stream, epoch, sequence, count };
@@ -60,20 +66,20 @@ export class HeadEnd {
       const known = this.received.get(name) ?? [];
       this.received.set(name, [...known, Buffer.from(entry.records)]);
     }
-    await mended(() => world.acknowledge(due, awaitReceipt));
   }
 
-  async manifest({ store }: OwingStore): Promise<readonly StreamStanding[]> {
-    const { number, streams } = await mended(() => store.standing(BACKEND));
-    const told = streams.map(({ stream, class: of, epoch, through, next, chain, gaps }) => ({
-      ...{ stream, class: of, epoch, through, next },
-      ...(chain === undefined ? {} : { chain: toHex(chain) }),
-      gaps: gaps.map(({ first, last, reason }) => ({ from: first, through: last, reason })),
-    }));
-    const manifest = { version: 1, gateway: GATEWAY, at: AT, number, streams: told } as const;
-    const payload = Buffer.from(encodeManifest(manifest));
-    this.messages.push({ topic: `nd/1/${GATEWAY}/mf`, payload });
-    return streams;
+  /** Manifests until all gaps are named; each of at most `bytesMax`. */
+  async manifest(
+    { store }: OwingStore,
+    bytesMax = MANIFEST_BYTES_MAX,
+  ): Promise<readonly StreamStanding[]> {
+    for (;;) {
+      const standing = await mended(() => store.standing(BACKEND));
+      const { text, gaps, more } = tellingOf({ gateway: GATEWAY, at: AT }, standing, bytesMax);
+      this.messages.push({ topic: `nd/1/${GATEWAY}/mf`, payload: Buffer.from(text) });
+      await mended(() => store.told(BACKEND, gaps));
+      if (!more) return standing.streams;
+    }
   }
 
   report() {

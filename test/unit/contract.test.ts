@@ -147,24 +147,6 @@ test('a manifest that contradicts itself is refused with the field', () => {
   );
 });
 
-test('a manifest that would be too long keeps the latest gaps and counts the others', () => {
-  const gaps = Array.from({ length: 20 }, (_, at) => {
-    return { from: 2 * at, through: 2 * at, reason: 'age', at: AT } as const;
-  });
-  const manifest: Manifest = { ...MANIFEST, streams: [{ ...STATE, gaps }] };
-  const whole = encodeManifest(manifest);
-  const short = encodeManifest(manifest, whole.length - 1);
-  assert.ok(short.length < whole.length);
-  const read = decodeManifest(Buffer.from(short));
-  const kept = read.streams[0]?.gaps ?? [];
-  assert.deepEqual(kept, gaps.slice(-kept.length));
-  assert.equal(kept.length + (read.gapsOmitted ?? 0), 20);
-  assert.equal(
-    refusal(() => encodeManifest(manifest, 100)),
-    'too-large',
-  );
-});
-
 test('a receipt comes back as it was, and of too many holes tells the first', () => {
   const stream: ReceivedStream = {
     stream: 's',

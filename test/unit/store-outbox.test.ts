@@ -280,23 +280,6 @@ const LANES_OF_STREAMS = [
   ['d', 'measurement'],
 ] as const;
 
-test('of many gaps the newest are listed, and none that is ahead is forgotten', async (context) => {
-  const world = await owing(context, { runCountMax: 1 });
-  await world.appendAll('m', upTo(601));
-  const due = await world.due();
-  const failure = { code: 'bad', message: 'bad' };
-  const odd = due.filter(({ sequence }) => sequence % 2 === 1);
-  await Promise.all(odd.map(({ id }) => world.store.quarantine(BACKEND, id, failure)));
-  await world.restart();
-  const ahead = await world.standing('m');
-  assert.deepEqual([ahead.through, ahead.gaps.length, ahead.gapsOmitted], [-1, 256, 0]);
-  await world.acknowledge(due.filter(({ sequence }) => sequence % 2 === 0));
-  const { through, gaps, gapsOmitted } = await world.standing('m');
-  assert.deepEqual([through, gaps.length, gapsOmitted], [600, 256, 44]);
-  assert.deepEqual([gaps[0]?.first, gaps.at(-1)?.first], [89, 599]);
-  await world.close();
-});
-
 test('appends that found no room take numbers before those that did', async () => {
   const clock = new VirtualClock();
   const committed: Batch[] = [];

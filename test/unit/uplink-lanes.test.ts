@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -10,6 +9,7 @@ import type { Store } from '#store/store.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import type { UplinkStatus } from '#uplink/uplink.ts';
 import { machineZstd } from '#system/zstd.ts';
+import { sha256 } from '../support/contract.ts';
 import { owe, oweIn, temporaryFolder, temporaryStore } from '../support/outbox.ts';
 import { welcome5, type Arrival } from '../support/scripted-broker.ts';
 import {
@@ -237,6 +237,29 @@ test('a run larger than the broker takes is divided, and deleted as a whole', as
   assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
 });
 
+test('gaps that a manifest has no place for go with the next ones', async (context) => {
+  const directory = temporaryFolder(context);
+  const store = await openStore({ directory, runCountMax: 1 });
+  context.after(() => store.close());
+  await owe(store, 'm', 0, 1401);
+  const due = await store.due('utility', 'measurement', 0, 2000);
+  const odd = due.filter(({ sequence }) => sequence % 2 === 1);
+  const bad = { code: 'bad', message: 'bad' };
+  await Promise.all(odd.map(({ id }) => store.quarantine('utility', id, bad)));
+  const { port, arrivals, until } = await listener(context, () => 0);
+  const uplink = open(context, store, { url: urlOf({ port }) });
+  await until(() => sequencesIn(arrivals, 'm').length === 701);
+  await uplink.stop();
+  const verifier = new Verifier({ sha256, compression: machineZstd });
+  const verdicts = arrivals.map(({ topic, payload }) => {
+    verifier.take(topic, payload);
+    return verifier.report().streams[0]?.verdict;
+  });
+  assert.ok(!verdicts.includes('missing') && !verdicts.includes('altered'));
+  const [stream] = verifier.report().streams;
+  assert.deepEqual([stream?.verdict, stream?.gaps.length], ['complete', 700]);
+});
+
 test('manifests prove to a receiver that nothing is missing, across a restart', async (context) => {
   const store = await temporaryStore(context);
   const { port, arrivals, until } = await listener(context, () => 0);
@@ -264,7 +287,6 @@ test('manifests prove to a receiver that nothing is missing, across a restart', 
     numbers,
     range(4).map((index) => (numbers[0] ?? NaN) + index),
   );
-  const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
   const verifier = new Verifier({ sha256, compression: machineZstd });
   for (const { topic, payload } of arrivals) verifier.take(topic, payload);
   const { complete, streams, faults } = verifier.report();

@@ -13,7 +13,7 @@ export const MEANINGS: Readonly<Record<Verdict, string>> = {
   missing: 'something that was delivered has not come',
   unchecked: 'nothing is missing, but its content could not be proven',
   'no-manifest': 'no manifest says what should have come',
-  open: 'good up to the last manifest; the next one will tell about the rest',
+  open: 'good as far as manifests say; the next one will tell about the rest',
   complete: 'nothing is missing or altered',
 };
 

@@ -20,7 +20,7 @@ const TABLE_SHAPES = [
 ] as const;
 
 const INDEX_SHAPES = [
-  ['gap', /^iiit[in]$/],
+  ['gap', /^iiit[in]i?$/],
   ['stream-name', /^itii$/],
   ['stream-name-1', /^iti$/],
 ] as const;
