@@ -79,3 +79,8 @@ export class WrapperLink implements ApduLink {
 
 const OPENED: Event = { kind: 'message', offset: 0, length: 0, message: { kind: 'opened' } };
 const CLOSED: Event = { kind: 'message', offset: 0, length: 0, message: { kind: 'closed' } };
+
+/** The server's side of the wrapper: the same link, seen from the other end. */
+export function wrapperServerLink({ client, server }: WrapperAddress): ApduLink {
+  return new WrapperLink({ client: server, server: client });
+}

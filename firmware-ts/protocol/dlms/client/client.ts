@@ -264,10 +264,11 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   /** The next piece of a value. */
   #resume(at: number, out: Out): void {
     const exchange = this.#exchange;
-    if (exchange === undefined || this.#phase.kind !== 'asking') {
+    if (exchange === undefined || this.#phase.kind !== 'associated') {
       this.#fail('asking', NOTHING_BEGUN, out);
       return;
     }
+    this.#phase = { kind: 'asking' };
     this.#guarded(out, () => this.#advance(exchange.next(new Uint8Array(0)), at, out));
   }
 
@@ -282,7 +283,9 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
       : this.#protection.unprotect(bytes);
     if (UNASKED.includes(apdu[0] ?? 0)) this.#tell({ kind: 'notified', apdu, verified }, out);
     else if (apdu[0] === APDU_TAG.generalBlockTransfer) this.#transferred(apdu, at, out);
-    else if (this.#exchange !== undefined) this.#advance(this.#exchange.next(apdu), at, out);
+    else if (this.#exchange !== undefined && this.#phase.kind !== 'associated') {
+      this.#advance(this.#exchange.next(apdu), at, out);
+    }
     // What nobody asked for is an answer that came too late.
   }
 
@@ -316,10 +319,8 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   #answered(answer: ServiceAnswer, out: Out): void {
     this.#answerBy = Infinity;
     const more = answer.kind === 'piece' && !answer.last;
-    if (!more) {
-      this.#drop();
-      this.#phase = { kind: 'associated' };
-    }
+    if (!more) this.#drop();
+    this.#phase = { kind: 'associated' };
     this.#tell({ kind: 'answered', answer }, out);
   }
 
