@@ -45,7 +45,7 @@ export interface Named {
 /** Epochs of the gateway's store, in the order in which they were. */
 export interface Epochs {
   readonly order: readonly number[];
-  /** Of files that were set aside: nobody tells of them. */
+  /** Of files that were set aside: their last numbers may be known to nobody. */
   readonly damaged: ReadonlySet<number>;
 }
 
@@ -63,18 +63,23 @@ export function unaccounted(
     if (!asked.has(epoch) && !damaged.has(epoch)) return `epoch ${epoch} is not among those named`;
   }
   for (const one of named) {
-    const wrong = wrongNumbers(account, one);
+    const wrong = wrongNumbers(account, one, damaged.has(one.epoch));
     if (wrong !== undefined) return wrong;
   }
-  return new Between(account, asked, order).wrong();
+  const sound = named.filter(({ epoch }) => !damaged.has(epoch));
+  return new Between(account, new Map(sound.map((one) => [one.epoch, one])), order).wrong();
 }
 
-/** Numbers neither delivered nor named. */
-function wrongNumbers(account: StreamAccount, { epoch, next, gaps }: Named): string | undefined {
+/** Numbers neither delivered nor named; of a damaged file more may have come than it knows. */
+function wrongNumbers(
+  account: StreamAccount,
+  { epoch, next, gaps }: Named,
+  damaged: boolean,
+): string | undefined {
   const known = new Ranges();
   for (const { first, last } of gaps) known.add(first, last);
   for (const sequence of account.lives.get(epoch)?.contents.keys() ?? []) {
-    if (sequence >= next) return `number ${sequence} came, and the next is ${next}`;
+    if (sequence >= next && !damaged) return `number ${sequence} came, and the next is ${next}`;
     known.add(sequence, sequence);
   }
   const [hole] = known.missing(0, next - 1);

@@ -74,10 +74,11 @@ export class SimulatedBackend {
     this.#epoch(stream, epoch).gaps.add(first, last);
   }
 
+  /** Where the store says that its streams stand, now. */
   stands(streams: readonly StreamStanding[]): void {
     for (const { stream, epoch, next, gaps } of streams) {
       const known = this.#epoch(stream, epoch);
-      known.next = Math.max(known.next, next);
+      known.next = next;
       for (const { first, last } of gaps) known.gaps.add(first, last);
     }
   }
@@ -90,6 +91,7 @@ export class SimulatedBackend {
   /** The store's file has been set aside, and another one been begun. */
   damaged(newEpoch: number): void {
     for (const epoch of this.#order) this.#damaged.add(epoch);
+    for (const known of this.#epochs.values()) known.next = 0; // what is carried over is told anew
     this.opened(newEpoch);
     this.obligations.damaged();
   }
@@ -99,7 +101,6 @@ export class SimulatedBackend {
     const named: Named[] = [];
     for (const [key, { next, gaps }] of this.#epochs) {
       const [stream = '', epoch] = key.split('/');
-      if (this.#damaged.has(Number(epoch))) continue;
       const list = gaps.list.map(([first, last]) => ({ first, last }));
       named.push({ stream, epoch: Number(epoch), next, gaps: list });
     }
@@ -138,7 +139,8 @@ export class SimulatedBackend {
   #manifest(payload: Uint8Array): void {
     for (const { stream, epoch, next, gaps } of decodeManifest(payload).streams) {
       const known = this.#epoch(stream, epoch);
-      known.next = Math.max(known.next, next);
+      // One of before the damage may come after it.
+      if (!this.#damaged.has(epoch)) known.next = Math.max(known.next, next);
       for (const { from, through } of gaps) known.gaps.add(from, through);
     }
   }

@@ -218,11 +218,7 @@ class Life {
     const setAside = (): void => this.#setAside(store);
     store.onSetAside(setAside);
     if (store.opening.setAside !== undefined) setAside();
-    for (const backend of this.#backends.values()) {
-      backend.opened(store.opening.epoch);
-      // A process that died may have named numbers and not told.
-      void store.streams(backend.name).then((streams) => backend.stands(streams));
-    }
+    this.#askWhereItStands(store);
     return observed(store, this.#backends, {
       happened: (event) => {
         this.#diary.note(`store.${event}`);
@@ -232,9 +228,22 @@ class Life {
     });
   }
 
-  #setAside({ opening: { epoch, setAside } }: StoreHere): void {
+  #setAside(store: StoreHere): void {
+    const { epoch, setAside } = store.opening;
     this.#diary.note('store.set-aside', `${setAside?.failure.code} ${setAside?.salvagedEntries}`);
     for (const backend of this.#backends.values()) backend.damaged(epoch);
+    this.#askWhereItStands(store);
+  }
+
+  /** A process that died may have named numbers and not told; so has what was carried over. */
+  #askWhereItStands(store: StoreHere): void {
+    for (const backend of this.#backends.values()) {
+      backend.opened(store.opening.epoch);
+      store.streams(backend.name).then(
+        (streams) => backend.stands(streams),
+        () => this.#diary.note('store.silent', backend.name),
+      );
+    }
   }
 
   #backendOf(name: string): SimulatedBackend | undefined {
@@ -258,7 +267,7 @@ class Life {
       delivered: all.filter(({ delivered }) => delivered !== undefined).length,
       repeats: books.reduce((sum, { repeats }) => sum + repeats, 0),
       named: confirmed.filter(({ delivered }) => delivered === undefined).length,
-      damaged: all.filter(({ outcome }) => outcome === 'damaged').length,
+      damaged: all.filter(({ outcome, delivered }) => outcome === 'damaged' && !delivered).length,
       counts: Object.fromEntries([...counts].sort(([one], [other]) => (one < other ? -1 : 1))),
       ...(breach === undefined ? {} : { breach }),
     };
