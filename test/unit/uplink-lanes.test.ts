@@ -108,13 +108,24 @@ test('what is new overtakes a backlog as a copy, and comes again in its order', 
   assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
 });
 
+interface Held {
+  readonly store: Store;
+  /** Settles when the second page has been asked for, and so after the session has begun. */
+  readonly asked: Promise<undefined>;
+  readonly release: () => void;
+}
+
 /** The same store, whose second page of measurements is answered when it may be. */
-function withPageHeld(store: Store): { readonly store: Store; readonly release: () => void } {
+function withPageHeld(store: Store): Held {
   const { promise, resolve } = Promise.withResolvers<undefined>();
+  const asked = Promise.withResolvers<undefined>();
   let pages = 0;
   const due: Store['due'] = async (backend, of, afterId, limit) => {
     if (of === 'measurement') pages += 1;
-    if (of === 'measurement' && pages === 2) await promise;
+    if (of === 'measurement' && pages === 2) {
+      asked.resolve(undefined);
+      await promise;
+    }
     return store.due(backend, of, afterId, limit);
   };
   const held = new Proxy(store, {
@@ -124,14 +135,15 @@ function withPageHeld(store: Store): { readonly store: Store; readonly release: 
       return (...words: unknown[]): unknown => Reflect.apply(member, target, words);
     },
   });
-  return { store: held, release: () => resolve(undefined) };
+  return { store: held, asked: asked.promise, release: () => resolve(undefined) };
 }
 
 test('what fills a page is a backlog at once: no second is waited for', async (context) => {
-  const { store, release } = withPageHeld(await temporaryStore(context));
+  const { store, asked, release } = withPageHeld(await temporaryStore(context));
   await owe(store, 'm', 0, 5000);
   const { port, arrivals, until } = await listener(context, () => 0);
   const uplink = open(context, store, { url: urlOf({ port }) }, new VirtualClock());
+  await asked; // what came before the session is no news
   await owe(store, 'm', 5000, 1);
   release();
   await until(() => sequencesIn(arrivals, 'm').length === 5001);
