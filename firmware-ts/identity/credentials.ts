@@ -40,14 +40,21 @@ const CERTIFICATES_BYTES_MAX = 1024 * 1024;
 
 /**
  * Looks at the files each time it is called, so that a renewed certificate takes effect with the
- * next connection, and reads them when one has changed. `nowMs` is the wall clock.
+ * next connection, and reads them when one has changed. `nowMs` is the wall clock. What was read
+ * tells `notBefore`, as `newestNotBefore` does, whether it is valid now or not.
  * Errors: OperatingError with a `CredentialCode`, the path and a hint, and those of `readBounded`.
  */
-export function credentialsReader(files: CredentialFiles): (nowMs: number) => Credentials {
+export function credentialsReader(
+  files: CredentialFiles,
+  notBefore: (second: number) => void = () => undefined,
+): (nowMs: number) => Credentials {
   let known: { readonly marks: string; readonly checked: Checked } | undefined;
   return (nowMs) => {
     const marks = marksOf(files);
-    if (known?.marks !== marks) known = { marks, checked: readChecked(files) };
+    if (known?.marks !== marks) {
+      known = { marks, checked: readChecked(files) };
+      notBefore(known.checked.notBeforeSecond);
+    }
     const { own, credentials } = known.checked;
     checkValidity(own, files.certificate, nowMs);
     return credentials;
@@ -61,6 +68,7 @@ export function loadCredentials(files: CredentialFiles, nowMs: number): Credenti
 
 interface Checked {
   readonly own: X509Certificate;
+  readonly notBeforeSecond: number;
   readonly credentials: Credentials;
 }
 
@@ -85,7 +93,8 @@ function readChecked(files: CredentialFiles): Checked {
   const anchors = files.anchors.map(readAnchors);
   const commonName = commonNameOf(own);
   const notAfterMs = own.validToDate.getTime();
-  return { own, credentials: { key: key.pem, certificate, anchors, commonName, notAfterMs } };
+  const credentials = { key: key.pem, certificate, anchors, commonName, notAfterMs };
+  return { own, notBeforeSecond: newestIn(chain), credentials };
 }
 
 /**
@@ -96,11 +105,14 @@ export function newestNotBefore({
   certificate,
 }: Pick<CredentialFiles, 'certificate'>): number | undefined {
   try {
-    const chain = certificatesIn(readCertificates(certificate), certificate);
-    return Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime() / 1000));
+    return newestIn(certificatesIn(readCertificates(certificate), certificate));
   } catch {
     return undefined;
   }
+}
+
+function newestIn(chain: readonly X509Certificate[]): number {
+  return Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime() / 1000));
 }
 
 function readAnchors(path: string): string {

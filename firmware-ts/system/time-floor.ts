@@ -15,8 +15,12 @@ export class TimeFloors {
     this.#buildSecond = buildSecond;
   }
 
-  /** It is `second` at the least, by what a file says; `nowMs` is of a monotonic clock. */
+  /**
+   * It is `second` at the least, by what a file says; `nowMs` is of a monotonic clock. What a file
+   * says again lapses when it would have.
+   */
   raise(second: number, nowMs: number): void {
+    if (this.#raised.some((floor) => floor.second === second)) return;
     this.#raised.push({ second, untilMs: nowMs + LAPSE_MS });
   }
 

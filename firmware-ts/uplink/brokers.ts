@@ -22,7 +22,10 @@ export interface Broker {
  * The brokers of `options`, in the order given.
  * Errors: `bad-url`, `plaintext-refused`, `credentials-missing`.
  */
-export function brokersOf(options: UplinkOptions, { clock, dial }: UplinkPorts): readonly Broker[] {
+export function brokersOf(
+  options: UplinkOptions,
+  { clock, dial }: Pick<UplinkPorts, 'clock' | 'dial'>,
+): readonly Broker[] {
   const all = [{ url: options.url, weight: MAIN_WEIGHT }, ...(options.brokers ?? [])];
   return all.map(({ url, weight }) => {
     const target = targetOf(url);
@@ -42,7 +45,8 @@ function connector(
   clock: Clock,
   dial: Dial,
 ): Broker['connect'] {
-  const read = options.credentials && credentialsReader(options.credentials);
+  const floor = (second: number): void => clock.believeFrom(second);
+  const read = options.credentials && credentialsReader(options.credentials, floor);
   return async (dialing) => {
     const credentials = target.secure ? credentialsAt(clock, read) : undefined;
     return dial({

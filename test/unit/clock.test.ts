@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
+import { failureOf, OperatingError } from '#bytes/failure.ts';
 import type { TellEvent } from '#gateway/event-desk.ts';
 import { raiseFloors, watchClock } from '#gateway/clock-watch.ts';
 import { newestNotBefore } from '#identity/credentials.ts';
@@ -13,6 +14,8 @@ import { BUILD_SECOND } from '#system/build-time.ts';
 import { openMachineClock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
 import { TimeFloors } from '#system/time-floor.ts';
+import { brokersOf } from '#uplink/brokers.ts';
+import type { Dial } from '#uplink/session.ts';
 
 const DAY_MS = 86_400_000;
 const NEVER = '/nonexistent';
@@ -65,7 +68,9 @@ test('a floor from a file holds for a day against a clock that is not synchronis
   assert.equal(floors.trustAt(1999, true, 0), 'trusted');
   assert.equal(floors.trustAt(999, true, 0), 'untrusted');
   // The clock that it came from may have leapt: nobody is kept offline for years.
-  assert.equal(floors.trustAt(1999, false, DAY_MS), 'unknown');
+  floors.raise(2000, DAY_MS / 2);
+  assert.equal(floors.trustAt(1999, false, DAY_MS - 1), 'untrusted');
+  assert.equal(floors.trustAt(1999, false, DAY_MS), 'unknown', 'nor is it for ever told anew');
 });
 
 test('the store and the youngest certificate tell a start how late it is', async (context) => {
@@ -90,6 +95,33 @@ test('the store and the youngest certificate tell a start how late it is', async
   assert.equal(trustAt(notBefore, undefined, [backend]), 'unknown');
   assert.equal(trustAt(1_799_999_999, 1_800_000_000_000, []), 'untrusted');
   assert.equal(trustAt(1_800_000_000, 1_800_000_000_999, []), 'unknown');
+});
+
+test('a certificate renewed in use tells how late it is with the next dial', async (context) => {
+  const issuedMs = Date.UTC(2026, 10, 21);
+  const ca = await createDevelopmentCa(join(folder(context), 'old'), issuedMs);
+  const later = await createDevelopmentCa(join(folder(context), 'new'), issuedMs + 30 * DAY_MS);
+  const credentials = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
+  const clock = new VirtualClock({ second: issuedMs / 1000 + 86_400, trust: 'unknown' });
+  const dial: Dial = () => Promise.reject(new OperatingError('connection-refused', 'no'));
+  const options = { backend: 'u', gateway: 'gw-1', software: '', url: 'mqtts://broker' };
+  const [broker] = brokersOf({ ...options, credentials }, { clock, dial });
+  const will = { topic: 'st', payload: '' };
+  const refusal = async (): Promise<unknown> => {
+    const { signal } = new AbortController();
+    return broker?.connect({ will, signal }).catch((error: unknown) => failureOf(error).code);
+  };
+  assert.equal(await refusal(), 'connection-refused');
+  assert.equal(clock.wall().trust, 'unknown');
+  const renewed = await later.device('gw-1');
+  for (const name of ['key', 'certificate'] as const) {
+    writeFileSync(credentials[name], readFileSync(renewed[name]));
+  }
+  assert.equal(await refusal(), 'certificate-not-yet-valid');
+  assert.equal(clock.wall().trust, 'untrusted', 'it is the clock that is wrong');
+  assert.equal(await refusal(), 'clock-not-trusted');
+  clock.set(issuedMs / 1000 + 31 * 86_400, 'unknown');
+  assert.equal(await refusal(), 'connection-refused');
 });
 
 test('a step of the wall clock is told once, with its amount; setting it is not one', () => {
