@@ -5,6 +5,7 @@ import { laneOf, merged } from './lanes.ts';
 import type { Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
+import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
 import { Shelf } from './shelf.ts';
 import {
@@ -128,8 +129,7 @@ export class Ledger {
     this.#refresh();
     const backend = this.#numbers.backends.get(name);
     if (backend === undefined) return [];
-    const all = this.#statements.due.iterate(laneOf(backend, of), afterId, limit);
-    const rows = bounded(all, ({ size }) => size);
+    const rows = this.#soundRows([laneOf(backend, of), afterId, limit], now);
     if (rows.some((row) => this.#isUndated(row))) {
       this.#transaction(now, () => {
         for (const row of rows) if (this.#isUndated(row)) this.#statements.leaveUndated.run(row.id);
@@ -237,7 +237,9 @@ export class Ledger {
       owed[backend] = merged(owed[backend] ?? {}, more);
       offset += run.length;
     }
-    for (const acknowledged of batch.acknowledged) this.#outbox.acknowledge(acknowledged);
+    for (const acknowledged of batch.acknowledged) {
+      this.#outbox.acknowledge(acknowledged, batch.now);
+    }
     if (batch.kept.length > 0) this.#bound(storedMs, batch.now);
     return owed;
   }
@@ -291,6 +293,21 @@ export class Ledger {
     this.#outbox = new OutboxLedger(this.#statements, this.#numbers);
     this.#shelf = new Shelf(this.#statements, this.#numbers);
     this.#stale = false;
+  }
+
+  /** A page of what is due, without what is damaged: that is kept apart, and named. */
+  #soundRows(
+    page: readonly [lane: number, afterId: number, limit: number],
+    now: Now,
+  ): readonly FilledEntryRow[] {
+    for (;;) {
+      const rows = bounded(this.#statements.due.iterate(...page), ({ size }) => size);
+      const damaged = rows.filter((row) => !isSoundRow(row));
+      if (damaged.length === 0) return rows;
+      this.#transaction(now, () => {
+        for (const row of damaged) this.#outbox.keepDamaged(row, now);
+      });
+    }
   }
 
   #dueOf(row: FilledEntryRow): DueEntry {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { OperatingError } from '#bytes/failure.ts';
 import { advanceAll } from '#contract/chain.ts';
 import type { GapReason } from '#contract/manifest.ts';
 import { formsOfRecords } from '#contract/records.ts';
@@ -9,6 +10,7 @@ import { laneOf, owedOf } from './lanes.ts';
 import type { Acknowledged, Now, OwedRun, Skipped } from './messages.ts';
 import { pack } from './packing.ts';
 import { forget, receive } from './receipts.ts';
+import { assertSoundHead, checksOf, isSoundRow } from './row-check.ts';
 import {
   type BackendState,
   type RunningNumbers,
@@ -26,6 +28,9 @@ const ROWS_MAX = 1_000;
 
 /** What is dropped first: what only waits for a receipt, then what the broker refuses anyway. */
 const DROP_ORDER = [STATE.awaitsReceipt, STATE.quarantined, STATE.due] as const;
+
+/** Such rows that are kept; when there are more the file is no good any more, and set aside. */
+const DAMAGED_ROWS_MAX = 100;
 
 /** Earlier epochs of a stream that manifests still tell of. */
 const EPOCHS_MAX = 4;
@@ -49,28 +54,41 @@ export class OutboxLedger {
     const id = this.#numbers.nextEntry;
     const lane = laneOf(backend, stream.class);
     const { packing, size, bytes } = pack(records);
-    this.#statements.owe.run(
-      id,
-      lane,
-      stream.id,
-      stream.nextSequence,
-      run.count,
-      run.takenMs,
-      storedMs,
-      run.readings,
-      run.recordCount,
-      STATE.due,
-      packing,
-      size,
-      bytes,
-      this.#numbers.boots.idOf(run.boot),
-      run.boot === undefined ? null : stampsToBytes(run.stamps),
-    );
+    const { count, takenMs, readings, recordCount } = run;
+    this.insert({
+      ...{ id, lane, stream: stream.id, sequence: stream.nextSequence, count, takenMs, storedMs },
+      ...{ readings, recordCount, state: STATE.due, packing, size, records: bytes },
+      boot: this.#numbers.boots.idOf(run.boot),
+      stamps: run.boot === undefined ? null : stampsToBytes(run.stamps),
+    });
     this.#numbers.nextEntry = id + 1;
     stream.nextSequence += run.count;
     stream.changed = true;
     countQueued(backend, 1, run.readings, bytes.length);
     return owedOf({ id, lane });
+  }
+
+  /** A row with its check. */
+  insert(row: Omit<FilledEntryRow, 'bytes' | 'checks'>): void {
+    const { id, lane, stream, sequence, count, takenMs, storedMs, readings, recordCount } = row;
+    this.#statements.owe.run(
+      id,
+      lane,
+      stream,
+      sequence,
+      count,
+      takenMs,
+      storedMs,
+      readings,
+      recordCount,
+      row.state,
+      row.packing,
+      row.size,
+      row.records,
+      row.boot,
+      row.stamps,
+      checksOf(row, row.records),
+    );
   }
 
   /** Numbers for what was taken and could not be kept. */
@@ -81,14 +99,21 @@ export class OutboxLedger {
     this.gaps.name(stream, { first, last: first + skipped - 1 }, 'disk-full', now);
   }
 
-  acknowledge({ backend: name, ids, awaitReceipt }: Acknowledged): void {
+  acknowledge({ backend: name, ids, awaitReceipt }: Acknowledged, now: Now): void {
     const backend = this.#numbers.backends.get(name);
     if (backend === undefined) return;
     for (const id of ids) {
       const entry = this.#entryOf(backend, id);
       const stream = entry && this.#numbers.streams.get(entry.stream);
       if (entry === undefined || stream === undefined) continue;
-      if (entry.sequence > stream.through + 1) continue; // before its turn: it stays due
+      if (entry.sequence > stream.through + 1) {
+        this.#assertAwaited(stream, entry);
+        continue; // before its turn: it stays due
+      }
+      if (!isSoundRow(entry)) {
+        this.keepDamaged(entry, now);
+        continue;
+      }
       if (entry.state === STATE.due) deliver(stream, entry, this.#numbers.boots);
       if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(id);
       if (!awaitReceipt) forget(this.#statements, backend, entry);
@@ -190,10 +215,25 @@ export class OutboxLedger {
   }
 
   drop(backend: BackendState, entry: EntryRow, reason: GapReason, now: Now): void {
+    assertSoundHead(entry);
     const stream = this.#numbers.streams.get(entry.stream);
     if (stream !== undefined) this.#name(stream, entry, reason, now);
     if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(entry.id);
     forget(this.#statements, backend, entry);
+  }
+
+  /**
+   * Moves an entry out of the way whose content is not what was written, and names its numbers.
+   * Errors: `store-damaged` where it is more than such an entry here and there.
+   */
+  keepDamaged(entry: EntryRow, now: Now): void {
+    assertSoundHead(entry);
+    const backend = this.#numbers.streams.get(entry.stream)?.backend;
+    if (backend === undefined || (this.#statements.countDamaged.get() ?? 0) >= DAMAGED_ROWS_MAX) {
+      throw new OperatingError('store-damaged', 'rows are not as they were written');
+    }
+    this.#statements.keepDamaged.run(now.wallMs ?? null, entry.id);
+    this.drop(backend, entry, 'store-damaged', now);
   }
 
   standing(name: string): Standing {
@@ -252,8 +292,15 @@ export class OutboxLedger {
     if (first <= last) this.gaps.name(stream, { first, last }, reason, now);
   }
 
+  /** Errors: `store-damaged` where nothing is left that could come before `entry`. */
+  #assertAwaited({ through }: StreamState, { lane, stream, id }: EntryRow): void {
+    if (this.#statements.dueBefore.get(lane, stream, id) !== undefined) return;
+    throw new OperatingError('store-damaged', `what comes after ${through} cannot be found`);
+  }
+
   #entryOf(backend: BackendState, id: number): FilledEntryRow | undefined {
     const entry = this.#statements.entry.get(id);
+    if (entry !== undefined) assertSoundHead(entry);
     return entry !== undefined && Math.floor(entry.lane / LANES) === backend.id ? entry : undefined;
   }
 }

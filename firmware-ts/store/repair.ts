@@ -1,6 +1,8 @@
 import type { Database } from 'better-sqlite3';
 import { OperatingError } from '#bytes/failure.ts';
+import { assertSoundHead } from './row-check.ts';
 import { ENTRIES_PER_EPOCH } from './schema.ts';
+import { ENTRY, type EntryRow } from './statements.ts';
 
 /** No number of ours comes near it; one beyond has been damaged. Leaves room to count on. */
 const NUMBER_MAX = 2 ** 52;
@@ -10,6 +12,11 @@ const RECENT_ENTRIES = 1_000;
 
 const RECENT = `SELECT stream, sequence + count - 1 AS sequence FROM entry
   ORDER BY id DESC LIMIT ${RECENT_ENTRIES}`;
+
+/** Those that say more than their streams: only if they are what was written. */
+const AHEAD = `SELECT ${ENTRY} FROM entry JOIN stream ON stream.id = entry.stream
+  WHERE entry.id IN (SELECT id FROM entry ORDER BY id DESC LIMIT ${RECENT_ENTRIES})
+    AND sequence + count > next_sequence`;
 
 const NEXT_OBSERVATION = 'coalesce((SELECT id + count FROM kept ORDER BY id DESC LIMIT 1), 1)';
 const OUTSIDE = `NOT BETWEEN 0 AND ${NUMBER_MAX}`;
@@ -70,6 +77,7 @@ export function repairNumbers(database: Database): void {
         throw new OperatingError('store-damaged', 'a running number is beyond repair');
       }
     }
+    for (const row of database.prepare<[], EntryRow>(AHEAD).all()) assertSoundHead(row);
     for (const repair of REPAIRS) database.exec(repair);
   })();
 }

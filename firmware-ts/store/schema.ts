@@ -73,6 +73,7 @@ const MIGRATIONS: readonly ((newEpoch: number) => string)[] = [
   (newEpoch) => [streamsOfVersion2(newEpoch), OUTBOX_OF_VERSION_2, SHELF_OF_VERSION_2].join(''),
   () => TIMES_OF_VERSION_3,
   () => 'ALTER TABLE gap ADD COLUMN told INTEGER NOT NULL DEFAULT 0;',
+  () => CHECKS_OF_VERSION_5,
 ];
 
 /**
@@ -189,6 +190,33 @@ const TIMES_OF_VERSION_3 = `
   CREATE INDEX entry_by_boot ON entry (boot) WHERE boot IS NOT NULL;
   ALTER TABLE kept ADD COLUMN boot INTEGER REFERENCES boot (id);
   CREATE INDEX kept_by_boot ON kept (boot) WHERE boot IS NOT NULL;
+`;
+
+/**
+ * Rows of the outbox have a check (`row-check.ts`); -1 in those that were there. What does not fit
+ * its check is kept in `damaged` as it was found.
+ */
+const CHECKS_OF_VERSION_5 = `
+  ALTER TABLE entry ADD COLUMN checks INTEGER NOT NULL DEFAULT -1;
+  CREATE TABLE damaged (
+    entry INTEGER PRIMARY KEY,
+    wall_ms INTEGER,
+    lane INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    taken_ms INTEGER NOT NULL,
+    stored_ms INTEGER NOT NULL,
+    readings INTEGER NOT NULL,
+    record_count INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    packing INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    records BLOB NOT NULL,
+    boot INTEGER,
+    stamps BLOB,
+    checks INTEGER NOT NULL
+  ) STRICT;
 `;
 
 /**

@@ -62,6 +62,8 @@ export interface EntryRow {
   readonly bytes: number;
   /** Of which the times count, while they are no dates. */
   readonly boot: number | null;
+  /** Over the rest of the row (`row-check.ts`). */
+  readonly checks: number;
 }
 
 export interface FilledEntryRow extends EntryRow {
@@ -169,16 +171,18 @@ function preparedForNumbers(database: Database) {
   };
 }
 
-const ENTRY = `entry.id, lane, stream, sequence, count, taken_ms AS takenMs, stored_ms AS storedMs,
-  readings, record_count AS recordCount, state, packing, size, length(records) AS bytes, boot`;
+/** Columns of an `EntryRow`. */
+export const ENTRY = `entry.id, lane, stream, sequence, count, taken_ms AS takenMs,
+  stored_ms AS storedMs, readings, record_count AS recordCount, state, packing, size,
+  length(records) AS bytes, boot, checks`;
 
 function preparedForOutbox(database: Database) {
   const write = (text: string): Statement => database.prepare(text);
   return {
     owe: write(
       `INSERT INTO entry (id, lane, stream, sequence, count, taken_ms, stored_ms, readings,
-         record_count, state, packing, size, records, boot, stamps)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         record_count, state, packing, size, records, boot, stamps, checks)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     due: database.prepare<[lane: number, afterId: number, limit: number], FilledEntryRow>(
       `SELECT ${ENTRY}, records, stamps FROM entry
@@ -203,7 +207,16 @@ function preparedForOutbox(database: Database) {
     owesAny: database.prepare<[lane: number, stream: number], EntryRow>(
       `SELECT ${ENTRY} FROM entry WHERE lane = ? AND stream = ? LIMIT 1`,
     ),
+    dueBefore: database.prepare<[lane: number, stream: number, id: number], { id: number }>(
+      'SELECT id FROM entry WHERE lane = ? AND state = 0 AND stream = ? AND id < ? LIMIT 1',
+    ),
     unquarantine: write('DELETE FROM quarantine WHERE entry = ?'),
+    keepDamaged: write(
+      `INSERT INTO damaged SELECT id, ?, lane, stream, sequence, count, taken_ms, stored_ms,
+         readings, record_count, state, packing, size, records, boot, stamps, checks
+       FROM entry WHERE id = ?`,
+    ),
+    countDamaged: database.prepare<[], number>('SELECT count(*) FROM damaged').pluck(),
   };
 }
 

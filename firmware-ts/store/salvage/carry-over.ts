@@ -193,23 +193,14 @@ class Carrier {
     // One that awaits a receipt beyond what is known as delivered is sent once more.
     const now = ahead && state === STATE.awaitsReceipt ? STATE.due : state;
     const boot = boots.idOf(entry.boot);
-    this.#statements.owe.run(
-      id,
-      laneOf(stream.backend, stream.class),
-      stream.id,
-      entry.sequence,
-      entry.count,
-      entry.takenMs,
-      entry.storedMs,
-      entry.readings,
-      entry.recordCount,
-      now,
-      entry.packing,
-      entry.size,
-      entry.records,
+    this.#outbox.insert({
+      ...entry,
+      lane: laneOf(stream.backend, stream.class),
+      stream: stream.id,
+      state: now,
       boot,
-      boot === null ? null : entry.stamps,
-    );
+      stamps: boot === null ? null : entry.stamps,
+    });
     if (state === STATE.quarantined) {
       const { code, message } = find.tables.quarantined.get(id) ?? UNKNOWN_REASON;
       this.#statements.quarantine.run(id, code, message);

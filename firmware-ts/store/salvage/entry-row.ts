@@ -1,5 +1,6 @@
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { unpack } from '../packing.ts';
+import { UNCHECKED, checksOf } from '../row-check.ts';
 import { LANES, PACKING, STATE } from '../schema.ts';
 import type { Row, Table } from './tables.ts';
 
@@ -37,10 +38,11 @@ export function entryOf(table: Table, id: number, row: Row): EntryRead | undefin
 }
 
 function entryOfVersion2(id: number, row: Row): EntryRead | undefined {
-  const of = DELIVERY_CLASSES[row.count(1) % LANES];
+  const lane = row.count(1);
+  const of = DELIVERY_CLASSES[lane % LANES];
   const records = row.blob(12);
   if (of === undefined || records === undefined) return undefined;
-  return {
+  const entry = {
     id,
     class: of,
     stream: row.count(2),
@@ -57,6 +59,9 @@ function entryOfVersion2(id: number, row: Row): EntryRead | undefined {
     boot: row.optional(13),
     stamps: row.blob(14) ?? null,
   };
+  const checks = row.optional(15) ?? UNCHECKED;
+  const sound = checks === UNCHECKED || checks === checksOf({ ...entry, lane }, records);
+  return sound ? entry : undefined;
 }
 
 /** As the migration to version 2 brings it over. */

@@ -11,7 +11,7 @@ const TABLE_SHAPES = [
   ['boot', /^nt(it|in|nn)$/],
   ['stream', /^nitiiiii[bn]i$/],
   ['stream-1', /^nitii$/],
-  ['entry', /^ni{11}b([in][bn])?$/],
+  ['entry', /^ni{11}b([in][bn]i?)?$/],
   ['entry-1', /^ni{6}b$/],
   ['quarantine', /^ntt$/],
   ['kept', /^ni{7}b[in]?$/],
