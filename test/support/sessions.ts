@@ -18,6 +18,10 @@ export interface SessionFrame {
   /** Sent by the client (`tx`), or by the server. */
   readonly dir: 'tx' | 'rx';
   readonly hex: string;
+  /** What a ciphered APDU in it holds. */
+  readonly plaintext?: string;
+  /** What a ciphered InitiateRequest or InitiateResponse in it holds. */
+  readonly initiate_plaintext?: string;
 }
 
 /** All recorded sessions; where they are absent a skipped test says so. */

@@ -60,7 +60,7 @@ function shareUnderstood({ ok, readings = [], error }: DecodedLine): number {
   // A telegram with a wrong check is still a telegram.
   if (readings.length > 0) return 1 / 2;
   // Only the authentication key is wrong: what was deciphered is what it was taken for.
-  return error?.code === 'wrong-key' && error.field === 'authentication-key' ? 1 / 4 : 0;
+  return error?.code === 'wrong-authentication-key' ? 1 / 4 : 0;
 }
 
 function firstBytes(chunks: readonly Uint8Array[]): readonly Uint8Array[] {

@@ -63,7 +63,7 @@ const HINTS: ReadonlyMap<string, string> = new Map([
     'compare what --key gives with the encryption key for this meter number',
   ],
   [
-    'wrong-key authentication-key',
+    'wrong-authentication-key authentication-key',
     'the key of --key fits, that of --auth-key does not: correct it, or leave it out',
   ],
   [

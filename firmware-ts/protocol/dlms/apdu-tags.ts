@@ -20,6 +20,13 @@ export const APDU_TAG = {
   gloConfirmedServiceError: 0x2e,
   gloUnconfirmedWriteRequest: 0x36,
   gloInformationReportRequest: 0x38,
+  dedReadRequest: 0x45,
+  dedWriteRequest: 0x46,
+  dedReadResponse: 0x4c,
+  dedWriteResponse: 0x4d,
+  dedConfirmedServiceError: 0x4e,
+  dedUnconfirmedWriteRequest: 0x56,
+  dedInformationReportRequest: 0x58,
   aarq: 0x60,
   aare: 0x61,
   rlrq: 0x62,
@@ -57,7 +64,7 @@ export const APDU_TAG = {
 
 const TAGS: ReadonlySet<number> = new Set(Object.values(APDU_TAG));
 
-/** Whether bytes begin like an APDU; 50 of 256 first bytes do. */
+/** Whether bytes begin like an APDU; 57 of 256 first bytes do. */
 export function looksLikeApdu(bytes: Uint8Array): boolean {
   const tag = bytes[0];
   return tag !== undefined && TAGS.has(tag);

@@ -2,6 +2,7 @@ import { Reader, Writer } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import type { AesGcm } from '../aead.ts';
 import { looksLikeApdu } from './apdu-tags.ts';
+import { joined } from './octets.ts';
 import type { AuthenticationPolicy, CipherKeys, SecurityControl } from './security.ts';
 import {
   TAG_BYTES,
@@ -28,6 +29,8 @@ export interface Opening {
   readonly policy: AuthenticationPolicy;
   readonly cipher: AesGcm;
   readonly dedicated?: boolean;
+  /** Of a general-ciphering APDU: the fields that are authenticated with the text. */
+  readonly header?: Uint8Array;
   /** Whether a plaintext can be what was sent; without a checked tag it is all that tells. */
   readonly plausible?: (plaintext: Uint8Array) => boolean;
 }
@@ -37,9 +40,9 @@ export interface Opening {
  * 5.3.5.3). Additional data are the control byte, the authentication key and, for a text that is
  * only authenticated, the text (Table 19).
  *
- * Errors: `truncated`; `key-missing`, `bad-key`; `wrong-key` when the tag does not match or an
- * unverified text makes no sense; `not-authenticated` under the policy `require`;
- * `compressed` (V.44 is not read).
+ * Errors: `truncated`; `key-missing`, `bad-key`; `wrong-key` when the text makes no sense;
+ * `wrong-authentication-key` when it does, and the tag does not match; `not-authenticated` under
+ * the policy `require`; `compressed` (V.44 is not read).
  */
 export function decipher(body: Uint8Array, opening: Opening): Deciphered {
   const reader = new Reader(body);
@@ -72,10 +75,9 @@ function unlocked(sealed: Sealed): { plaintext: Uint8Array; verified: boolean } 
   const plaintext = authentication === undefined ? undefined : verifiedText(sealed, authentication);
   if (plaintext !== undefined) return { plaintext, verified: true };
   const unverified = unverifiedText(sealed);
-  if (sealed.control.encrypted && !isPlausible(sealed, unverified))
-    throw wrongKey('encryption-key');
+  if (sealed.control.encrypted && !isPlausible(sealed, unverified)) throw wrongKey();
   // The text makes sense, so of the two keys only the other can be wrong.
-  if (authentication !== undefined) throw wrongKey('authentication-key');
+  if (authentication !== undefined) throw wrongAuthenticationKey();
   return { plaintext: unverified, verified: false };
 }
 
@@ -105,7 +107,7 @@ function verifiedText(sealed: Sealed, authentication: Uint8Array): Uint8Array | 
   const { control, controlByte, text, tag, opening } = sealed;
   const nonce = nonceOf(opening.systemTitle, sealed.invocationCounter);
   const key = encryptionKeyOf(opening.keys, control, opening.dedicated === true);
-  const header = additionalData(controlByte, authentication);
+  const header = additionalData(controlByte, authentication, opening.header);
   if (control.encrypted) return opening.cipher.open(key, nonce, text, header, tag);
   const data = joined(header, text);
   const nothing = opening.cipher.open(key, nonce, new Uint8Array(0), data, tag);
@@ -124,15 +126,18 @@ function isPlausible({ opening }: Sealed, plaintext: Uint8Array): boolean {
   return (opening.plausible ?? looksLikeApdu)(plaintext);
 }
 
-/** The failure of a key that does not fit; `field` says which one is suspected. */
-function wrongKey(field: string, cause?: unknown): OperatingError {
-  return new OperatingError('wrong-key', `the ${field.replace('-', ' ')} does not fit`, {
-    field,
-    hint:
-      field === 'authentication-key'
-        ? 'the encryption key fits: check the authentication key, or set the policy to "never"'
-        : 'compare the encryption key with the one the grid operator gave for this meter number',
-    ...(cause === undefined ? {} : { cause }),
+function wrongKey(): OperatingError {
+  return new OperatingError('wrong-key', 'the encryption key does not fit', {
+    field: 'encryption-key',
+    hint: 'compare the encryption key with the one the grid operator gave for this meter number',
+  });
+}
+
+function wrongAuthenticationKey(): OperatingError {
+  const message = 'the authentication key does not fit';
+  return new OperatingError('wrong-authentication-key', message, {
+    field: 'authentication-key',
+    hint: 'the encryption key fits: check the authentication key, or set the policy to "never"',
   });
 }
 
@@ -144,6 +149,8 @@ export interface Sealing {
   readonly keys: CipherKeys;
   readonly cipher: AesGcm;
   readonly dedicated?: boolean;
+  /** As in `Opening`. */
+  readonly header?: Uint8Array;
 }
 
 /** The ciphered body of `plaintext`, as `decipher` reads it. */
@@ -155,7 +162,7 @@ export function encipher(plaintext: Uint8Array, sealing: Sealing): Uint8Array {
   const key = encryptionKeyOf(keys, control, sealing.dedicated === true);
   const nonce = nonceOf(sealing.systemTitle, invocationCounter);
   const header = control.authenticated
-    ? additionalData(controlByte, checkedKey(presentKey(keys.authentication), 'authentication-key'))
+    ? additionalData(controlByte, authenticationKeyIn(keys), sealing.header)
     : new Uint8Array(0);
   const secret = control.encrypted ? plaintext : new Uint8Array(0);
   const data = control.encrypted ? header : joined(header, plaintext);
@@ -164,20 +171,18 @@ export function encipher(plaintext: Uint8Array, sealing: Sealing): Uint8Array {
   return (control.authenticated ? writer.bytes(tag) : writer).finish();
 }
 
-function presentKey(key: Uint8Array | undefined): Uint8Array {
-  if (key !== undefined) return key;
+function authenticationKeyIn({ authentication }: CipherKeys): Uint8Array {
+  if (authentication !== undefined) return checkedKey(authentication, 'authentication-key');
   throw new OperatingError('key-missing', 'no authentication key to seal with', {
     field: 'authentication-key',
+    hint: 'ask the grid operator for the authentication key of this meter',
   });
 }
 
-function additionalData(controlByte: number, authentication: Uint8Array): Uint8Array {
-  return joined(Uint8Array.of(controlByte), authentication);
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const out = new Uint8Array(first.length + second.length);
-  out.set(first);
-  out.set(second, first.length);
-  return out;
+function additionalData(
+  controlByte: number,
+  authentication: Uint8Array,
+  header: Uint8Array = new Uint8Array(0),
+): Uint8Array {
+  return joined(Uint8Array.of(controlByte), authentication, header);
 }

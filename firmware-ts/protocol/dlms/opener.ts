@@ -2,8 +2,8 @@ import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { toHex } from '#bytes/hex.ts';
 import type { AesGcm } from '../aead.ts';
 import type { Deciphered } from './ciphering.ts';
-import type { GeneralCiphering } from './general-ciphering.ts';
-import { decodeGeneralCiphering, openGeneralCiphering } from './general-ciphering.ts';
+import { decipher } from './ciphering.ts';
+import { decodeGeneralCiphering } from './general-ciphering.ts';
 import { METER_KEYS_MAX, ReplayGuard } from './replay.ts';
 import type { AuthenticationPolicy, CipherKeys } from './security.ts';
 import { securityControlFrom } from './security.ts';
@@ -15,6 +15,25 @@ export interface OpenerOptions {
   /** Whether a plaintext can be what was sent. */
   readonly plausible: (plaintext: Uint8Array) => boolean;
 }
+
+/** A ciphered body (security control, invocation counter, text, tag) and what it was found in. */
+export interface SealedContent {
+  readonly systemTitle: Uint8Array;
+  readonly content: Uint8Array;
+  readonly dedicated?: boolean;
+  /** Instead of the global keys: what the key information of the APDU leads to. */
+  readonly agreed?: AgreedKey;
+  /** Fields that are authenticated with the text. */
+  readonly header?: Uint8Array;
+}
+
+export interface AgreedKey {
+  readonly key: Uint8Array;
+  /** Tells it from other keys, and tells nothing of it: replays are known by key and counter. */
+  readonly name: string;
+}
+
+const WRONG_KEY: readonly string[] = ['wrong-key', 'wrong-authentication-key'];
 
 /**
  * Opens the ciphered messages of one link. It remembers which keys have fitted which meter, and
@@ -32,23 +51,35 @@ export class Opener {
   }
 
   /**
-   * Errors: those of `openGeneralCiphering`, but `bad-tag` instead of `wrong-key` once the key has
+   * Errors: those of `openGeneralCiphering`, but `bad-tag` instead of a wrong key once the key has
    * fitted this meter; `replayed`.
    */
   open(apdu: Uint8Array): Deciphered {
-    const meterKey = meterKeyOf(decodeGeneralCiphering(apdu));
-    const opened = this.#opened(apdu, meterKey);
+    const { systemTitle, kind, content } = decodeGeneralCiphering(apdu);
+    return this.openContent({
+      systemTitle,
+      content,
+      dedicated: kind === 'general-ded-ciphering',
+    });
+  }
+
+  /** The same for a ciphered body whose envelope says less, or more. */
+  openContent(sealed: SealedContent): Deciphered {
+    const meterKey = meterKeyOf(sealed);
+    const opened = this.#opened(sealed, meterKey);
     if (opened.verified || opened.securityControl.encrypted) this.#remember(meterKey);
     if (opened.verified) this.#replays.admit(meterKey, opened.invocationCounter);
     return opened;
   }
 
-  #opened(apdu: Uint8Array, meterKey: string): Deciphered {
-    const { keys, policy, cipher, plausible } = this.#options;
+  #opened({ content, agreed, ...envelope }: SealedContent, meterKey: string): Deciphered {
+    const { keys: own, policy, cipher, plausible } = this.#options;
+    const key = agreed === undefined ? {} : { encryption: agreed.key, broadcast: agreed.key };
+    const keys = { ...own, ...key };
     try {
-      return openGeneralCiphering(apdu, keys, policy, cipher, plausible);
+      return decipher(content, { ...envelope, keys, policy, cipher, plausible });
     } catch (error) {
-      const damaged = failureOf(error).code === 'wrong-key' && this.#fitted.has(meterKey);
+      const damaged = WRONG_KEY.includes(failureOf(error).code) && this.#fitted.has(meterKey);
       throw damaged ? badTag(error) : error;
     }
   }
@@ -62,11 +93,11 @@ export class Opener {
 }
 
 /** System title and the key that is meant: each key of a meter has a counter of its own. */
-function meterKeyOf({ kind, systemTitle, content }: GeneralCiphering): string {
+function meterKeyOf({ systemTitle, content, dedicated, agreed }: SealedContent): string {
   const { broadcastKey } = securityControlFrom(content[0] ?? 0);
-  const dedicated = kind === 'general-ded-ciphering';
-  const key = dedicated ? 'dedicated' : broadcastKey ? 'broadcast' : 'unicast';
-  return `${toHex(systemTitle)} ${key}`;
+  const global = broadcastKey ? 'broadcast' : 'unicast';
+  const key = dedicated === true ? 'dedicated' : global;
+  return `${toHex(systemTitle)} ${agreed?.name ?? key}`;
 }
 
 function badTag(cause: unknown): OperatingError {

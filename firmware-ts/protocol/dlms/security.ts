@@ -11,6 +11,9 @@ export interface SecurityControl {
   readonly compressed: boolean;
 }
 
+/** AES-128 with SHA-256 and P-256 where curves are used (0, 1), or AES-256, SHA-384, P-384 (2). */
+export type SecuritySuite = 0 | 1 | 2;
+
 const BITS = {
   authenticated: 0x10,
   encrypted: 0x20,
