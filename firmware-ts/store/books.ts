@@ -2,13 +2,16 @@ import { dirname } from 'node:path';
 import type { OperatingError } from '#bytes/failure.ts';
 import { failureOf } from '#bytes/failure.ts';
 import { type OpenLedger, openLedger } from './database.ts';
-import { diskFailure } from './disk-failure.ts';
+import { diskFailure, diskFailureIn } from './disk-failure.ts';
 import type { Ledger } from './ledger.ts';
 import type { Batch, CallName, Calls, Now, OwedBy, Request, ThreadSetting } from './messages.ts';
 import { type FreeBytes, Reserve, machineFreeBytes, reserveIn } from './reserve.ts';
 import { epochAfter } from './schema.ts';
 import { type Aside, setAside } from './set-aside.ts';
 import type { NamedGap, Opening } from './store.ts';
+
+/** For a name of a gap, or why an entry is in quarantine; the reserve has more beyond the log. */
+const SPARE_PAGES = 64;
 
 /** The file in use is damaged; nothing is read or written until another one is open. */
 interface Damage {
@@ -68,7 +71,10 @@ export class Books {
     if (this.#damage !== undefined) throw this.#damage.reason;
     const { ledger } = this.#open;
     try {
-      return request.call === 'commit' ? this.#commit(request.ask) : answer(ledger, request);
+      if (request.call === 'commit') return this.#commit(request.ask);
+      return this.#withReserve(() => answer(ledger, request));
+    } catch (error) {
+      throw diskFailureIn(dirname(this.opening.file), error);
     } finally {
       const gaps = ledger.takeGaps();
       if (gaps.length > 0) this.#events.named(gaps);
@@ -110,16 +116,26 @@ export class Books {
 
   #commit(batch: Batch): OwedBy {
     const { ledger } = this.#open;
-    const appends = batch.kept.length > 0;
-    if (appends) ledger.mayGrow(this.#reserve.restore() && !this.#reserve.scarce);
+    if (batch.kept.length === 0) return this.#withReserve(() => ledger.commit(batch));
+    ledger.mayGrow(this.#reserve.restore() && !this.#reserve.scarce);
     try {
       return ledger.commit(batch);
     } catch (error) {
-      if (failureOf(diskFailure(error)).code !== 'disk-full') throw error;
+      if (!isFull(error)) throw error;
     }
-    if (appends) this.#makeRoom(batch);
-    else this.#useReserve();
+    this.#makeRoom(batch);
     return ledger.commit(batch);
+  }
+
+  /** What is small, and makes room or must not be forgotten, is written on a full disk too. */
+  #withReserve<Result>(run: () => Result): Result {
+    try {
+      return run();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    this.#useReserve();
+    return run();
   }
 
   /** The reserve stays for the acknowledgements: appends take the place of what is dropped. */
@@ -132,9 +148,13 @@ export class Books {
   #useReserve(): void {
     const { ledger } = this.#open;
     this.#reserve.release();
-    ledger.mayGrow(false);
+    ledger.mayGrowBy(SPARE_PAGES);
     ledger.truncateLog(); // makes the file as long as its confirmed pages, which were counted
   }
+}
+
+function isFull(error: unknown): boolean {
+  return failureOf(diskFailure(error)).code === 'disk-full';
 }
 
 function nowOf({ ask }: Request): Now | undefined {

@@ -73,6 +73,16 @@ export class Committer {
     await this.#atDisk;
   }
 
+  /** Sends what waits, then names what was refused: nobody knows of it after this. */
+  async close(): Promise<void> {
+    await this.flush();
+    const skipped = [...this.#skipped.values()];
+    if (skipped.length === 0) return;
+    const named = this.#commit(new Group().seal(this.#now(), skipped));
+    // Where not even that can be written: it was refused with a code, and promised to nobody.
+    await named.catch(() => undefined);
+  }
+
   #add(put: (group: Group) => Promise<void>): Promise<void> {
     let group = this.#groups.at(-1);
     if (group === undefined || group.full) {
@@ -157,4 +167,4 @@ export class Committer {
 }
 
 /** A quota, or a limit on the size of files, comes as an error of the disk. */
-const NO_ROOM: readonly string[] = ['disk-full', 'disk-error'];
+const NO_ROOM: readonly string[] = ['disk-full', 'disk-error', 'disk-read-only'];

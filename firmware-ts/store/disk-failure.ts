@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { OperatingError } from '#bytes/failure.ts';
 
 /** SQLite's result codes (sqlite.org/rescode.html) by the prefix that decides, in words of ours. */
@@ -40,12 +41,38 @@ export function diskFailure(error: unknown): unknown {
     return new OperatingError('disk-full', error.message, { cause: error });
   }
   if (native === 'EROFS') {
-    return new OperatingError('disk-read-only', error.message, { cause: error });
+    return diskReadOnly(error.message, error);
   }
   if (/^E[A-Z0-9]+$/.test(native)) {
     return new OperatingError('disk-error', error.message, { cause: error });
   }
   return error;
+}
+
+/**
+ * The same of what was done to a file in `directory`: SQLite says of a write to a file that it has
+ * open only that it failed, also when the file system was remounted read-only after an error.
+ */
+export function diskFailureIn(directory: string, error: unknown): unknown {
+  const failure = diskFailure(error);
+  if (!(failure instanceof OperatingError) || failure.code !== 'disk-error') return failure;
+  const { message } = failure;
+  return isReadOnly(directory) ? diskReadOnly(message, failure) : failure;
+}
+
+/** access(2): of a file system that is read-only nobody may write, root neither. */
+function isReadOnly(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EROFS';
+  }
+}
+
+function diskReadOnly(message: string, cause: unknown): OperatingError {
+  const hint = 'the file system may have been remounted after an error';
+  return new OperatingError('disk-read-only', message, { hint, cause });
 }
 
 /** Codes that say that this file cannot be used, though another one could. */

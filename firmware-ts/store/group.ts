@@ -5,15 +5,15 @@ import type { Acknowledged, Batch, KeptRun, Now, OwedRun, Skipped } from './mess
 import type { Append, Output } from './store.ts';
 
 /** At this size the fsync is a small part of a transaction; larger ones only delay others. */
-export const BATCH_BYTES_MAX = 1 << 20;
-export const BATCH_APPENDS_MAX = 2_000;
+const BATCH_BYTES_MAX = 1 << 20;
+const BATCH_APPENDS_MAX = 2_000;
 
 /**
  * A run is sent, repeated and dropped as a whole: half of what a payload takes, and no more than a
  * few seconds of a PMU.
  */
-export const RUN_BYTES_MAX = 16 << 10;
-export const RUN_COUNT_MAX = 256;
+const RUN_BYTES_MAX = 16 << 10;
+const RUN_COUNT_MAX = 256;
 
 /** What an append costs in memory beyond its bytes, roughly, for the bound on what waits. */
 const APPEND_OVERHEAD_BYTES = 256;

@@ -85,6 +85,13 @@ export class Ledger {
     this.#database.pragma(`max_page_count = ${allowed ? PAGE_COUNT_MAX : 1}`);
   }
 
+  /** From now on the database may grow by so many pages, and no more. */
+  mayGrowBy(pages: number): void {
+    this.#growing = false;
+    const present = Number(this.#database.pragma('page_count', { simple: true }));
+    this.#database.pragma(`max_page_count = ${present + pages}`);
+  }
+
   /** Empties the log, and gives its room back to the disk. */
   truncateLog(): void {
     this.#database.pragma('wal_checkpoint(TRUNCATE)');

@@ -180,14 +180,17 @@ export class OutboxLedger {
     horizonMs: number,
     now: Now,
   ): number {
-    const [first] = this.#statements.oldestOf.all(lane, state, 1);
-    if (first === undefined || first.storedMs >= horizonMs) return first?.storedMs ?? Infinity;
-    const oldest = this.#statements.oldestOf.all(lane, state, ROWS_MAX);
-    for (const entry of oldest) {
-      if (entry.storedMs >= horizonMs) return entry.storedMs;
-      this.drop(backend, entry, 'age', now);
+    let left = ROWS_MAX;
+    // Mostly there is none that is old, or one: larger pages only while all in them are.
+    for (let page = 1; left > 0; left -= page, page = Math.min(8 * page, left)) {
+      const oldest = this.#statements.oldestOf.all(lane, state, page);
+      for (const entry of oldest) {
+        if (entry.storedMs >= horizonMs) return entry.storedMs;
+        this.drop(backend, entry, 'age', now);
+      }
+      if (oldest.length < page) return Infinity;
     }
-    return oldest.length < ROWS_MAX ? Infinity : horizonMs - 1;
+    return horizonMs - 1;
   }
 
   /**

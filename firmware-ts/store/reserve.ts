@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
  * Room for what SQLite must write before an acknowledgement on a full disk: its log holds a
  * thousand pages and one batch (6 MiB at most), all of which may have to grow the database first.
  */
-export const RESERVE_BYTES = 8 << 20;
+const RESERVE_BYTES = 8 << 20;
 /** Room beside the reserve before it is taken: a log that is written next would need it again. */
 const MARGIN_BYTES = 4 << 20;
 const BLOCK_BYTES = 1 << 20;
@@ -58,21 +58,26 @@ export class Reserve {
     return this.#freeBytes(dirname(this.#file)) >= RESERVE_BYTES + MARGIN_BYTES;
   }
 
-  /** Not a hole and not zeros: some file systems store neither. */
   #fill(): boolean {
-    const handle = openSync(this.#file, 'w', 0o600);
-    let left = RESERVE_BYTES;
     try {
-      const block = Buffer.alloc(BLOCK_BYTES, 'reserve\n');
-      while (left > 0) left -= writeSync(handle, block);
-      fsyncSync(handle);
+      fill(this.#file);
+      return true;
     } catch {
-      left = RESERVE_BYTES; // whatever the reason: without the reserve the database does not grow
-    } finally {
-      closeSync(handle);
+      this.release(); // whatever the reason: without the reserve the database does not grow
+      return false;
     }
-    if (left > 0) this.release();
-    return left <= 0;
+  }
+}
+
+/** Not a hole and not zeros: some file systems store neither. */
+function fill(file: string): void {
+  const handle = openSync(file, 'w', 0o600);
+  try {
+    const block = Buffer.alloc(BLOCK_BYTES, 'reserve\n');
+    for (let left = RESERVE_BYTES; left > 0;) left -= writeSync(handle, block);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }
 

@@ -238,7 +238,7 @@ export function epochAfter(nextEntry: number): number {
  */
 export const ENTRIES_PER_EPOCH = 2 ** 16;
 
-export const SCHEMA_VERSION = MIGRATIONS.length;
+const SCHEMA_VERSION = MIGRATIONS.length;
 
 /**
  * Brings the file to `SCHEMA_VERSION`; one that is empty begins `newEpoch`.

@@ -170,7 +170,7 @@ export class ServedStore implements Store {
   }
 
   async #close(): Promise<void> {
-    await this.#committer.flush();
+    await this.#committer.close();
     await this.#caller.call('close', undefined);
     await this.#caller.exited;
   }

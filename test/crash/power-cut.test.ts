@@ -80,7 +80,7 @@ const SCENES: readonly Scene[] = [
     answers: [
       'answered capacity disk-full',
       'answered EIO disk-error',
-      'answered EROFS disk-error', // SQLite tells no more of a write that fails
+      'answered EROFS disk-read-only',
       'noted capacity',
     ],
   },

@@ -202,6 +202,11 @@ static int failed(int error) {
 
 /* ---- names ---- */
 
+int access(const char *path, int mode) {
+  int read_only = is_watched(path) && (mode & W_OK) != 0 && fault_now().error == EROFS;
+  return read_only ? failed(EROFS) : (int)syscall(SYS_faccessat, AT_FDCWD, path, mode);
+}
+
 static int open_watched(const char *path, int flags, mode_t mode) {
   pthread_mutex_lock(&lock);
   int existed = faccessat(AT_FDCWD, path, F_OK, 0) == 0;

@@ -17,7 +17,7 @@ const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 /** The last bit tells the order of octets in which checksums are computed. */
 const MAGIC = 0x377f0682;
-export const PAGE_BYTES_LEAST = 512;
+const PAGE_BYTES_LEAST = 512;
 const PAGE_BYTES_MOST = 65_536;
 
 type Sum = readonly [number, number];
