@@ -5,8 +5,6 @@ import type { DeliveryParts, Stage } from './delivery-parts.ts';
 import type { DueReader } from './due-reader.ts';
 import type { Lane, Outgoing } from './lane.ts';
 import { observationsIn } from './packet.ts';
-import { setAside } from './quarantine.ts';
-import { verdictOnRefusal } from './quarantine-rule.ts';
 import { Retries } from './retries.ts';
 import type { Refused } from './send-queue.ts';
 import type { Flight, Hearing } from './sender.ts';
@@ -45,6 +43,7 @@ export class Answers implements Hearing {
       this.refused(flight, refusal);
       return;
     }
+    this.#parts.quarantine.taken();
     const refused = lane.queue.refusals.get(pack.stream);
     const [{ id, partial }] = pack.entries;
     const entries = lane.queue.delivered(pack);
@@ -57,7 +56,8 @@ export class Answers implements Hearing {
     this.#parts.tally.refused(failure);
     const refused = lane.queue.refused(pack, failure);
     if (refused === undefined) return;
-    const verdict = verdictOnRefusal(failure.code, observationsIn(pack));
+    const entry = { id: refused.id, stream: pack.stream };
+    const verdict = this.#parts.quarantine.verdict(entry, failure.code, observationsIn(pack));
     if (verdict === 'wait') this.#retries.later(lane, pack.stream, refused);
     else if (verdict === 'alone') void this.#divide(flight);
     else void this.#quarantine(lane, pack.stream, refused);
@@ -78,7 +78,7 @@ export class Answers implements Hearing {
   /** Sets the entry aside; what follows it in its stream goes on. */
   async #quarantine(lane: Lane, stream: string, { id, failure }: Refused): Promise<void> {
     try {
-      await setAside(this.#parts, { id, stream }, failure);
+      await this.#parts.quarantine.setAside({ id, stream }, failure);
       this.#resume(lane, stream, id);
       this.#ports.ready();
     } catch (error) {

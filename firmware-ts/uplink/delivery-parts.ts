@@ -7,6 +7,7 @@ import type { Acknowledger } from './acknowledger.ts';
 import type { Events } from './events.ts';
 import type { Manifests } from './manifests.ts';
 import type { Budget } from './pacing.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { HangUps } from './quarantine-rule.ts';
 import type { Session } from './session.ts';
 import type { Tallying } from './tally.ts';
@@ -32,6 +33,7 @@ export interface Lasting {
   readonly budget: Budget;
   readonly manifests: Manifests;
   readonly events: Events;
+  readonly quarantine: Quarantine;
   /** What earlier sessions ended over. */
   readonly hangUps: HangUps;
 }

@@ -8,6 +8,7 @@ import { Events } from './events.ts';
 import { Manifests } from './manifests.ts';
 import { backlogDelayMs, budgetOf, UNLIMITED } from './pacing.ts';
 import { presencesOf, type Presences } from './presence.ts';
+import { Quarantine } from './quarantine.ts';
 import { HangUps } from './quarantine-rule.ts';
 import { Reach, type Reached } from './reach.ts';
 import { Receipts, releaseAwaited } from './receipts.ts';
@@ -218,6 +219,7 @@ class Running implements Uplink {
 function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => void): Lasting {
   const { backend, gateway, receipts, bytesPerSecond, compression = 'none' } = options;
   const topics = topicsOf(gateway);
+  const events = new Events({ ...ports, topic: topics.events });
   return {
     ...ports,
     backend,
@@ -230,6 +232,7 @@ function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => vo
     traffic: new TrafficMeter(),
     budget: bytesPerSecond === undefined ? UNLIMITED : budgetOf(bytesPerSecond),
     hangUps: new HangUps(),
-    events: new Events({ ...ports, topic: topics.events }),
+    quarantine: new Quarantine({ ...ports, backend, events }),
+    events,
   };
 }

@@ -79,18 +79,15 @@ export class HangUps {
 
   /** The session was lost with entries in flight. */
   lost({ code, oldest, alone }: Loss): Verdict {
-    if (alone && POISON.has(code)) return this.#guilty();
     if (!HANG_UPS.has(code) && !POISON.has(code)) return 'wait';
     if (this.#suspect?.id !== oldest.id) {
       [this.#suspect, this.#times] = [oldest, 0];
     }
     if (alone) this.#times += 1;
-    if (this.#times < this.#needed) return 'alone';
+    // A word about the message weighs as much as three hang-ups without one.
+    const needed = POISON.has(code) ? this.#needed / HANG_UPS_MAX : this.#needed;
+    if (this.#times < needed) return 'alone';
     this.#needed *= 2;
-    return this.#guilty();
-  }
-
-  #guilty(): Verdict {
     this.#clear();
     return 'quarantine';
   }

@@ -2,7 +2,6 @@ import { failureOf, type Failure } from '#bytes/failure.ts';
 import type { DeliveryParts, Stage } from './delivery-parts.ts';
 import type { DueReader } from './due-reader.ts';
 import type { Lane, Outgoing } from './lane.ts';
-import { setAside } from './quarantine.ts';
 import type { Suspect } from './quarantine-rule.ts';
 import type { Flight } from './sender.ts';
 
@@ -71,8 +70,8 @@ export class Trial {
   }
 
   #quarantine(stream: string, id: number, failure: Failure): void {
-    const { backend, log } = this.#parts;
-    setAside(this.#parts, { id, stream }, failure).catch((error: unknown) => {
+    const { backend, log, quarantine } = this.#parts;
+    quarantine.setAside({ id, stream }, failure).catch((error: unknown) => {
       const { code, message } = failureOf(error);
       log('warning', 'uplink.store-refused', { backend, stream, id, code, message });
     });
