@@ -105,7 +105,7 @@ function quarantinedStatus(entry: Quarantined): QuarantinedStatus {
 async function entryOf(parts: OutboxParts, backend: string, word: string): Promise<EntryStatus> {
   const { store, gateway } = parts;
   const id = await known(parts, backend, word);
-  const head = (await store.quarantined(backend)).find((entry) => entry.id === id);
+  const [head] = await store.quarantined(backend, id);
   const entry = await store.entry(backend, id);
   if (head === undefined || entry === undefined) refuseEntry(backend, word);
   const { values, failure } = readingsOf(gateway, entry);

@@ -149,12 +149,14 @@ export class Ledger {
     return this.#transaction(now, () => this.#outbox.quarantine(backend, id, failure, now));
   }
 
-  quarantined(name: string): readonly Quarantined[] {
+  quarantined({ backend: name, id }: Calls['quarantined']['ask']): readonly Quarantined[] {
     this.#refresh();
     const backend = this.#numbers.backends.get(name);
     if (backend === undefined) return [];
     const least = backend.id * LANES;
-    const rows = this.#statements.quarantined.all(least, least + LANES, QUARANTINE_ROWS_MAX);
+    const lanes = [least, least + LANES] as const;
+    const [from, through] = [id ?? 0, id ?? Number.MAX_SAFE_INTEGER];
+    const rows = this.#statements.quarantined.all(...lanes, from, through, QUARANTINE_ROWS_MAX);
     return rows.map((row) => {
       const { bytes, code, message } = row;
       return { ...this.#headOf(row), bytes, code, message };

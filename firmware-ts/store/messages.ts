@@ -125,7 +125,10 @@ export interface Calls {
     readonly ask: EntryAsk & { readonly failure: Failure };
     readonly answer: boolean;
   };
-  readonly quarantined: { readonly ask: string; readonly answer: readonly Quarantined[] };
+  readonly quarantined: {
+    readonly ask: { readonly backend: string; readonly id: number | undefined };
+    readonly answer: readonly Quarantined[];
+  };
   readonly entry: {
     readonly ask: Omit<EntryAsk, 'now'>;
     readonly answer: DueEntry | undefined;

@@ -86,9 +86,9 @@ export class ServedStore implements Store {
     await this.#caller.call('quarantine', { backend, id, failure, now: this.#now() });
   }
 
-  async quarantined(backend: string): Promise<readonly Quarantined[]> {
+  async quarantined(backend: string, id?: number): Promise<readonly Quarantined[]> {
     this.#assertOpen();
-    return this.#caller.call('quarantined', backend);
+    return this.#caller.call('quarantined', { backend, id });
   }
 
   async entry(backend: string, id: number): Promise<DueEntry | undefined> {

@@ -200,9 +200,13 @@ function preparedForOutbox(database: Database) {
       `SELECT ${ENTRY} FROM entry WHERE lane = ? AND state = 1 AND id > ? ORDER BY id LIMIT ?`,
     ),
     quarantine: write('INSERT OR REPLACE INTO quarantine (entry, code, message) VALUES (?, ?, ?)'),
-    quarantined: database.prepare<[least: number, below: number, limit: number], QuarantineRow>(
+    quarantined: database.prepare<
+      [leastLane: number, belowLane: number, from: number, through: number, limit: number],
+      QuarantineRow
+    >(
       `SELECT ${ENTRY}, code, message FROM quarantine JOIN entry ON entry.id = quarantine.entry
-       WHERE lane >= ? AND lane < ? ORDER BY entry.id LIMIT ?`,
+       WHERE lane >= ? AND lane < ? AND quarantine.entry BETWEEN ? AND ?
+       ORDER BY quarantine.entry LIMIT ?`,
     ),
     owesAny: database.prepare<[lane: number, stream: number], EntryRow>(
       `SELECT ${ENTRY} FROM entry WHERE lane = ? AND stream = ? LIMIT 1`,

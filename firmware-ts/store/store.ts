@@ -54,8 +54,11 @@ export interface Outbox {
   flush(): Promise<void>;
   /** Sets one entry aside and names its numbers as a gap. Resolves when durable. */
   quarantine(backend: string, id: number, failure: Failure): Promise<void>;
-  /** What is in quarantine, oldest first; without its records. */
-  quarantined(backend: string): Promise<readonly Quarantined[]>;
+  /**
+   * What is in quarantine, oldest first; without its records. At most a thousand, or the one of
+   * `id`.
+   */
+  quarantined(backend: string, id?: number): Promise<readonly Quarantined[]>;
   /** One entry with its records, due or in quarantine; `undefined` where `backend` has no such. */
   entry(backend: string, id: number): Promise<DueEntry | undefined>;
   /** Puts an entry in quarantine back among the due; its numbers stay named. */

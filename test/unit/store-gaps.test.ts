@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import Sqlite from 'better-sqlite3';
+import { outboxAnswers } from '#gateway/outboxes.ts';
 import type { StreamStanding } from '#store/store.ts';
 import { BACKEND, OwingStore } from '../support/owing-store.ts';
 import { folder } from '../support/store.ts';
@@ -82,3 +83,23 @@ async function told(world: OwingStore, gaps: StreamStanding['gaps']): Promise<St
   assert.ok(stream !== undefined);
   return stream;
 }
+
+test('an entry in quarantine is found however many are before it', async (context) => {
+  const world = await owing(context, 1);
+  const { store } = world;
+  await world.appendAll(
+    'm',
+    Array.from({ length: 1001 }, (_, value) => value),
+  );
+  const due = await world.due();
+  await Promise.all(
+    due.map(({ id }) => store.quarantine(BACKEND, id, { code: 'bad', message: 'bad' })),
+  );
+  assert.equal((await store.quarantined(BACKEND)).length, 1000);
+  const last = due.at(-1)?.id ?? NaN;
+  const show = outboxAnswers({ gateway: 'gw-1', backends: [BACKEND], store })['/v1/outbox/*/*'];
+  const { entry } = (await show?.(BACKEND, String(last))) as { entry: { sequence: number } };
+  assert.equal(entry.sequence, 1000);
+  assert.deepEqual(await store.quarantined('other', last), []);
+  await world.close();
+});
