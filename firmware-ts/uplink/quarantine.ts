@@ -24,8 +24,8 @@ export interface QuarantineParts {
 }
 
 /**
- * Sets aside what the broker refuses for what it is, over the sessions of one uplink. After three in
- * a row each one more takes twice as many refusals, until the broker takes something: one that
+ * Sets aside what the broker refuses for what it is, over the sessions of one uplink. After three
+ * in a row each one more takes twice as many refusals, until the broker takes something: one that
  * refuses everything does not empty an outbox.
  */
 export class Quarantine {
