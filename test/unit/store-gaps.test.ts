@@ -61,13 +61,20 @@ test('a gap that grows is told again, and of an older file each one', async (con
   await world.settled(store.told(BACKEND, keysOf(await told(world, []))));
   assert.deepEqual(await untold(), []);
   await world.close();
-  const version3 = 'ALTER TABLE gap DROP COLUMN told; PRAGMA user_version = 3';
-  new Sqlite(store.opening.file).exec(version3).close();
+  new Sqlite(store.opening.file).exec(BACK_TO_VERSION_3).close();
   await world.open();
   assert.equal(world.store.opening.setAside, undefined);
   assert.deepEqual(await untold(), [1]);
   await world.close();
 });
+
+/** Takes back what versions 4 and 5 have added. */
+const BACK_TO_VERSION_3 = `
+  ALTER TABLE entry DROP COLUMN checks;
+  DROP TABLE damaged;
+  ALTER TABLE gap DROP COLUMN told;
+  PRAGMA user_version = 3;
+`;
 
 const placesOf = ({ gaps }: StreamStanding) => [gaps[0]?.first, gaps.at(-1)?.first];
 const keysOf = ({ stream, epoch, gaps }: StreamStanding) =>
