@@ -28,9 +28,17 @@ export class Backoff {
     this.#ceilingMs = limits.firstMs;
   }
 
-  /** The wait after one more failure, in milliseconds. */
-  next(): number {
+  /**
+   * The wait after one more failure, in milliseconds. Where many fail at one moment, give over how
+   * long they may spread: a first failure then waits anywhere up to that, and the next longer than
+   * any of them.
+   */
+  next(spreadMs = 0): number {
     const ceilingMs = this.#ceilingMs;
+    if (ceilingMs < spreadMs) {
+      this.#ceilingMs = Math.min(spreadMs * 2, this.#limits.capMs);
+      return spreadMs * this.#entropy.fraction();
+    }
     this.#ceilingMs = Math.min(ceilingMs * 2, this.#limits.capMs);
     return (ceilingMs / 2) * (1 + this.#entropy.fraction());
   }

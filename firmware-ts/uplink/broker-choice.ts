@@ -5,6 +5,14 @@ import type { Entropy } from '#system/entropy.ts';
 export const BROKERS_MAX = 4;
 /** Between two tries of one broker while there is no session. */
 const RETRY: BackoffLimits = { firstMs: 1000, capMs: 60_000 };
+/**
+ * A broker that dies loses all of its gateways at one moment, and they dial again, or dial the next
+ * one, spread over so long: 300 come at 75 a second and not at 600, which a small broker can greet
+ * over TLS. A broker that restarts within a second has all of them back within nine, which leaves
+ * one for an alarm that has ten. A session that stood for less is followed as quickly: what flaps,
+ * or hangs up over a message, does so for one gateway.
+ */
+const LOSS_SPREAD_MS = 4000;
 /** Between the loss of a better broker and the return to it; longer each time that it fails. */
 const RETURN: BackoffLimits = { firstMs: 60_000, capMs: 300_000 };
 /** A session that stood for so long clears its broker's past. */
@@ -39,9 +47,13 @@ export class BrokerChoice {
   readonly #brokers: readonly Health[];
   /** By preference. */
   readonly #order: readonly number[];
+  readonly #entropy: Pick<Entropy, 'fraction'>;
   #untried: Set<number>;
+  /** None is dialled before, so that the next one does not get all that one has lost at once. */
+  #calmMs = -Infinity;
 
   constructor(brokers: readonly WeightedBroker[], entropy: Pick<Entropy, 'fraction'>) {
+    this.#entropy = entropy;
     this.#brokers = brokers.map(({ weight }) => ({
       weight,
       lot: entropy.fraction(),
@@ -60,10 +72,10 @@ export class BrokerChoice {
 
   /** What to do while there is no session. */
   next(nowMs: number): Choice {
-    const ready = this.#order.filter((broker) => this.#at(broker).retryMs <= nowMs);
+    const fromMs = (broker: number): number => Math.max(this.#at(broker).retryMs, this.#calmMs);
+    const ready = this.#order.filter((broker) => fromMs(broker) <= nowMs);
     if (ready.length === 0) {
-      const untilMs = Math.min(...this.#brokers.map(({ retryMs }) => retryMs));
-      return { kind: 'wait', untilMs };
+      return { kind: 'wait', untilMs: Math.min(...this.#order.map(fromMs)) };
     }
     if (!ready.some((broker) => this.#untried.has(broker))) this.#untried = new Set(this.#order);
     const broker = ready.find((one) => this.#untried.has(one)) ?? 0;
@@ -98,10 +110,13 @@ export class BrokerChoice {
   /** `broker` could not be reached, or its session is over. */
   failed(broker: number, nowMs: number): void {
     const health = this.#at(broker);
-    const { wellSinceMs } = health;
-    if (wellSinceMs !== undefined && nowMs - wellSinceMs >= WELL_AFTER_MS) health.return.reset();
+    const stoodMs = nowMs - (health.wellSinceMs ?? nowMs);
+    const spreadMs = Math.min(stoodMs, LOSS_SPREAD_MS);
+    if (stoodMs >= WELL_AFTER_MS) health.return.reset();
     health.wellSinceMs = undefined;
-    health.retryMs = nowMs + health.retry.next();
+    const waitMs = health.retry.next(spreadMs);
+    health.retryMs = nowMs + waitMs;
+    this.#calmMs = nowMs + (waitMs <= spreadMs ? waitMs : spreadMs * this.#entropy.fraction());
     health.returnMs = nowMs + health.return.next();
     this.#untried.delete(broker);
   }

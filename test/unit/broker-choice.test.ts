@@ -7,6 +7,8 @@ import { seeded } from '../support/seeded.ts';
 const FIVE_MINUTES_MS = 300_000;
 /** From the first SYN to the broker's welcome, when there is none. */
 const DIAL_MS = 30_000;
+/** Over so long the gateways of a broker that died dial the next one. */
+const SPREAD_MS = 4000;
 /** A death is noticed after so long at the latest: keep-alive, or an answer that is owed. */
 const NOTICE_MS = 45_000;
 
@@ -90,16 +92,37 @@ test('the heaviest broker is used, and equal ones share the gateways', () => {
   assert.ok(one > 240 && other > 240, used.join(' '));
 });
 
-test('after the death of one broker the next is dialled at once', () => {
+test('after the death of one broker the next is dialled within seconds, not by all at once', () => {
   const life = new Life([3, 2, 1], 5);
   life.run(1000);
   life.become(0, false);
   const diedMs = life.nowMs;
-  life.run(diedMs + 1000);
+  life.run(diedMs + SPREAD_MS + 1000);
   assert.equal(life.session?.broker, 1);
   life.become(1, false);
   life.run(life.nowMs + 2 * DIAL_MS);
   assert.equal(life.session.broker, 2);
+});
+
+test('who loses a session waits anywhere up to four seconds, and no longer than it stood', () => {
+  const waits = (stoodMs: number): readonly number[] =>
+    Array.from({ length: 1000 }, (_, index) => {
+      const choice = new BrokerChoice([{ weight: 2 }, { weight: 1 }], seeded(7919 * (index + 1)));
+      choice.next(0);
+      choice.welcomed(0, 0);
+      choice.failed(0, stoodMs);
+      const next = choice.next(stoodMs);
+      return next.kind === 'wait' ? next.untilMs - stoodMs : 0;
+    });
+  const long = waits(3_600_000).toSorted((a, b) => a - b);
+  assert.ok((long.at(-1) ?? Infinity) <= SPREAD_MS);
+  for (const [index, waitMs] of long.entries()) {
+    assert.ok(Math.abs(waitMs - 4 * index) < 300, `evenly: ${waitMs} after ${index}`);
+  }
+  assert.ok(
+    waits(200).every((waitMs) => waitMs <= 200),
+    'what flaps does so for one gateway',
+  );
 });
 
 test('whatever died before, a broker that is well is reached within five minutes', () => {

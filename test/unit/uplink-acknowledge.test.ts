@@ -5,7 +5,7 @@ import { OperatingError } from '#bytes/failure.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStoreHere } from '#store/here.ts';
 import type { Store } from '#store/store.ts';
-import { machineEntropy } from '#system/entropy.ts';
+import { machineEntropy, type Entropy } from '#system/entropy.ts';
 import { Acknowledger, UNDURABLE_MAX } from '#uplink/acknowledger.ts';
 import { owe, temporaryFolder } from '../support/outbox.ts';
 import { welcome5 } from '../support/scripted-broker.ts';
@@ -129,18 +129,21 @@ test('a few acknowledgements wait for company, many are noted at once', async (c
   assert.equal(await owedNow(), 0);
 });
 
+/** What is drawn by lot is the middle of what may be. */
+const HALF: Entropy = { ...machineEntropy, fraction: () => 0.5 };
+
 /** An uplink whose broker hangs up on each message until it is told to take them. */
 async function hungUpOn(context: TestContext) {
   const taking = { messages: false };
   const { store, broker } = await scene(context, () => (taking.messages ? 0 : 'hang-up'));
   const clock = new VirtualClock();
   await owe(store, 'p1', 0, 1);
-  const uplink = open(context, store, { url: urlOf(broker) }, clock);
-  /** Loses a session; answers by how many doublings the wait is longer than a first one. */
+  const uplink = open(context, store, { url: urlOf(broker) }, clock, HALF);
+  /** Loses a session; answers how long it waits, which is three quarters of what it might. */
   const lost = async (): Promise<number> => {
     const { state } = await uplink.reached((status) => status.state.kind === 'waiting');
     assert.ok(state.kind === 'waiting');
-    return Math.floor(Math.log2(state.retryMs / 500));
+    return state.retryMs;
   };
   const again = async (): Promise<void> => {
     clock.advance(20_000); // an outage too short to spread what is owed
@@ -166,23 +169,30 @@ test('a birth makes no success of a session, a durable acknowledgement does', as
   await owe(store, 'p1', 1, 1);
   waits.push(await lost());
   await uplink.stop();
-  assert.deepEqual(waits, [0, 1, 0]);
+  assert.deepEqual(waits, [750, 1500, 750]);
 });
 
-for (const [quietMs, doublings] of [
-  [59_999, 2],
-  [60_000, 0],
+for (const [quietMs, waitMs, what] of [
+  [59_999, 6000, 'three quarters of a fourth failure'],
+  [60_000, 2000, 'half of four seconds, as a first loss'],
 ] as const) {
-  test(`${quietMs} quiet ms make the next failure one after ${doublings}`, async (context) => {
+  test(`after ${quietMs} quiet ms the wait is ${what}`, async (context) => {
     const { store, clock, lost, again } = await hungUpOn(context);
-    await lost();
+    const takeBack = async (): Promise<void> => {
+      const [owed] = await store.due('utility', 'measurement', 0, 1);
+      await store.acknowledge('utility', [owed?.id ?? 0]);
+    };
+    assert.equal(await lost(), 750);
     await again();
-    assert.equal(await lost(), 1);
-    const [owed] = await store.due('utility', 'measurement', 0, 1);
-    await store.acknowledge('utility', [owed?.id ?? 0]);
+    assert.equal(await lost(), 1500);
+    await takeBack(); // over one message it would hang up three times and no more
+    await owe(store, 'p1', 1, 1);
+    await again();
+    assert.equal(await lost(), 3000);
+    await takeBack();
     await again();
     clock.advance(quietMs);
-    await owe(store, 'p1', 1, 1);
-    assert.equal(await lost(), doublings);
+    await owe(store, 'p1', 2, 1);
+    assert.equal(await lost(), waitMs);
   });
 }
