@@ -61,7 +61,7 @@ export function openDevice(options: DeviceOptions): Device {
 class DeviceLoop implements Device {
   readonly name: string;
   readonly #options: DeviceOptions;
-  readonly #streams = new Set<StreamLoop>();
+  readonly #streams = new Set<StreamLoop<Observations>>();
   #failure: Failure | undefined;
   #phase: 'running' | 'ended' | 'closed' = 'running';
   #readings = 0;

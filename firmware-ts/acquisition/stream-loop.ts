@@ -2,26 +2,25 @@ import { failureOf } from '#bytes/failure.ts';
 import type { Stream } from '#link/link.ts';
 import type { Connection, ConnectionEvent, Step } from '#protocol/connection.ts';
 import type { Clock } from '#system/clock.ts';
-import type { Observations } from './observing.ts';
 
 /** Of a chunk the connection gets so much at a time: a piece is done with before the next. */
 const PIECE_BYTES_MAX = 4096;
 
 /** Marries one connection to one stream: the only place where deadlines become timers. */
-export class StreamLoop {
+export class StreamLoop<Message> {
   readonly #stream: Stream;
-  readonly #connection: Connection<Observations>;
+  readonly #connection: Connection<Message>;
   readonly #clock: Clock;
-  readonly #on: (event: ConnectionEvent<Observations>) => void;
+  readonly #on: (event: ConnectionEvent<Message>) => void;
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
   #over = false;
 
   constructor(
     stream: Stream,
-    connection: Connection<Observations>,
+    connection: Connection<Message>,
     clock: Clock,
-    on: (event: ConnectionEvent<Observations>) => void,
+    on: (event: ConnectionEvent<Message>) => void,
   ) {
     this.#stream = stream;
     this.#connection = connection;
@@ -44,6 +43,11 @@ export class StreamLoop {
     }
   }
 
+  /** Makes the connection do something, as if it had been received. */
+  perform(step: (at: number) => Step<Message>): void {
+    this.#perform(step);
+  }
+
   /** Sends what the protocol says at the end; nothing is received after. */
   farewell(): void {
     this.#perform((at) => this.#connection.stop(at));
@@ -55,7 +59,7 @@ export class StreamLoop {
     this.#setTimer(Infinity);
   }
 
-  #perform(step: (at: number) => Step<Observations>): void {
+  #perform(step: (at: number) => Step<Message>): void {
     if (this.#over) return;
     const { send, events } = this.#attempt(step);
     for (const bytes of send) this.#stream.send(bytes);
@@ -67,7 +71,7 @@ export class StreamLoop {
    * A connection reports errors as events; a throw is a defect in it. The stream starts anew
    * instead of taking the gateway with it.
    */
-  #attempt(step: (at: number) => Step<Observations>): Step<Observations> {
+  #attempt(step: (at: number) => Step<Message>): Step<Message> {
     try {
       return step(this.#clock.monotonic());
     } catch (error) {

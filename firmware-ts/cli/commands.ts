@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from './command.ts';
+import { METER_COMMANDS } from './meter/commands.ts';
 
 const SOCKET_DEFAULT = '/run/normd/control.sock';
 
@@ -73,6 +74,7 @@ export const COMMANDS: readonly Command[] = [
     ].join('\n'),
     load: async () => (await import('./decode.ts')).decode,
   },
+  ...METER_COMMANDS,
   {
     verb: 'outbox list',
     summary: 'show what waits for each back-end, where streams stand, what was set aside',

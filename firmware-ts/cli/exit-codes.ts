@@ -5,7 +5,7 @@ export const EXIT = {
   notGood: 1,
   /** The command line itself is wrong. */
   usage: 2,
-  /** The daemon cannot be reached. */
+  /** The daemon, or the meter, cannot be reached. */
   unreachable: 3,
   /** The input cannot be read, or nothing in it is known. */
   unreadable: 4,
@@ -20,7 +20,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   0: 'good',
   1: 'what was checked or decoded is not good',
   2: 'wrong command line',
-  3: 'the daemon cannot be reached',
+  3: 'the daemon, or the meter, cannot be reached',
   4: 'the input cannot be read, or nothing in it is known',
   5: 'normctl itself failed',
 };

@@ -90,6 +90,13 @@ const EXIT_OF_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['permission-denied', EXIT.unreachable],
   ['control-timeout', EXIT.unreachable],
   ['bad-answer', EXIT.unreachable],
+  ['no-answer', EXIT.unreachable],
+  ['connection-lost', EXIT.unreachable],
+  ['connection-closed', EXIT.unreachable],
+  ['connection-refused', EXIT.unreachable],
+  ['timed-out', EXIT.unreachable],
+  ['unreachable', EXIT.unreachable],
+  ['bad-obis', EXIT.usage],
 ]);
 
 /** One line of JSON in ASCII; escapes keep every character. */

@@ -1,0 +1,231 @@
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError } from '#bytes/failure.ts';
+import type { Link, Stream, StreamHandler } from '#link/link.ts';
+import type { ConnectionEvent } from '#protocol/connection.ts';
+import type { DlmsClient, DlmsClientMessage } from '#protocol/dlms/client/client.ts';
+import type { Procedure, ProcedureStep } from '#protocol/dlms/procedure.ts';
+import type { ServiceAnswer, ServiceRequest } from '#protocol/dlms/service.ts';
+import type { Clock } from '#system/clock.ts';
+import { StreamLoop } from './stream-loop.ts';
+
+export interface MeterSessionOptions {
+  readonly link: Link;
+  /** A fresh client for each stream that comes up. */
+  readonly connect: () => DlmsClient;
+  readonly clock: Clock;
+  /** What the meter says of its own accord, and what was no good on the line. */
+  readonly notice?: (event: MeterNotice) => void;
+}
+
+export type MeterNotice =
+  | { readonly kind: 'notified'; readonly apdu: Uint8Array; readonly verified: boolean }
+  | { readonly kind: 'discarded'; readonly failure: Failure; readonly length: number };
+
+/** One association with one meter over one link, and the work that is done on it. */
+export interface MeterSession {
+  /**
+   * Runs a procedure; several run one after another. What is told is awaited before the next
+   * request, so that whoever stores rows sets the pace. Errors: the procedure's, `connection-lost`
+   * and the link's, `association-refused` and all else that opening can bring.
+   */
+  run<Result, Told = never>(
+    work: Procedure<Result, Told>,
+    told?: (told: Told) => unknown,
+  ): Promise<Result>;
+  /** Takes leave of the meter, and closes the link. */
+  close(): Promise<void>;
+}
+
+/** How long a meter may take to say goodbye. */
+const RELEASE_WAIT_MS = 5000;
+
+export function openMeterSession(options: MeterSessionOptions): MeterSession {
+  return new Session(options);
+}
+
+type Waiting = PromiseWithResolvers<DlmsClientMessage>;
+
+class Session implements MeterSession {
+  readonly #options: MeterSessionOptions;
+  #stream: Stream | undefined;
+  #loop: StreamLoop<DlmsClientMessage> | undefined;
+  #client: DlmsClient | undefined;
+  /** Settles when the association stands, or cannot. */
+  #ready: PromiseWithResolvers<undefined> = quietly();
+  #answer: Waiting | undefined;
+  #released: PromiseWithResolvers<undefined> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: MeterSessionOptions) {
+    this.#options = options;
+    options.link.open({
+      up: (stream) => this.#up(stream),
+      waiting: (failure) => this.#lost(failure),
+      ended: () => this.#lost(ENDED),
+    });
+  }
+
+  run<Result, Told>(
+    work: Procedure<Result, Told>,
+    told: (told: Told) => unknown = () => undefined,
+  ): Promise<Result> {
+    const turn = this.#last.then(() => this.#perform(work, told));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#takeLeave();
+    this.#loop?.farewell();
+    await this.#options.link.close();
+    this.#lost(CLOSED);
+  }
+
+  async #takeLeave(): Promise<void> {
+    const client = this.#client;
+    if (client?.association === undefined) return;
+    const released = Promise.withResolvers<undefined>();
+    this.#released = released;
+    const cancel = this.#options.clock.after(RELEASE_WAIT_MS, () => released.resolve(undefined));
+    this.#loop?.perform((at) => client.release(at));
+    await released.promise;
+    cancel();
+  }
+
+  async #perform<Result, Told>(
+    work: Procedure<Result, Told>,
+    told: (told: Told) => unknown,
+  ): Promise<Result> {
+    await this.#ready.promise;
+    let step = work.next(undefined);
+    while (step.done !== true) step = await this.#stepped(work, step.value, told);
+    return step.value;
+  }
+
+  async #stepped<Result, Told>(
+    work: Procedure<Result, Told>,
+    step: ProcedureStep<Told>,
+    told: (told: Told) => unknown,
+  ): Promise<IteratorResult<ProcedureStep<Told>, Result>> {
+    switch (step.kind) {
+      case 'tell':
+        await told(step.told);
+        return work.next(undefined);
+      case 'pause':
+        await this.#pause(step.delayMs);
+        return work.next(undefined);
+      case 'ask':
+        break;
+    }
+    let answer: ServiceAnswer;
+    try {
+      answer = await this.#ask(step.request);
+    } catch (error) {
+      return work.throw(error);
+    }
+    return work.next(answer);
+  }
+
+  async #pause(delayMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#options.clock.after(delayMs, () => resolve(undefined));
+    await promise;
+  }
+
+  async #ask(request: ServiceRequest): Promise<ServiceAnswer> {
+    const client = this.#client;
+    if (client === undefined) throw errorOf(CLOSED);
+    const waiting = Promise.withResolvers<DlmsClientMessage>();
+    this.#answer = waiting;
+    this.#loop?.perform((at) => client.ask(request, at));
+    const message = await waiting.promise;
+    if (message.kind === 'answered') return message.answer;
+    throw message.kind === 'failed' ? errorOf(message.failure) : errorOf(CLOSED);
+  }
+
+  #up(stream: Stream): StreamHandler {
+    const client = this.#options.connect();
+    const loop = new StreamLoop(stream, client, this.#options.clock, (event) => this.#on(event));
+    this.#stream = stream;
+    this.#client = client;
+    this.#loop = loop;
+    loop.start();
+    return {
+      chunk: (bytes) => loop.receive(bytes),
+      down: (failure) => {
+        loop.end();
+        this.#lost(failure ?? ENDED);
+      },
+    };
+  }
+
+  #on(event: ConnectionEvent<DlmsClientMessage>): void {
+    switch (event.kind) {
+      case 'message':
+        this.#understand(event.message);
+        return;
+      case 'discarded':
+        this.#options.notice?.(event);
+        return;
+      case 'stalled':
+        this.#lost(event.failure);
+        this.#stream?.reset();
+    }
+  }
+
+  #understand(message: DlmsClientMessage): void {
+    switch (message.kind) {
+      case 'associated':
+        this.#ready.resolve(undefined);
+        return;
+      case 'released':
+        this.#released?.resolve(undefined);
+        return;
+      case 'notified':
+        this.#options.notice?.(message);
+        return;
+      case 'answered':
+        this.#answer?.resolve(message);
+        return;
+      case 'baud':
+        return; // of a line with a rate, which only a serial link has
+      case 'failed':
+        if (this.#answer === undefined) this.#refused(message.failure);
+        else this.#answer.resolve(message);
+    }
+  }
+
+  /** Whoever waits is told; whoever comes later waits for the next stream. */
+  #lost(failure: Failure): void {
+    this.#client = undefined;
+    this.#answer?.reject(errorOf(failure));
+    this.#answer = undefined;
+    this.#released?.resolve(undefined);
+    this.#refused(failure);
+  }
+
+  #refused(failure: Failure): void {
+    this.#ready.reject(errorOf(failure));
+    this.#ready = quietly();
+  }
+}
+
+/** A promise that may be rejected while nobody waits for it. */
+function quietly(): PromiseWithResolvers<undefined> {
+  const promised = Promise.withResolvers<undefined>();
+  promised.promise.catch(() => undefined);
+  return promised;
+}
+
+const ENDED: Failure = {
+  code: 'connection-lost',
+  message: 'the connection to the meter has ended',
+  hint: 'try again; many meters serve one client at a time',
+};
+
+const CLOSED: Failure = { code: 'connection-lost', message: 'the session was closed' };
+
+function errorOf({ code, message, ...place }: Failure): OperatingError {
+  return new OperatingError(code, message, place);
+}

@@ -1,0 +1,60 @@
+import type { Command } from '../command.ts';
+import { METER_OPTIONS } from './options.ts';
+
+const STATUS =
+  'Status 0: done; 1: the meter refused; 2: wrong command line; 3: it does not answer.';
+
+/** What normctl does with a meter that is asked: DLMS/COSEM, logical names. */
+export const METER_COMMANDS: readonly Command[] = [
+  {
+    verb: 'meter objects',
+    summary: 'list what a DLMS/COSEM meter lets this client see',
+    arguments: [],
+    options: METER_OPTIONS,
+    details: STATUS,
+    load: async () => (await import('./objects.ts')).meterObjects,
+  },
+  {
+    verb: 'meter read',
+    summary: 'read a register or any attribute of a meter',
+    arguments: [
+      {
+        name: 'object',
+        description: '1-0:1.8.0*255 (its value), or CLASS/OBIS/ATTRIBUTE',
+      },
+    ],
+    options: METER_OPTIONS,
+    details: STATUS,
+    load: async () => (await import('./read.ts')).meterRead,
+  },
+  {
+    verb: 'meter profile',
+    summary: 'read a profile of a meter, row by row as it comes',
+    arguments: [{ name: 'obis', description: 'e.g. 1-0:99.1.0*255' }],
+    options: [
+      ...METER_OPTIONS,
+      { flags: '--from <time>', description: "the meter's local time: 2026-11-21T06:15" },
+      { flags: '--to <time>', description: 'likewise; both ends are included' },
+      { flags: '--entries <first-last>', description: 'by entry instead, counted from 1' },
+    ],
+    jsonLines: 'print lines of JSON: the columns, then a row each',
+    details: STATUS,
+    load: async () => (await import('./profile.ts')).meterProfile,
+  },
+  {
+    verb: 'meter clock',
+    summary: 'read the clock of a meter, or set it by this machine',
+    arguments: [],
+    options: [
+      ...METER_OPTIONS,
+      { flags: '--set', description: "set it to this machine's time" },
+      {
+        flags: '--step-max <seconds>',
+        description: 'refuse a larger step: it would tear the load profile',
+        default: '60',
+      },
+    ],
+    details: STATUS,
+    load: async () => (await import('./clock.ts')).meterClock,
+  },
+];

@@ -1,0 +1,20 @@
+import type { Option } from '../command.ts';
+
+/** How a meter is reached: the same for every verb. */
+export const METER_OPTIONS: readonly Option[] = [
+  { flags: '--tcp <host:port>', description: 'a meter on the network' },
+  { flags: '--serial <path>', description: 'a meter on a serial port, at 8N1' },
+  { flags: '--baud <rate>', description: 'of the serial port', default: '9600' },
+  {
+    flags: '--framing <kind>',
+    description: 'wrapper is usual on TCP, hdlc on serial',
+    choices: ['wrapper', 'hdlc'],
+  },
+  { flags: '--client <number>', description: 'who asks: 16 is the public client', default: '16' },
+  { flags: '--logical <number>', description: 'logical device', default: '1' },
+  { flags: '--physical <number>', description: 'physical device, on a shared HDLC line' },
+  {
+    flags: '--password-file <file>',
+    description: "low security: the password's file, its owner's alone (0600)",
+  },
+];

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { HdlcServerLink } from '#protocol/hdlc/server-link.ts';
+import { wrapperServerLink } from '#protocol/wrapper/link.ts';
+import type { CosemMeter } from '#sim/cosem-meter.ts';
+import { startCosemMeter } from '#sim/cosem-meter.ts';
+import { CosemObjects } from '#sim/cosem-objects.ts';
+import { machineClock } from '#system/clock.ts';
+import { ASCII_LINES, envelope, runNormctl } from '../support/command-line.ts';
+
+const ROWS = 400;
+const PASSWORD = 'Gurux';
+const meters: CosemMeter[] = [];
+const folder = mkdtempSync(join(tmpdir(), 'normd-meter-'));
+const passwordFile = join(folder, 'password');
+
+before(async () => {
+  const clock = machineClock;
+  const objects = (): CosemObjects =>
+    new CosemObjects({ clock, deviceName: 'NRM0000000000001', profileRows: ROWS });
+  const wrapped = () => wrapperServerLink({ client: 16, server: 1 });
+  const framed = () => new HdlcServerLink({ server: { upper: 1, length: 1 } });
+  const password = new TextEncoder().encode(PASSWORD);
+  meters.push(
+    await startCosemMeter({ clock, objects: objects(), link: wrapped, port: 0 }),
+    await startCosemMeter({ clock, objects: objects(), link: framed, port: 0, password }),
+  );
+  writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
+});
+
+after(async () => {
+  for (const meter of meters) await meter.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** How each of the two simulated meters is reached. */
+function reached(framing: 'wrapper' | 'hdlc'): readonly string[] {
+  const port = meters[framing === 'wrapper' ? 0 : 1]?.port ?? 0;
+  const at = ['--tcp', `127.0.0.1:${port}`, '--framing', framing];
+  return framing === 'wrapper' ? at : [...at, '--password-file', passwordFile];
+}
+
+for (const framing of ['wrapper', 'hdlc'] as const) {
+  test(`a meter over ${framing} tells its objects, a register with its unit, and a name`, async () => {
+    const objects = await runNormctl(['meter', 'objects', ...reached(framing)]);
+    assert.equal(objects.status, 0, objects.err);
+    assert.match(objects.out, /^7 objects\n/);
+    assert.match(objects.out, ASCII_LINES);
+    const energy = await runNormctl(['meter', 'read', '1-0:1.8.0', ...reached(framing)]);
+    assert.match(energy.out, /^1-0:1\.8\.0\*255 {2}\d+ Wh\n$/);
+    const voltage = await runNormctl(['meter', 'read', '3/1-0:32.7.0/2', ...reached(framing)]);
+    assert.match(voltage.out, /230\.\d V\n$/);
+    const name = await runNormctl(['meter', 'read', '1/0-0:42.0.0', '--json', ...reached(framing)]);
+    assert.deepEqual(envelope(name.out).data, {
+      object: '0-0:42.0.0*255',
+      classId: 1,
+      attributeId: 2,
+      data: { type: 'octet-string', value: '4e524d30303030303030303030303031' },
+    });
+  });
+
+  test(`a profile over ${framing} comes row by row, whole and by entry`, async () => {
+    const whole = await runNormctl(['meter', 'profile', '1-0:99.1.0', ...reached(framing)]);
+    assert.equal(whole.status, 0, whole.err);
+    const rows = whole.out.trim().split('\n');
+    assert.equal(rows.length, ROWS);
+    assert.equal(new Set(rows).size, ROWS);
+    assert.match(whole.err, new RegExp(`${ROWS} rows`));
+    const words = ['meter', 'profile', '1-0:99.1.0', '--entries', '3-5', '--json'];
+    const some = await runNormctl([...words, ...reached(framing)]);
+    assert.equal(some.out.trim().split('\n').length, 1 + 3);
+  });
+}
+
+test('a clock is read, set within the limit, and left alone beyond it', async () => {
+  const read = await runNormctl(['meter', 'clock', ...reached('wrapper')]);
+  assert.match(read.out, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+01:00\n$/);
+  const set = await runNormctl(['meter', 'clock', '--set', ...reached('wrapper')]);
+  assert.equal(set.status, 0, set.err);
+  assert.match(set.out, /set, it was wrong by -?\d+ s/);
+});
+
+test('what went wrong is told with a code and what to try', async () => {
+  const missing = await runNormctl(['meter', 'read', '1-0:99.99.0', ...reached('wrapper')]);
+  assert.equal(missing.status, 1);
+  assert.match(missing.err, /^error object-missing: /);
+  assert.match(missing.err, /\n {2}try: /);
+
+  const port = String(meters[1]?.port);
+  const at = ['--tcp', `127.0.0.1:${port}`, '--framing', 'hdlc'];
+  const unknown = await runNormctl(['meter', 'objects', '--json', ...at]);
+  assert.equal(unknown.status, 1);
+  assert.equal(envelope(unknown.out).problems?.[0]?.code, 'association-refused');
+
+  const free = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => free.once('listening', resolve));
+  const nobody = `127.0.0.1:${(free.address() as AddressInfo).port}`;
+  await new Promise((resolve) => free.close(resolve));
+  const silent = await runNormctl(['meter', 'objects', '--tcp', nobody]);
+  assert.equal(silent.status, 3);
+  assert.match(silent.err, /^error connection-refused: /);
+
+  const nowhere = await runNormctl(['meter', 'objects']);
+  assert.equal(nowhere.status, 2);
+  assert.match(nowhere.err, /--tcp HOST:PORT/);
+});
