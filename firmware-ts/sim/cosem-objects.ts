@@ -38,8 +38,8 @@ export interface CosemObjectsOptions {
 }
 
 /**
- * The objects of a simulated meter: name, clock, registers whose values follow from the time alone, a
- * load profile of quarter hours, a disconnector, and the list of all.
+ * The objects of a simulated meter: name, clock, registers whose values follow from the time
+ * alone, a load profile of quarter hours, a disconnector, and the list of all.
  */
 export class CosemObjects implements ServerObjects {
   readonly #options: CosemObjectsOptions;

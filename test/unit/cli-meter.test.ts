@@ -46,7 +46,7 @@ function reached(framing: 'wrapper' | 'hdlc'): readonly string[] {
 }
 
 for (const framing of ['wrapper', 'hdlc'] as const) {
-  test(`a meter over ${framing} tells its objects, a register with its unit, and a name`, async () => {
+  test(`a meter over ${framing} tells its objects, its registers and its name`, async () => {
     const objects = await runNormctl(['meter', 'objects', ...reached(framing)]);
     assert.equal(objects.status, 0, objects.err);
     assert.match(objects.out, /^7 objects\n/);
