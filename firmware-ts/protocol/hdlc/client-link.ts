@@ -14,7 +14,7 @@ import {
   STUCK,
 } from './client-failures.ts';
 import { settingsOf } from './client-options.ts';
-import type { HdlcControl } from './control.ts';
+import type { HdlcControl, SupervisoryKind } from './control.ts';
 import type { Acceptance } from './exchange.ts';
 import { Exchange } from './exchange.ts';
 import type { FramePlace, HdlcFrame, PlacedFrame } from './frame.ts';
@@ -42,6 +42,7 @@ type State =
 /** Of messages that no bytes brought. */
 const NOWHERE = { offset: 0, length: 0 };
 
+type FinalKind = 'I' | SupervisoryKind;
 type Numbered = Extract<HdlcControl, { readonly receive: number }>;
 type Numberless = Exclude<HdlcControl, Numbered>;
 
@@ -300,7 +301,7 @@ export class HdlcClientLink implements ApduLink {
     const progress = acknowledged || (wasBusy && !this.#peerBusy);
     if (progress) this.#vain = 0;
     if (control.kind === 'I') this.#information(placed, control, progress, at);
-    else if (control.poll && this.#state === 'polling') this.#turn(control.kind, progress, at);
+    else if (control.poll) this.#answered(control.kind, progress, at);
   }
 
   #information(
@@ -317,8 +318,7 @@ export class HdlcClientLink implements ApduLink {
     if (taken === 'gap') this.#awaiting = true;
     // An answer that came twice has been acted on: its final bit gives no right any more.
     const stale = taken === 'repeated' && !progress;
-    if (!control.poll || this.#state !== 'polling' || stale) return;
-    this.#turn('I', brought || progress, at);
+    if (control.poll && !stale) this.#answered('I', brought || progress, at);
   }
 
   /** `undefined` where the link has come to its end. */
@@ -340,29 +340,37 @@ export class HdlcClientLink implements ApduLink {
     }
   }
 
-  /** The final bit gives the right to send back. */
-  #turn(kind: 'I' | 'RR' | 'RNR' | 'REJ', progress: boolean, at: number): void {
+  /** The final bit; while we have the right to send it says something only if it is late. */
+  #answered(kind: FinalKind, progress: boolean, at: number): void {
+    const late = this.#state === 'pausing' && progress;
+    if (this.#state === 'polling' || late) this.#turn(kind, progress, at);
+  }
+
+  /** The right to send is back. */
+  #turn(kind: FinalKind, progress: boolean, at: number): void {
     if (progress) this.#busySince = at;
     const nothingYet = kind === 'RR' && this.#exchange.waiting === 0;
-    if (progress || this.#leaving) {
+    const busy = kind === 'RNR' || (nothingYet && this.#expecting);
+    if (progress || this.#leaving || (nothingYet && !busy)) {
       this.#proceed(at);
-    } else if (kind === 'RNR' || (nothingYet && this.#expecting)) {
-      this.#pause(at);
+    } else if (busy) {
+      this.#vain = 0;
+      if (at - this.#busySince < this.#settings.busyMs) this.#pause(at);
+      else this.#stall(BUSY, 'DISC');
     } else {
-      if (!nothingYet) this.#vain += 1;
-      if (this.#vain < this.#settings.attempts) this.#proceed(at);
+      this.#vain += 1;
+      if (this.#vain < this.#settings.attempts) this.#pause(at);
       else this.#stall(STUCK, 'DISC');
     }
   }
 
+  /**
+   * Not only a busy meter is given time: an answer that brings nothing may be a late one to a poll
+   * that was repeated. To act on both would double everything from then on.
+   */
   #pause(at: number): void {
-    if (at - this.#busySince >= this.#settings.busyMs) {
-      this.#stall(BUSY, 'DISC');
-    } else {
-      this.#vain = 0;
-      this.#state = 'pausing';
-      this.#pollAt = at + this.#settings.pollMs;
-    }
+    this.#state = 'pausing';
+    this.#pollAt = at + this.#settings.pollMs;
   }
 
   #closed(place: FramePlace): void {

@@ -50,12 +50,32 @@ function judge(bytes: Uint8Array, first: number, end: number, final: boolean): V
   const frame = frameAt(copy, 0, header);
   if ('kind' in frame) return retried(bytes, first, end, final, frame);
   const length = header.length + 1;
-  if (copy[header.length - 1] !== ESCAPE) return { kind: 'frame', length, frame };
-  // An FCS that ends in an escape may have been stuffed: the byte behind it then belongs to it.
-  const behind = first + header.length;
+  if (!copy.includes(ESCAPE)) return { kind: 'frame', length, frame };
+  return doubted(bytes, first, end, final, { frame, length });
+}
+
+/**
+ * One in 65 536 stuffed frames fits its FCS as it stands, read short: unlike a frame that is whole,
+ * no flag follows it, and it fits as a stuffed one, too.
+ */
+function doubted(
+  bytes: Uint8Array,
+  first: number,
+  end: number,
+  final: boolean,
+  plain: { frame: HdlcFrame; length: number },
+): Verdict<HdlcFrame> {
+  const { frame, length } = plain;
+  const behind = first + length - 1;
   if (behind === end && !final) return { kind: 'wait', need: length + 1 };
-  const stuffed = behind < end && bytes[behind] === (ESCAPE ^ ESCAPED_BIT);
-  return { kind: 'frame', length: stuffed ? length + 1 : length, frame };
+  if (behind === end || bytes[behind] === HDLC_FLAG) return { kind: 'frame', length, frame };
+  const flag = flagFrom(bytes, behind, end);
+  const waiting = flag === end && !final && end - first < STUFFED_BYTES_MAX - 1;
+  if (waiting) return { kind: 'wait', need: end - first + 2 };
+  const again = unstuffedFrame(bytes.subarray(first, flag));
+  return again === undefined
+    ? { kind: 'frame', length, frame }
+    : { kind: 'frame', length: flag - first + 1, frame: again };
 }
 
 const CUT: Failure = { code: 'truncated', message: 'the line fell silent inside a frame' };
