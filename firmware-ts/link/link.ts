@@ -1,4 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
+import type { SerialFormat } from './serial-format.ts';
 
 /**
  * A way to devices that mends itself: it opens, reopens after a loss with jittered back-off, and
@@ -32,6 +33,11 @@ export interface Stream {
   readonly peer: string;
   /** Sends in order; what is sent after `down` is dropped. */
   send(bytes: Uint8Array): void;
+  /**
+   * Serial lines only: once all that was sent is out, goes on with another rate and format; what is
+   * sent meanwhile follows at the new rate. Errors: `bad-format` where this port cannot have it.
+   */
+  setLine?(rate: number, format: SerialFormat): Promise<void>;
   /** The protocol has given up on this stream: end it (a client link then connects anew). */
   reset(): void;
 }

@@ -3,13 +3,14 @@ import type { Failure } from '#bytes/failure.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Link } from './link.ts';
+import type { Parity } from './parity.ts';
+import { withParity, withoutParity } from './parity.ts';
+import type { SerialFormat } from './serial-format.ts';
+import { parseSerialFormat } from './serial-format.ts';
 import type { LinkPorts } from './mending.ts';
 import { placed, sendBufferFull } from './socket.ts';
 import type { Carrier, CarrierOwner } from './stream.ts';
 import { clientLink } from './stream.ts';
-
-/** Data bits, parity (none, even, odd), stop bits: `8N1`; optical heads speak `7E1`. */
-export type SerialFormat = `${7 | 8}${'N' | 'E' | 'O'}${1 | 2}`;
 
 export interface SerialOptions {
   readonly kind: 'serial';
@@ -47,26 +48,7 @@ function openPort(
     lock: true,
     autoOpen: false,
   });
-  return new PortCarrier(port, path, clock, owner);
-}
-
-/** The parts of `8N1`. Errors: `bad-format`. */
-export function parseSerialFormat(format: string): {
-  readonly dataBits: 7 | 8;
-  readonly parity: 'N' | 'E' | 'O';
-  readonly stopBits: 1 | 2;
-} {
-  const match = /^([78])([NEO])([12])$/.exec(format);
-  if (match === null) {
-    throw new OperatingError('bad-format', `no serial format: ${JSON.stringify(format)}`, {
-      hint: 'data bits, parity, stop bits, e.g. 8N1 or 7E1',
-    });
-  }
-  return {
-    dataBits: match[1] === '7' ? 7 : 8,
-    parity: match[2] === 'N' ? 'N' : match[2] === 'E' ? 'E' : 'O',
-    stopBits: match[3] === '2' ? 2 : 1,
-  };
+  return new PortCarrier(port, { path, baud, format }, clock, owner);
 }
 
 class PortCarrier implements Omit<Carrier, 'peer'> {
@@ -74,10 +56,26 @@ class PortCarrier implements Omit<Carrier, 'peer'> {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #owner: CarrierOwner;
+  /** What the port was opened with; its bits do not change any more. */
+  readonly #format: SerialFormat;
+  #baud: number;
+  /** Made by us where the port makes none. */
+  #parity: Parity | undefined;
+  /** When the last byte given to the port is out, by its length: adapters drain too early. */
+  #quietAt = 0;
+  /** Sends that wait for a change of the line. */
+  #waiting: Uint8Array[] | undefined;
   #state: 'opening' | 'open' | 'ending' | 'ended' = 'opening';
   #failure: Failure;
 
-  constructor(port: SerialPort, path: string, clock: Clock, owner: CarrierOwner) {
+  constructor(
+    port: SerialPort,
+    { path, baud, format }: Omit<SerialOptions, 'kind'>,
+    clock: Clock,
+    owner: CarrierOwner,
+  ) {
+    this.#format = format;
+    this.#baud = baud;
     this.#clock = clock;
     this.#port = port;
     this.#path = path;
@@ -87,16 +85,63 @@ class PortCarrier implements Omit<Carrier, 'peer'> {
       message: `${path} has vanished`,
       hint: 'check the adapter and its cable; it is opened again when it is back',
     };
-    port.on('data', (bytes: Uint8Array) => owner.chunk(bytes));
+    port.on('data', (bytes: Uint8Array) => {
+      owner.chunk(this.#parity === undefined ? bytes : withoutParity(bytes));
+    });
     port.on('error', (error) => this.#fail(serialFailure(error, path)));
     port.once('close', () => this.#ended());
     port.open((error) => this.#opened(error));
   }
 
   send(bytes: Uint8Array): void {
-    const queued = this.#port.writableLength;
-    if (queued + bytes.length <= SEND_BUFFER_BYTES_MAX) this.#port.write(bytes);
-    else this.#fail(serialFailure(sendBufferFull(queued), this.#path));
+    const waiting = this.#waiting?.reduce((sum, one) => sum + one.length, 0) ?? 0;
+    const queued = this.#port.writableLength + waiting;
+    if (queued + bytes.length > SEND_BUFFER_BYTES_MAX) {
+      this.#fail(serialFailure(sendBufferFull(queued), this.#path));
+    } else if (this.#waiting === undefined) this.#write(bytes);
+    else this.#waiting.push(bytes.slice());
+  }
+
+  #write(bytes: Uint8Array): void {
+    const beginsAt = Math.max(this.#quietAt, this.#clock.monotonic());
+    this.#quietAt = beginsAt + (bytes.length * BITS_PER_BYTE * 1000) / this.#baud;
+    this.#port.write(this.#parity === undefined ? bytes : withParity(bytes, this.#parity));
+  }
+
+  /**
+   * The rate is the port's. Parity is put on and taken off here, for a port of 8N1: 7E1 has the
+   * same ten bits, and a port that is opened anew drops the lines that feed an optical head.
+   */
+  async setLine(rate: number, format: SerialFormat): Promise<void> {
+    const parity = parityFor(this.#format, format);
+    this.#waiting ??= [];
+    await this.#drained();
+    if (this.#state === 'open') {
+      await this.#updated(rate);
+      this.#baud = rate;
+      this.#parity = parity;
+    }
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    for (const bytes of waiting) this.send(bytes);
+  }
+
+  async #drained(): Promise<void> {
+    const { promise: drained, resolve } = Promise.withResolvers<undefined>();
+    this.#port.drain(() => resolve(undefined));
+    await drained;
+    const left = this.#quietAt - this.#clock.monotonic();
+    if (left <= 0) return;
+    const { promise: quiet, resolve: wake } = Promise.withResolvers<undefined>();
+    this.#clock.after(left, () => wake(undefined));
+    await quiet;
+  }
+
+  async #updated(baudRate: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<Error | null>();
+    this.#port.update({ baudRate }, resolve);
+    const error = await promise;
+    if (error !== null) this.#fail(serialFailure(error, this.#path));
   }
 
   /** What was sent goes out first: a farewell is the last thing that a protocol says. */
@@ -143,6 +188,18 @@ class PortCarrier implements Omit<Carrier, 'peer'> {
     this.#state = 'ended';
     this.#owner.ended(this.#failure);
   }
+}
+
+const BITS_PER_BYTE = 10;
+
+/** The parity to make for a port of another format. Errors: `bad-format`. */
+function parityFor(port: SerialFormat, wanted: SerialFormat): Parity | undefined {
+  if (port === wanted) return undefined;
+  if (port === '8N1' && wanted === '7E1') return 'even';
+  if (port === '8N1' && wanted === '7O1') return 'odd';
+  throw new OperatingError('bad-format', `a port opened as ${port} cannot go on as ${wanted}`, {
+    hint: 'configure this port as 8N1; normd makes the parity of 7E1 itself',
+  });
 }
 
 /** serialport tells its errors in words only; these are the ones of Linux's open(2) and tty. */

@@ -1,4 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
+import type { SerialFormat } from './serial-format.ts';
 import type { Link, LinkOwner } from './link.ts';
 import type { Endpoint, EndpointOwner, LinkPorts } from './mending.ts';
 import { mendingLink } from './mending.ts';
@@ -8,6 +9,8 @@ export interface Carrier {
   /** Who is at the other end, for people. */
   readonly peer: string;
   send(bytes: Uint8Array): void;
+  /** As of a stream. */
+  setLine?(rate: number, format: SerialFormat): Promise<void>;
   /** Asks for its end; the carrier's owner then calls `ended` from the event loop. */
   end(): void;
 }
@@ -34,8 +37,10 @@ export function beginStream(owner: LinkOwner, carrier: Carrier): RunningStream {
     state = 'ending';
     carrier.end();
   };
+  const setLine = carrier.setLine?.bind(carrier);
   const handler = owner.up({
     peer: carrier.peer,
+    ...(setLine && { setLine }),
     send: (bytes) => {
       if (state === 'up') carrier.send(bytes);
     },
@@ -80,6 +85,7 @@ function beginClient(openCarrier: OpenCarrier, owner: LinkOwner, events: Endpoin
         peer,
         send: (bytes) => carrier.send(bytes),
         end: () => carrier.end(),
+        ...(carrier.setLine && { setLine: carrier.setLine.bind(carrier) }),
       });
     },
     chunk: (bytes) => {

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type TestContext, test } from 'node:test';
 import { failureOf } from '#bytes/failure.ts';
 import { bytesFromLatin1, latin1FromBytes } from '#bytes/text.ts';
 import { openLink } from '#link/open.ts';
-import { type SerialFormat, parseSerialFormat } from '#link/serial.ts';
+import { type SerialFormat, parseSerialFormat } from '#link/serial-format.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { RecordingOwner } from '../support/link-owner.ts';
 import { seeded } from '../support/seeded.ts';
@@ -129,3 +130,53 @@ test('a serial format is data bits, parity and stop bits', () => {
     );
   }
 });
+
+test(
+  'a line changes its rate once all is out, and makes the parity',
+  { skip: withoutSocat },
+  async (t) => {
+    const path = await folder(t);
+    const [here, there] = [join(path, 'gateway'), join(path, 'meter')];
+    await plug(t, here, there);
+    const gateway = opened(t, here);
+    const meter = opened(t, there);
+    const { stream } = await gateway.owner.next('up');
+    const answering = (await meter.owner.next('up')).stream;
+    stream.send(bytesFromLatin1('aa'));
+    const changed = stream.setLine?.(300, '7E1');
+    assert.ok(changed);
+    stream.send(bytesFromLatin1('ac'));
+    await meter.owner.until(() => meter.owner.received().length >= 2);
+    // Two characters of ten bits at 9600 Bd: until then the adapter may still hold them.
+    await turnedUntil(changed, gateway.clock);
+    await meter.owner.until(() => meter.owner.received().length === 4);
+    assert.deepEqual([...meter.owner.received()], [0x61, 0x61, 0xe1, 0x63]);
+    assert.ok(gateway.clock.monotonic() >= 2);
+    answering.send(Uint8Array.of(0xe1, 0x63));
+    await gateway.owner.until(() => gateway.owner.received().length === 2);
+    assert.equal(latin1FromBytes(gateway.owner.received()), 'ac');
+  },
+);
+
+test(
+  'a port of other bits than eight cannot make parity itself',
+  { skip: withoutSocat },
+  async (t) => {
+    const path = await folder(t);
+    const [here, there] = [join(path, 'gateway'), join(path, 'meter')];
+    await plug(t, here, there);
+    const { stream } = await opened(t, here, '7E1').owner.next('up');
+    await assert.rejects(async () => stream.setLine?.(9600, '8N1'), { code: 'bad-format' });
+  },
+);
+
+/** The clock goes on, a millisecond a turn of the loop, until something has happened. */
+async function turnedUntil(happening: Promise<void>, clock: VirtualClock): Promise<void> {
+  const state = { over: false };
+  const over = happening.finally(() => (state.over = true));
+  while (!state.over) {
+    await turn();
+    clock.advance(1);
+  }
+  await over;
+}
