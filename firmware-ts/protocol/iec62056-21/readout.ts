@@ -21,7 +21,7 @@ const END_OF_DATA = 0x21; // !
 const LINE_FEED = 0x0a;
 
 /** So much a read-out may be; profiles of a quarter-year lie below. */
-const READOUT_BYTES_MAX = 256 << 10;
+export const READOUT_BYTES_MAX = 256 << 10;
 
 /**
  * One read-out from its identification on: `/XXXZ… CR LF STX data ! CR LF ETX BCC`; without STX
