@@ -1,3 +1,5 @@
+import { formsOfRecords } from '#contract/records.ts';
+import { encodeRecords } from '#reading/senml.ts';
 import type { Append } from '#store/store.ts';
 import { seeded } from '../support/seeded.ts';
 
@@ -22,10 +24,10 @@ export function owedTo(number: number): readonly string[] {
 
 export function numbered(number: number): Append {
   const source = sourceOf(number);
-  const bytes = bytesOf(number);
+  const records = recordsOf(number);
   return {
     source,
-    observation: bytes,
+    observation: records,
     readings: 1,
     takenMs: 1_800_000_000_000 + number,
     outputs: owedTo(number).map((backend) => {
@@ -33,7 +35,7 @@ export function numbered(number: number): Append {
         backend,
         stream: source,
         class: 'measurement',
-        records: bytes,
+        records,
         recordCount: 1,
         readings: 1,
       };
@@ -41,30 +43,45 @@ export function numbered(number: number): Append {
   };
 }
 
-/** The numbers in bytes that lie one after another; throws where an octet is not as written. */
-export function numbersIn(bytes: Uint8Array): readonly number[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const numbers: number[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const number = view.getUint32(at);
-    const expected = bytesOf(number);
-    const found = bytes.subarray(at, at + expected.length);
-    if (Buffer.compare(expected, found) !== 0) throw new Error(`content ${number} is altered`);
-    numbers.push(number);
-    at += expected.length;
-  }
-  return numbers;
+/** What a chain covers of an observation. */
+export function formOf(number: number): Uint8Array {
+  const known = forms.get(number);
+  if (known !== undefined) return known;
+  const [form] = formsOfRecords(recordsOf(number));
+  if (form === undefined) throw new Error('an observation without records');
+  forms.set(number, form);
+  return form;
 }
+
+const forms = new Map<number, Uint8Array>();
+
+/** The numbers in records one after another; throws where an octet is not as written. */
+export function numbersIn(records: Uint8Array): readonly number[] {
+  return formsOfRecords(records).map((form) => {
+    const bytes = Buffer.from(form.buffer, form.byteOffset, form.length);
+    const at = bytes.indexOf(NAME) + NAME.length;
+    const number = Number(bytes.toString('latin1', at, at + DIGITS));
+    if (!bytes.equals(formOf(number))) throw new Error(`content ${number} is altered`);
+    return number;
+  });
+}
+
+/** Before the number, in the name of the one object in an observation. */
+const NAME = 'number-';
+const DIGITS = 8;
 
 /** Octets that no compressor makes shorter. */
 const NOISE = seeded(1).bytes(1 << 17);
 
-/** The number, the length of all, and noise. */
-function bytesOf(number: number): Uint8Array {
+function recordsOf(number: number): Uint8Array {
   const from = (number * 977) % (1 << 16);
-  const bytes = NOISE.slice(from, from + lengthOf(number));
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, number);
-  view.setUint32(4, bytes.length);
-  return bytes;
+  const raw = NOISE.slice(from, from + lengthOf(number));
+  const object = `${NAME}${String(number).padStart(DIGITS, '0')}`;
+  const second = 1_800_000_000 + number;
+  return encodeRecords({
+    source: sourceOf(number),
+    time: { second, nanosecond: 0, clock: 'device', trust: 'trusted' },
+    quality: [],
+    readings: [{ object, raw, scaler: 0, unit: '' }],
+  }).records;
 }

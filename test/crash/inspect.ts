@@ -7,6 +7,7 @@ import { OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
 import type { Append, DueEntry, Opening, Kept, StoreCounts, StreamStanding } from '#store/store.ts';
 import { BACKENDS, SOURCES, numbered, numbersIn, owedTo, sourceOf } from './content.ts';
 import type { Obligations } from './obligations.ts';
+import { checkStandings } from './standings.ts';
 
 const PAGE = 1_000;
 
@@ -16,6 +17,8 @@ export interface OpenStore {
   due(backend: string, afterId: number): readonly DueEntry[];
   observations(source: string, afterId: number): readonly Kept[];
   counts(): StoreCounts;
+  /** What a manifest would tell. */
+  streams(backend: string): readonly StreamStanding[];
   /** Numbers that will never come, as `stream epoch sequence`. */
   named(backend: string): ReadonlySet<string>;
   append(appends: readonly Append[]): void;
@@ -39,6 +42,7 @@ export function openHere(directory: string): OpenStore {
       ledger.due({ name, afterId, limit: PAGE, class: 'measurement', now: { openMs: 0 } }),
     observations: (name, afterId) => ledger.observations({ name, afterId, limit: PAGE }),
     counts: () => ledger.counts(),
+    streams: (backend) => ledger.streams(backend),
     named: (backend) => new Set(ledger.standing({ backend, now }).streams.flatMap(numbersOfGaps)),
     append(appends) {
       const group = new Group();
@@ -65,7 +69,10 @@ export function inspect(directory: string, obligations: Obligations): void {
     }
     if (!obligations.damaged) assert.equal(setAside, undefined, 'a power cut is no damage');
     if (setAside === undefined || obligations.confirmed.size > 0) checkKept(store, obligations);
-    for (const backend of BACKENDS) checkOwed(store, backend, obligations);
+    for (const backend of BACKENDS) {
+      checkOwed(store, backend, obligations);
+      checkStandings(backend, store.streams(backend), obligations);
+    }
     checkNext(store, obligations);
   } finally {
     store.close();

@@ -4,7 +4,7 @@ import Sqlite from 'better-sqlite3';
 import { BACKENDS, SOURCES, numbered, owedTo, sourceOf } from './content.ts';
 import { type Base, FAST_FOLDER, STATE } from './history.ts';
 
-const EPOCH = 1_750_000_000;
+export const EPOCH_OF_VERSION_1 = 1_750_000_000;
 const NUMBERS = 120;
 
 /** The schema as the first release wrote it; it never changes. */
@@ -68,7 +68,7 @@ function fill(database: Sqlite.Database): readonly string[] {
       const stream = backend * SOURCES.length + source;
       const sequence = sequences.get(stream) ?? 0;
       insert('outbox', entry, backend, stream, sequence, takenMs, 1, 1, observation);
-      facts.push(`seen ${to} ${sourceOf(number)} ${EPOCH} ${sequence} ${number}`);
+      facts.push(`seen ${to} ${sourceOf(number)} ${EPOCH_OF_VERSION_1} ${sequence} ${number}`);
       sequences.set(stream, sequence + 1);
       entry += 1;
     }
@@ -79,9 +79,9 @@ function fill(database: Sqlite.Database): readonly string[] {
     insert('backend', index + 1, name, queued, queued);
     for (const [place, source] of SOURCES.entries()) {
       const stream = (index + 1) * SOURCES.length + place + 1;
-      insert('stream', stream, index + 1, source, EPOCH, sequences.get(stream) ?? 0);
+      insert('stream', stream, index + 1, source, EPOCH_OF_VERSION_1, sequences.get(stream) ?? 0);
     }
   }
-  insert('meta', EPOCH, entry, NUMBERS + 1);
+  insert('meta', EPOCH_OF_VERSION_1, entry, NUMBERS + 1);
   return facts;
 }
