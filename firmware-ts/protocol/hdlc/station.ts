@@ -43,9 +43,9 @@ export class ApduStation {
     return this.#lastAt;
   }
 
-  /** A frame has begun and not ended. */
+  /** A frame has begun and not ended: more has come than the flag that may also open the next. */
   get unfinished(): boolean {
-    return this.#framer.pending > 0;
+    return this.#framer.pending > 1;
   }
 
   clear(): void {
