@@ -14,3 +14,11 @@ export type DeliveryClass = (typeof DELIVERY_CLASSES)[number];
 export function isUrgent(of: DeliveryClass): boolean {
   return of === 'command' || of === 'alarm';
 }
+
+/** From the commit to the broker's answer, in milliseconds, by class (decision 0006). */
+export const DEADLINES_MS: Readonly<Record<DeliveryClass, number>> = {
+  command: 2000,
+  alarm: 10_000,
+  measurement: 300_000,
+  bulk: Infinity,
+};

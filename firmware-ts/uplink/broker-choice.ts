@@ -35,6 +35,8 @@ interface Health {
   /** Not to be dialled before, without a session and with one to a worse broker. */
   retryMs: number;
   returnMs: number;
+  /** Last; without meaning before `retryMs` has one. */
+  failedMs: number;
   wellSinceMs: number | undefined;
 }
 
@@ -61,6 +63,7 @@ export class BrokerChoice {
       return: new Backoff(entropy, RETURN),
       retryMs: -Infinity,
       returnMs: -Infinity,
+      failedMs: 0,
       wellSinceMs: undefined,
     }));
     this.#order = Array.from(this.#brokers.keys()).sort((a, b) => {
@@ -70,9 +73,13 @@ export class BrokerChoice {
     this.#untried = new Set(this.#order);
   }
 
-  /** What to do while there is no session. */
-  next(nowMs: number): Choice {
-    const fromMs = (broker: number): number => Math.max(this.#at(broker).retryMs, this.#calmMs);
+  /** What to do while there is no session; no broker rests for longer than `patienceMs`. */
+  next(nowMs: number, patienceMs = Infinity): Choice {
+    const fromMs = (broker: number): number => {
+      const { retryMs, failedMs, lot } = this.#at(broker);
+      const restedMs = failedMs + (patienceMs * (1 + lot)) / 2;
+      return Math.min(Math.max(retryMs, this.#calmMs), restedMs);
+    };
     const ready = this.#order.filter((broker) => fromMs(broker) <= nowMs);
     if (ready.length === 0) {
       return { kind: 'wait', untilMs: Math.min(...this.#order.map(fromMs)) };
@@ -114,6 +121,7 @@ export class BrokerChoice {
     const spreadMs = Math.min(stoodMs, LOSS_SPREAD_MS);
     if (stoodMs >= WELL_AFTER_MS) health.return.reset();
     health.wellSinceMs = undefined;
+    health.failedMs = nowMs;
     const waitMs = health.retry.next(spreadMs);
     health.retryMs = nowMs + waitMs;
     this.#calmMs = nowMs + (waitMs <= spreadMs ? waitMs : spreadMs * this.#entropy.fraction());

@@ -42,6 +42,8 @@ export interface DeliveryParts extends Lasting {
   readonly session: Session;
   /** Largest packet to make of several entries, where the broker takes larger ones. */
   readonly packBytesMax: number;
+  /** The link is closed to all that is not urgent. */
+  readonly urgentOnly: boolean;
   /** What is new waits so long for more of its kind; what is urgent does not. */
   readonly batchMs: number;
   /** What was there before the session waits so long, unless it is urgent. */

@@ -26,6 +26,7 @@ export class Delivery {
   readonly #packBytesMax: number;
   readonly #stage = { stopping: false, over: false };
   #behindSinceMs: number | undefined;
+  #restSinceMs: number | undefined;
   readonly #announcements: Announcement[] = [];
 
   constructor(parts: DeliveryParts) {
@@ -81,6 +82,12 @@ export class Delivery {
     this.#pump();
     await this.#empty.promise;
     await this.#parts.acknowledger.idle();
+  }
+
+  /** For how long there has been nothing to send, and nothing in flight. */
+  get restingMs(): number {
+    const nowMs = this.#parts.clock.monotonic();
+    return nowMs - (this.#restSinceMs ?? nowMs);
   }
 
   /** Whether nothing waits for an answer, of the broker or of the store. */
@@ -150,7 +157,11 @@ export class Delivery {
     const nowMs = this.#parts.clock.monotonic();
     if (this.#lanes.some((lane) => lane.behind) || this.#publisher.inFlight > 0) {
       this.#behindSinceMs ??= nowMs;
-    } else if (this.#behindSinceMs !== undefined) {
+      this.#restSinceMs = undefined;
+      return;
+    }
+    this.#restSinceMs ??= nowMs;
+    if (this.#behindSinceMs !== undefined) {
       const behindMs = nowMs - this.#behindSinceMs;
       this.#behindSinceMs = undefined;
       this.#parts.drained(behindMs);
@@ -160,7 +171,8 @@ export class Delivery {
 
 function lanesOf(parts: DeliveryParts, pieceBytesMax: number, ready: () => void): readonly Lane[] {
   const failed = (error: unknown): void => parts.session.abort(failureOf(error));
-  return DELIVERY_CLASSES.map((of) => {
+  const classes = DELIVERY_CLASSES.filter((of) => !parts.urgentOnly || isUrgent(of));
+  return classes.map((of) => {
     const waits = isUrgent(of) ? { batchMs: 0, backlogDelayMs: 0 } : {};
     return new Lane({ ...parts, ...waits, of, pieceBytesMax, ready, failed });
   });

@@ -51,6 +51,7 @@ export class Events {
   #waiting: Waiting[] = [];
   #send: SendEvent | undefined;
   #cancelRetry: (() => void) | undefined;
+  readonly #urgentListeners = new Set<() => void>();
   #sent = 0;
   #dropped = 0;
 
@@ -67,6 +68,12 @@ export class Events {
     return this.#waiting.some(({ severity }) => severity === 'alarm');
   }
 
+  /** Calls `wake` for each event that is to wake somebody; the result unsubscribes. */
+  onUrgent(wake: () => void): () => void {
+    this.#urgentListeners.add(wake);
+    return () => void this.#urgentListeners.delete(wake);
+  }
+
   tell<Name extends EventName>(event: Name, fields: EventFields[Name]): void {
     const severity = EVENT_SEVERITIES[event];
     const toldMs = this.#parts.clock.monotonic();
@@ -74,6 +81,7 @@ export class Events {
     this.#waiting.push({ severity, toldMs, encode, flying: false });
     if (this.#waiting.length > EVENTS_MAX) this.#dropOne();
     this.#sendAll();
+    if (severity === 'alarm') for (const wake of this.#urgentListeners) wake();
   }
 
   /** A session has begun: all that no broker has yet is sent with `send`. */

@@ -17,6 +17,7 @@ import { Stop } from './stop.ts';
 import { Tallying } from './tally.ts';
 import { topicsOf } from './topics.ts';
 import { TrafficMeter } from './traffic-meter.ts';
+import { Urgency } from './urgency.ts';
 import type { Uplink, UplinkOptions, UplinkPorts, UplinkState, UplinkStatus } from './uplink.ts';
 
 /** A pack is held in memory by every hop, and its loss repeats it whole. */
@@ -40,6 +41,7 @@ class Running implements Uplink {
   readonly #presences: Presences;
   readonly #reach: Reach;
   readonly #lasting: Lasting;
+  readonly #urgency: Urgency;
   readonly #receipts: Receipts | undefined;
   readonly tell: Uplink['tell'];
   readonly #listeners = new Set<(status: UplinkStatus) => void>();
@@ -67,6 +69,7 @@ class Running implements Uplink {
     const words = { will, ...(subscription === undefined ? {} : { subscription }) };
     this.#reach = new Reach(options, ports, words);
     this.#lasting = lastingOf(options, ports, () => this.#durable());
+    this.#urgency = new Urgency(this.#lasting);
     const { events } = this.#lasting;
     this.tell = (event, fields) => events.tell(event, fields);
     this.#running = this.#run();
@@ -102,11 +105,13 @@ class Running implements Uplink {
 
   async #run(): Promise<void> {
     if (this.#receipts === undefined) await this.#awaitNothing();
+    await this.#urgency.look();
     while (!this.#stopping.requested) {
       const opening = this.#schedule.at(wallMs(this.#ports.clock));
-      if (opening.open) await this.#next();
+      if (opening.open || this.#urgency.callsInMs === 0) await this.#next();
       else await this.#pause(opening.nextMs);
     }
+    this.#urgency.end();
     this.#lasting.manifests.end();
     await this.#lasting.acknowledger.end();
     await this.#receipts?.end();
@@ -116,12 +121,12 @@ class Running implements Uplink {
   /** One step towards a session, and through it if there is one. */
   async #next(): Promise<void> {
     const { clock } = this.#ports;
-    const choice = this.#reach.next();
+    const choice = this.#reach.next(this.#urgency.patienceMs);
     if (choice.kind === 'wait') {
       const retryMs = choice.untilMs - clock.monotonic();
       const failure = this.#reach.lastFailure ?? { code: 'stopped', message: '' };
       this.#become({ kind: 'waiting', failure, retryMs });
-      await this.#stopping.sleep(clock, retryMs);
+      await this.#urgency.sleep(this.#stopping, retryMs);
       return;
     }
     this.#become({ kind: 'connecting', broker: this.#reach.urlAt(choice.broker) });
@@ -129,7 +134,7 @@ class Running implements Uplink {
     while (reached !== undefined) reached = await this.#serve(reached);
   }
 
-  /** Waits for the schedule's next window. */
+  /** Waits for the schedule's next window, or for what does not. */
   async #pause(nextMs: number): Promise<void> {
     const retryMs = nextMs - wallMs(this.#ports.clock);
     const until = new Date(nextMs).toISOString();
@@ -137,7 +142,8 @@ class Running implements Uplink {
     const failure = { code: 'outside-schedule', message };
     const known = this.#state.kind === 'waiting' && this.#state.failure.message === message;
     if (!known) this.#become({ kind: 'waiting', failure, retryMs });
-    await this.#stopping.sleep(this.#ports.clock, Math.min(retryMs, SCHEDULE_LOOK_MS));
+    const lookMs = Math.min(retryMs, SCHEDULE_LOOK_MS, this.#urgency.callsInMs);
+    await this.#urgency.sleep(this.#stopping, lookMs);
   }
 
   /** A session until its end; answers one with a better broker, if that is why it ended. */
@@ -145,6 +151,7 @@ class Running implements Uplink {
     const { place, session } = reached;
     const { clock, entropy } = this.#ports;
     const outageMs = clock.monotonic() - (this.#left?.atMs ?? Infinity);
+    const urgentOnly = !this.#schedule.at(wallMs(clock)).open;
     const serving = new Serving(
       {
         ...this.#lasting,
@@ -152,6 +159,7 @@ class Running implements Uplink {
         schedule: this.#schedule,
         presences: this.#presences,
         stopping: this.#stopping,
+        urgentOnly,
         batchMs: this.#options.batchMs ?? 0,
         backlogDelayMs: backlogDelayMs(outageMs, entropy),
         packBytesMax: this.#packBytesMax,
@@ -166,6 +174,8 @@ class Running implements Uplink {
     this.#serving = undefined;
     this.#left = { atMs: clock.monotonic(), forBetter: better !== undefined };
     if (loss !== undefined) this.#lost(place, loss);
+    await this.#urgency.look();
+    if (urgentOnly && loss === undefined) this.#urgency.left();
     return better;
   }
 

@@ -54,9 +54,9 @@ export class Reach {
     return this.#lastFailure;
   }
 
-  /** What to do while there is no session. */
-  next(): Choice {
-    return this.#choice.next(this.#ports.clock.monotonic());
+  /** What to do while there is no session; no broker rests for longer than `patienceMs`. */
+  next(patienceMs: number): Choice {
+    return this.#choice.next(this.#ports.clock.monotonic(), patienceMs);
   }
 
   urlAt(place: number): string {

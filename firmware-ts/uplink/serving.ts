@@ -18,6 +18,8 @@ const HELD_MS = 60_000;
 const MANIFEST_INTERVAL_MS = 900_000;
 /** What took longer to send was a backlog, and its end is told. */
 const BACKLOG_MS = 5000;
+/** After the last urgent message outside the schedule: another often follows. */
+const LINGER_MS = 10_000;
 /** A wall clock may step, so that whoever waits for a time of day looks again. */
 export const SCHEDULE_LOOK_MS = 60_000;
 
@@ -81,7 +83,7 @@ export class Serving {
       ...this.#parts,
       session: this.#reached.session,
       drained: (behindMs) => {
-        if (behindMs >= BACKLOG_MS) void this.#announce();
+        if (behindMs >= BACKLOG_MS && !this.#parts.urgentOnly) void this.#announce();
       },
     });
   }
@@ -97,7 +99,8 @@ export class Serving {
       }
     };
     const goodbye = (): Promise<boolean> => this.#published(presences.goodbye);
-    await leave(session, clock, delivery.drain(), [standing, goodbye]);
+    const words = this.#parts.urgentOnly ? [goodbye] : [standing, goodbye];
+    await leave(session, clock, delivery.drain(), words);
   }
 
   /** Until the session is lost or to be left; answers one with a better broker. */
@@ -106,7 +109,7 @@ export class Serving {
     const { clock, reach, stopping } = this.#parts;
     const over = new Stop();
     const cancelHeld = clock.after(HELD_MS, () => this.#held());
-    void this.#tellStanding(over);
+    if (!this.#parts.urgentOnly) void this.#tellStanding(over);
     const found = Promise.withResolvers<Reached>();
     const search = reach.better(place, over).then((better) => {
       if (better !== undefined) found.resolve(better);
@@ -146,15 +149,26 @@ export class Serving {
     });
   }
 
-  /** Settles when the schedule's window is over. */
+  /** Settles when the schedule's window is over; outside, when all that is urgent has gone. */
   async #closing(over: Stop): Promise<void> {
-    const { clock, schedule } = this.#parts;
+    const { clock, schedule, urgentOnly } = this.#parts;
+    if (urgentOnly) return this.#resting(over);
     while (!over.requested) {
       const opening = schedule.at(wallMs(clock));
       if (!opening.open) return;
       const leftMs = opening.untilMs - wallMs(clock);
       const lookMs = leftMs === Infinity ? leftMs : Math.min(leftMs, SCHEDULE_LOOK_MS);
       await over.sleep(clock, lookMs);
+    }
+  }
+
+  /** Or when the schedule opens the link to everything. */
+  async #resting(over: Stop): Promise<void> {
+    const { clock, schedule } = this.#parts;
+    while (!over.requested && !schedule.at(wallMs(clock)).open) {
+      const leftMs = LINGER_MS - (this.#delivery?.restingMs ?? 0);
+      if (leftMs <= 0) return;
+      await over.sleep(clock, leftMs);
     }
   }
 

@@ -1,0 +1,133 @@
+import { failureOf } from '#bytes/failure.ts';
+import { Backoff, type BackoffLimits } from '#link/backoff.ts';
+import { DEADLINES_MS } from '#policy/delivery-class.ts';
+import type { Store } from '#store/store.ts';
+import type { Clock } from '#system/clock.ts';
+import type { Entropy } from '#system/entropy.ts';
+import type { Log } from '#system/log.ts';
+import type { Acknowledger } from './acknowledger.ts';
+import type { Events } from './events.ts';
+import type { Stop } from './stop.ts';
+
+const URGENT = ['command', 'alarm'] as const;
+type Urgent = (typeof URGENT)[number];
+
+/** For so long somebody waits for it; what could not be sent by then is tried as all else is. */
+const PRESSING_MS = 300_000;
+/** Until the next session outside the schedule, after one that could not send everything. */
+const LEFT_DUE: BackoffLimits = { firstMs: 30_000, capMs: 900_000 };
+/** Of these some may be delivered and not durable yet. */
+const LOOK_ENTRIES = 64;
+
+export interface UrgencyParts {
+  readonly backend: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly entropy: Entropy;
+  readonly log: Log;
+  readonly acknowledger: Acknowledger;
+  readonly events: Events;
+}
+
+/** Whether something waits that opens a link which is closed, and hurries one that is broken. */
+export class Urgency {
+  readonly #parts: UrgencyParts;
+  readonly #backoff: Backoff;
+  readonly #unsubscribe: readonly (() => void)[];
+  readonly #listeners = new Set<() => void>();
+  /** When the newest of what is due came, by the monotonic clock. */
+  readonly #came = new Map<Urgent, number>();
+  #eventCameMs = -Infinity;
+  /** Entries that have come so far, for a look that was under way then. */
+  #arrivals = 0;
+  /** A session outside the schedule is not to begin before. */
+  #heldMs = -Infinity;
+
+  constructor(parts: UrgencyParts) {
+    const { store, backend, entropy, events } = parts;
+    this.#parts = parts;
+    this.#backoff = new Backoff(entropy, LEFT_DUE);
+    this.#unsubscribe = [
+      store.onDue(backend, (owed) => {
+        for (const of of URGENT) if (owed[of] !== undefined) this.#comes(of);
+      }),
+      events.onUrgent(() => this.#eventComes()),
+    ];
+  }
+
+  /** Milliseconds until a link is to be opened against its schedule; `Infinity`: it is not. */
+  get callsInMs(): number {
+    if (this.#came.size === 0 && !this.#parts.events.urgent) return Infinity;
+    return Math.max(0, this.#heldMs - this.#parts.clock.monotonic());
+  }
+
+  /** How long to wait between two tries, at most: the deadline of what is due and still young. */
+  get patienceMs(): number {
+    const sinceMs = this.#parts.clock.monotonic() - PRESSING_MS;
+    const classes = URGENT.filter((of) => (this.#came.get(of) ?? -Infinity) > sinceMs);
+    const event: readonly Urgent[] =
+      this.#parts.events.urgent && this.#eventCameMs > sinceMs ? ['alarm'] : [];
+    return Math.min(...[...classes, ...event].map((of) => DEADLINES_MS[of]));
+  }
+
+  /** Waits so long, until something urgent comes, or until `stop`. */
+  async sleep(stop: Stop, durationMs: number): Promise<void> {
+    const woken = Promise.withResolvers<undefined>();
+    const wake = (): void => woken.resolve(undefined);
+    const cancel = this.#parts.clock.after(durationMs, wake);
+    this.#listeners.add(wake);
+    await stop.or(woken.promise);
+    this.#listeners.delete(wake);
+    cancel();
+  }
+
+  /** What is due is looked up in the store: at the start, and when a session is over. */
+  async look(): Promise<void> {
+    const { log, backend } = this.#parts;
+    try {
+      for (const of of URGENT) await this.#lookFor(of);
+    } catch (error) {
+      const { code, message } = failureOf(error);
+      log('warning', 'uplink.store-refused', { backend, code, message });
+    }
+  }
+
+  /** A session outside the schedule was left: what it could not send waits, longer each time. */
+  left(): void {
+    if (this.callsInMs === Infinity) this.#backoff.reset();
+    else this.#heldMs = this.#parts.clock.monotonic() + this.#backoff.next();
+  }
+
+  end(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  async #lookFor(of: Urgent): Promise<void> {
+    const { store, backend, acknowledger, clock } = this.#parts;
+    const arrivals = this.#arrivals;
+    const entries = await store.due(backend, of, 0, LOOK_ENTRIES);
+    const due = entries.filter(({ id }) => !acknowledger.holds(id));
+    if (due.length > 0 || entries.length === LOOK_ENTRIES) {
+      this.#came.set(of, this.#came.get(of) ?? clock.monotonic());
+    } else if (this.#arrivals === arrivals) this.#came.delete(of);
+  }
+
+  #comes(of: Urgent): void {
+    const known = this.patienceMs;
+    this.#arrivals += 1;
+    this.#came.set(of, this.#parts.clock.monotonic());
+    this.#tell(known);
+  }
+
+  #eventComes(): void {
+    const known = this.patienceMs;
+    this.#eventCameMs = this.#parts.clock.monotonic();
+    this.#tell(known);
+  }
+
+  /** Who waits looks again only where there is less patience now. */
+  #tell(knownMs: number): void {
+    if (this.patienceMs >= knownMs) return;
+    for (const wake of [...this.#listeners]) wake();
+  }
+}
