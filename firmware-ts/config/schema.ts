@@ -203,7 +203,11 @@ const Connect = Type.Object(
       description: 'the time zone of cron, such as Europe/Amsterdam',
     }),
   },
-  { ...closed, ...annotated({ rule: 'schedule' }), description: 'when a metered link is used' },
+  {
+    ...closed,
+    ...annotated({ rule: 'schedule' }),
+    description: 'when a metered link is used; what is urgent goes at any time',
+  },
 );
 const Outbox = Type.Object(
   {

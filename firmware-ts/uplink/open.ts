@@ -105,12 +105,13 @@ class Running implements Uplink {
 
   async #run(): Promise<void> {
     if (this.#receipts === undefined) await this.#awaitNothing();
-    await this.#urgency.look();
+    const looked = this.#urgency.look(); // a link that is open does not wait for it
     while (!this.#stopping.requested) {
       const opening = this.#schedule.at(wallMs(this.#ports.clock));
       if (opening.open || this.#urgency.callsInMs === 0) await this.#next();
       else await this.#pause(opening.nextMs);
     }
+    await looked;
     this.#urgency.end();
     this.#lasting.manifests.end();
     await this.#lasting.acknowledger.end();

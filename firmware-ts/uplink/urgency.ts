@@ -108,7 +108,9 @@ export class Urgency {
     const entries = await store.due(backend, of, 0, LOOK_ENTRIES);
     const due = entries.filter(({ id }) => !acknowledger.holds(id));
     if (due.length > 0 || entries.length === LOOK_ENTRIES) {
+      const known = this.patienceMs;
       this.#came.set(of, this.#came.get(of) ?? clock.monotonic());
+      this.#tell(known);
     } else if (this.#arrivals === arrivals) this.#came.delete(of);
   }
 

@@ -72,7 +72,7 @@ async function metered(context: TestContext, connect = NIGHTLY): Promise<Metered
 
 const topicsIn = ({ arrived }: Metered): readonly string[] => arrived.map(({ topic }) => topic);
 
-test('an alarm opens a link that its schedule keeps closed, for what is urgent', async (context) => {
+test('an alarm opens a link that its schedule closes, for what is urgent', async (context) => {
   const world = await metered(context);
   const { clock, uplink, dials, arrived } = world;
   await world.owe('measurement', 'm', 0, 100);
