@@ -1,23 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { seeded } from '../support/seeded.ts';
-import {
-  type Base,
-  FAST_FOLDER,
-  type History,
-  type Life,
-  NOTHING,
-  STATE,
-  recordHistory,
-  write,
-} from './history.ts';
-import { inspect } from './inspect.ts';
+import { type Base, type History, type Life, NOTHING, recordHistory } from './history.ts';
 import { withoutCompiler as skip } from './recorder.ts';
 import { storeOfVersion1 } from './version-1.ts';
 import { type CrashState, checkpointsIn, crashStates } from './states.ts';
+import { KEPT_STATE, faultOf, keep, kept } from './trial.ts';
 
 const STATES = Number(process.env['NORMD_CRASH_STATES'] ?? 2_400);
 /** A state takes 10 ms, and ten times that where others use the machine. */
@@ -26,8 +14,10 @@ const TIMEOUT_MS = 120_000 + STATES * 100;
 const KEPT_MAX = 10;
 const SEED = Number(process.env['NORMD_SEED'] ?? Date.now() % 1_000_000);
 
-/** It only takes up room, in every state the same 8 MiB. */
-const RESERVE = `${STATE}/reserve`;
+/** Of each scene so many states, by the seed, are recovered from under another power cut. */
+const CUT_AGAIN = Math.max(1, Math.round(STATES / 1_200));
+/** A recovery takes some 300 events, at each of which there are several states: of these a part. */
+const STATES_OF_A_RECOVERY = 60;
 
 interface Scene {
   readonly title: string;
@@ -108,61 +98,78 @@ const SCENES: readonly Scene[] = [
   },
 ];
 
-for (const { title, base = () => NOTHING, lives, answers = [], checkpoints = 0 } of SCENES) {
-  test(
-    `${title}: every power cut leaves what was promised`,
-    { skip, timeout: TIMEOUT_MS },
-    async (context) => {
-      const history = await recordHistory(base(), lives);
-      const lines = history.events.flatMap((event) => (event.kind === 'mark' ? event.lines : []));
-      assert.deepEqual(
-        [...new Set(answers)].filter((answer) => !lines.includes(answer)),
-        [],
-      );
-      assert.ok(checkpointsIn(history) >= checkpoints, 'the log was written back while in use');
-      checkAll(context, history, STATES / SCENES.length);
-    },
-  );
+if (KEPT_STATE === undefined) for (const scene of SCENES) testScene(scene);
+else testKept(KEPT_STATE);
+
+function testScene({ title, base = () => NOTHING, lives, answers, checkpoints }: Scene): void {
+  const settings = { skip, timeout: TIMEOUT_MS };
+  test(`${title}: every power cut leaves what was promised`, settings, async (context) => {
+    const history = await recordHistory(base(), lives);
+    const lines = history.events.flatMap((event) => (event.kind === 'mark' ? event.lines : []));
+    const missing = [...new Set(answers)].filter((answer) => !lines.includes(answer));
+    assert.deepEqual(missing, []);
+    assert.ok(checkpointsIn(history) >= (checkpoints ?? 0), 'the log was written back in use');
+    await checkAll(context, history);
+  });
+}
+
+/** Alone: what a failure's message says is run to see it again. */
+function testKept(folder: string): void {
+  test('a state that was kept holds the contract', () => {
+    const { image, obligations } = kept(folder);
+    assert.equal(faultOf(image, obligations), undefined);
+  });
 }
 
 /** Tries them all before it fails: what breaks together says more than what breaks first. */
-function checkAll(context: TestContext, history: History, count: number): void {
+async function checkAll(context: TestContext, history: History): Promise<void> {
   const start = performance.now();
-  const broken: Error[] = [];
-  let checked = 0;
-  for (const state of crashStates(history, count, seeded(SEED))) {
-    const failure = failureOf(state, broken.length < KEPT_MAX);
-    if (failure !== undefined) broken.push(failure);
-    checked += 1;
+  const trials = new Trials();
+  const entropy = seeded(SEED);
+  const count = STATES / SCENES.length;
+  const cutAgain: Base[] = [];
+  for (const state of crashStates(history, count, entropy)) {
+    trials.take(state, '');
+    if (cutAgain.length >= CUT_AGAIN || entropy.fraction() > CUT_AGAIN / count) continue;
+    const { image, obligations } = state;
+    cutAgain.push({ image, facts: obligations.lines(), next: obligations.newest + 1 });
   }
+  const first = trials.count;
+  for (const base of cutAgain) await checkRecovery(base, trials);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  const what = `${checked} states of ${history.events.length} events`;
+  const again = `${trials.count - first} of ${cutAgain.length} recoveries from one`;
+  const what = `${first} states of ${history.events.length} events, ${again}`;
   context.diagnostic(`${what}, ${seconds} s, NORMD_SEED=${SEED}`);
-  if (broken.length === 0) return;
-  const reasons = broken.slice(0, KEPT_MAX).map(({ message }) => message);
-  throw new Error(`${broken.length} of ${what} break the contract:\n${reasons.join('\n')}`);
+  trials.assertSound(what);
 }
 
-/** A state that breaks the contract is kept in a folder, for `inspect` to be tried on again. */
-function failureOf(state: CrashState, keep: boolean): Error | undefined {
-  const folder = mkdtempSync(join(FAST_FOLDER, 'normd-state-'));
-  try {
-    write(new Map([...state.image].filter(([path]) => path !== RESERVE)), folder);
-    inspect(join(folder, STATE), state.obligations);
-    return undefined;
-  } catch (error) {
-    const { contents, names } = state.luck;
-    const where = `event ${state.at}, contents ${contents}, names ${names}`;
-    const why = error instanceof Error ? error.message : String(error);
-    return new Error(`${where}${keep ? `, kept in ${kept(state)}` : ''}: ${why}`);
-  } finally {
-    rmSync(folder, { recursive: true });
+/** The power goes again, at any moment of the start after a power cut, and soon after that. */
+async function checkRecovery(base: Base, trials: Trials): Promise<void> {
+  const recovery = await recordHistory(base, [{ appends: 5, end: 'kill' }]);
+  const entropy = seeded(SEED);
+  const share = Math.min(1, STATES_OF_A_RECOVERY / recovery.events.length);
+  for (const state of crashStates(recovery, STATES_OF_A_RECOVERY, seeded(SEED))) {
+    if (entropy.fraction() < share) trials.take(state, 'during the recovery of a state, ');
   }
 }
 
-function kept({ image, obligations }: CrashState): string {
-  const folder = mkdtempSync(join(tmpdir(), 'normd-broken-'));
-  write(image, folder);
-  writeFileSync(join(folder, 'facts'), obligations.lines().join('\n'));
-  return folder;
+class Trials {
+  count = 0;
+  readonly #broken: string[] = [];
+
+  take(state: CrashState, when: string): void {
+    this.count += 1;
+    const fault = faultOf(state.image, state.obligations);
+    if (fault === undefined) return;
+    const { contents, names } = state.luck;
+    const replay = this.#broken.length < KEPT_MAX ? `; to replay it: ${keep(state)}` : '';
+    const where = `${when}event ${state.at}, contents ${contents}, names ${names}`;
+    this.#broken.push(`${where}: ${fault}${replay}`);
+  }
+
+  assertSound(what: string): void {
+    if (this.#broken.length === 0) return;
+    const reasons = this.#broken.slice(0, KEPT_MAX).join('\n');
+    throw new Error(`${this.#broken.length} of ${what} break the contract:\n${reasons}`);
+  }
 }

@@ -6,8 +6,9 @@
  *   npm run nightly                         all campaigns
  *   npm run nightly -- kills                those whose name holds the word
  *
- * `FUZZ_RUNS` (runs of a property), `NORMD_KILLS`, `NORMD_LIVES`, `NORMD_LIFE_YEARS` and
- * `NORMD_SEED` change what they name.
+ * `FUZZ_RUNS` (runs of a property), `NORMD_KILLS`, `NORMD_CRASH_STATES`, `NORMD_LIVES`,
+ * `NORMD_LIFE_YEARS` and `NORMD_SEED` change what they name. A crash state that breaks the contract
+ * is kept, and the failure says the command that tries it alone.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,6 +44,13 @@ const CAMPAIGNS: readonly Campaign[] = [
     mark: 'NORMD_KILLS',
     timeLimitMs: 20 * MINUTE_MS,
     environment: { NORMD_KILLS: process.env['NORMD_KILLS'] ?? '300' },
+  },
+  {
+    name: 'power-cuts',
+    files: 'crash/*.test.ts',
+    mark: 'NORMD_CRASH_STATES',
+    timeLimitMs: 60 * MINUTE_MS,
+    environment: { NORMD_CRASH_STATES: process.env['NORMD_CRASH_STATES'] ?? '12000' },
   },
   {
     name: 'lives',
