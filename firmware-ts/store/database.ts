@@ -27,6 +27,12 @@ const CHECK_BYTES_MAX = 64 << 20;
 /** The write-ahead log is cut to this after a checkpoint: a burst does not keep its space. */
 const LOG_BYTES_KEPT = 4 << 20;
 
+/**
+ * Pages of the file in memory, KiB. A backlog passes through it once, and would fill any; the
+ * kernel keeps pages, too. SQLite's own default is 2 MiB, the package's 16.
+ */
+const CACHE_KIBIBYTES = 2048;
+
 export interface OpenLedger {
   readonly ledger: Ledger;
   readonly opening: Opening;
@@ -114,6 +120,7 @@ function configure(database: Database, { outlives }: ThreadSetting): void {
   // FULL: each commit syncs the log before it returns; NORMAL would lose the last ones.
   database.pragma(`synchronous = ${outlives === 'process' ? 'OFF' : 'FULL'}`);
   database.pragma(`journal_size_limit = ${LOG_BYTES_KEPT}`);
+  database.pragma(`cache_size = -${CACHE_KIBIBYTES}`);
   database.pragma('foreign_keys = OFF'); // the statements keep them; checks would cost each row
   database.pragma('trusted_schema = OFF');
 }

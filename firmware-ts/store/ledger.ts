@@ -4,6 +4,7 @@ import { recordsOf } from './boots.ts';
 import { laneOf, merged } from './lanes.ts';
 import type { Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
+import { letGo } from './packing.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
 import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
@@ -114,6 +115,8 @@ export class Ledger {
     // A page is freed only when all in it is gone, so that more is dropped than is needed.
     const needed = 2 * batch.bytes.byteLength + (64 << 10);
     this.#transaction(batch.now, () => {
+      // What is delivered must not be dropped and named as a gap.
+      for (const one of batch.acknowledged) this.#outbox.acknowledge(one, batch.now);
       let freed = this.#shelf.makeRoom(needed);
       for (const { backend: name, class: of } of backendsOwed(batch)) {
         if (freed >= needed) break;
@@ -142,7 +145,7 @@ export class Ledger {
         for (const row of rows) if (this.#isUndated(row)) this.#statements.leaveUndated.run(row.id);
       });
     }
-    return rows.map((row) => this.#dueOf(row));
+    return inOneBuffer(rows.map((row) => this.#dueOf(row)));
   }
 
   quarantine({ backend, id, failure, now }: Calls['quarantine']['ask']): boolean {
@@ -350,6 +353,19 @@ function backendsOwed({ owed }: Batch): readonly { backend: string; class: Deliv
   }
   return [...places].map(([backend, place]) => {
     return { backend, class: DELIVERY_CLASSES[place] ?? 'bulk' };
+  });
+}
+
+/** So that a page changes threads without a copy, and is gone as a whole. */
+function inOneBuffer(entries: readonly DueEntry[]): readonly DueEntry[] {
+  const page = new Uint8Array(entries.reduce((sum, { records }) => sum + records.length, 0));
+  let offset = 0;
+  return entries.map(({ records, ...head }) => {
+    const place = page.subarray(offset, offset + records.length);
+    place.set(records);
+    offset += records.length;
+    letGo(records);
+    return { ...head, records: place };
   });
 }
 

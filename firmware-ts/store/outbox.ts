@@ -8,7 +8,7 @@ import { type Boots, recordsOf, stampsToBytes } from './boots.ts';
 import { Gaps, passOver } from './gaps.ts';
 import { laneOf, owedOf } from './lanes.ts';
 import type { Acknowledged, Now, OwedRun, Skipped } from './messages.ts';
-import { pack } from './packing.ts';
+import { letGo, pack } from './packing.ts';
 import { forget, receive } from './receipts.ts';
 import { assertSoundHead, checksOf, isSoundRow } from './row-check.ts';
 import {
@@ -332,9 +332,12 @@ function chainAfter(
 ): Uint8Array | undefined {
   if (chain === undefined) return undefined;
   try {
-    const forms = formsOfRecords(recordsOf(entry, boots));
+    const records = recordsOf(entry, boots);
+    const forms = formsOfRecords(records);
     if (forms.length !== entry.count) return undefined;
-    return advanceAll(sha256, chain, entry.sequence, forms);
+    const after = advanceAll(sha256, chain, entry.sequence, forms);
+    letGo(records);
+    return after;
   } catch {
     return undefined; // no SenML: it was delivered all the same, and cannot be proven
   }

@@ -8,6 +8,9 @@ const COMPRESSED_LEAST_BYTES = 512;
 /** The fastest; what repeats in meters' readings it finds as well as the slow ones. */
 const LEVEL = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
+/** Node gives a buffer of at least so many bytes memory of its own, not a part of its pool. */
+const UNPOOLED_BYTES = Buffer.poolSize / 2;
+
 /** Bytes as they lie in a row. */
 export interface Packed {
   readonly packing: number;
@@ -27,12 +30,27 @@ export function pack(plain: Uint8Array): Packed {
 export function unpack({ packing, size, bytes }: Packed): Uint8Array {
   if (packing !== PACKING.zstd) return bytes;
   try {
-    // A buffer that fits: a page of small views of large ones would be copied with all of them.
-    const chunkSize = Math.max(64, size + 1);
+    const chunkSize = Math.max(UNPOOLED_BYTES, size + 1);
     const plain = zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, size), chunkSize });
-    if (plain.length === size) return plain;
+    if (plain.length === size) return ownCopy(plain);
   } catch (cause) {
     throw new OperatingError('store-damaged', 'a row cannot be decompressed', { cause });
   }
   throw new OperatingError('store-damaged', 'a row is shorter than it was');
+}
+
+/** Gives memory back now instead of at some collection, if these are all the bytes in it. */
+export function letGo({ buffer, byteLength }: Uint8Array): void {
+  const whole = byteLength === buffer.byteLength && byteLength !== Buffer.poolSize;
+  if (whole && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
+/**
+ * The decompressor holds on to its buffer until the next major collection: a backlog would be in
+ * memory with all that was read of it since the last one.
+ */
+function ownCopy(plain: Buffer<ArrayBuffer>): Uint8Array {
+  const copy = new Uint8Array(plain);
+  if (plain.buffer.byteLength !== Buffer.poolSize) plain.buffer.transfer(0);
+  return copy;
 }

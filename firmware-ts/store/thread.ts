@@ -4,12 +4,14 @@ import { failureOf } from '#bytes/failure.ts';
 import { releaseMemory } from '#system/memory.ts';
 import { Books } from './books.ts';
 import { diskFailure, isUnusableFile } from './disk-failure.ts';
-import type { Reply, Request, ThreadSetting } from './messages.ts';
+import type { CallName, Calls, Reply, Request, ThreadSetting } from './messages.ts';
 
 if (parentPort !== null) serve(parentPort, workerData as ThreadSetting);
 
 function serve(port: MessagePort, setting: ThreadSetting): void {
-  const reply = (message: Reply): void => port.postMessage(message);
+  const reply = (message: Reply, moved: readonly ArrayBuffer[] = []): void => {
+    port.postMessage(message, moved);
+  };
   let books: Books;
   try {
     books = new Books(setting, {
@@ -25,7 +27,8 @@ function serve(port: MessagePort, setting: ThreadSetting): void {
   releaseMemory();
   port.on('message', (request: Request) => {
     try {
-      reply({ kind: 'answer', id: request.id, answer: books.answer(request) });
+      const answer = books.answer(request);
+      reply({ kind: 'answer', id: request.id, answer }, movedWith(request.call, answer));
     } catch (error) {
       const failure = diskFailure(error);
       reply({ kind: 'failed', id: request.id, failure: failureOf(failure) });
@@ -33,4 +36,11 @@ function serve(port: MessagePort, setting: ThreadSetting): void {
     }
     if (request.call === 'close') port.close();
   });
+}
+
+/** The one buffer that all records of a page lie in (`ledger.ts`) is not copied. */
+function movedWith(call: CallName, answer: Calls[CallName]['answer']): readonly ArrayBuffer[] {
+  if (call !== 'due') return [];
+  const [first] = answer as Calls['due']['answer'];
+  return first?.records.buffer instanceof ArrayBuffer ? [first.records.buffer] : [];
 }
