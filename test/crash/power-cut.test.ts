@@ -6,6 +6,7 @@ import { withoutCompiler as skip } from './recorder.ts';
 import { storeOfVersion1 } from './version-1.ts';
 import { type CrashState, checkpointsIn, crashStates } from './states.ts';
 import { KEPT_STATE, faultOf, keep, kept } from './trial.ts';
+import { copyOf } from './volume.ts';
 
 const STATES = Number(process.env['NORMD_CRASH_STATES'] ?? 2_400);
 /** A state takes 10 ms, and ten times that where others use the machine. */
@@ -131,7 +132,8 @@ async function checkAll(context: TestContext, history: History): Promise<void> {
   for (const state of crashStates(history, count, entropy)) {
     trials.take(state, '');
     if (cutAgain.length >= CUT_AGAIN || entropy.fraction() > CUT_AGAIN / count) continue;
-    const { image, obligations } = state;
+    const { obligations } = state;
+    const image = copyOf(state.image);
     cutAgain.push({ image, facts: obligations.lines(), next: obligations.newest + 1 });
   }
   const first = trials.count;

@@ -161,6 +161,11 @@ export class Volume {
   }
 }
 
+/** For later: the bytes of an image change when its volume takes the next event. */
+export function copyOf(image: Image): Image {
+  return new Map([...image].map(([path, bytes]) => [path, bytes?.slice()]));
+}
+
 function directoryOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
