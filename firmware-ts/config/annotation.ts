@@ -5,7 +5,7 @@ export interface Annotation {
   /** The text refers to a name of this kind. */
   readonly refers?: NameKind;
   /** The text is a path: `secret` and `key` are for their owner alone, all but `any` must exist. */
-  readonly path?: 'any' | 'readable' | 'secret' | 'key';
+  readonly path?: 'any' | 'readable' | 'secret' | 'key' | 'keyring';
   /** The value as a whole has a rule in rules.ts. */
   readonly rule?: Rule;
 }

@@ -8,6 +8,8 @@ import { scheduleOf } from '#system/schedule.ts';
 import type { ScheduleOptions } from '#system/schedule.ts';
 import { openTimeZone } from '#system/time-zone.ts';
 import type { Annotation, NameKind } from './annotation.ts';
+import type { Keyring } from '#identity/keyring.ts';
+import { readKeyring } from '#identity/keyring.ts';
 import { readKeyFile } from './key-file.ts';
 import { nearest } from './nearest.ts';
 import type { Finding, ProblemCode } from './problem.ts';
@@ -23,13 +25,28 @@ export function judge(marks: readonly Mark[], file: string): readonly Finding[] 
     ...judgeNames(marks),
     ...judgeStreams(marks),
     ...marks.flatMap((mark) => [...judgeMark(mark, file)]),
+    ...judgeKeys(marks, file),
   ];
+}
+
+/** Where authentication is required there are both keys, in files or in the keyring. */
+function judgeKeys(marks: readonly Mark[], file: string): readonly Finding[] {
+  const keyring = keyringOf(marks, file);
+  return marks
+    .filter(({ annotation }) => annotation.rule === 'source')
+    .flatMap((mark) => judgeSource(mark, mark.value as SourceConfiguration, keyring));
+}
+
+/** `undefined` where there is none, or none that can be read: that is a finding of its own. */
+function keyringOf(marks: readonly Mark[], file: string): Keyring | undefined {
+  const mark = marks.find(({ annotation }) => annotation.path === 'keyring');
+  if (mark === undefined || judgeFile(mark, 'keyring', file).length > 0) return undefined;
+  return readKeyring(resolvePath(String(mark.value), file));
 }
 
 function judgeMark(mark: Mark, file: string): readonly Finding[] {
   const { path, rule } = mark.annotation;
   if (path !== undefined) return judgeFile(mark, path, file);
-  if (rule === 'source') return judgeSource(mark, mark.value as SourceConfiguration);
   if (rule === 'backend') return judgeBackend(mark, mark.value as BackendConfiguration);
   if (rule === 'broker-url') return judgeBrokerUrl(mark, String(mark.value));
   if (rule === 'schedule') return judgeSchedule(mark, mark.value as ScheduleOptions);
@@ -97,6 +114,7 @@ const FILE_CHECKS: Readonly<Record<NonNullable<Annotation['path']>, (path: strin
   readable: (path) => assertOpens(path, 'anyone'),
   secret: (path) => assertOpens(path, 'owner'),
   key: (path) => void readKeyFile(path),
+  keyring: (path) => void readKeyring(path),
 };
 
 function judgeFile(mark: Mark, kind: NonNullable<Annotation['path']>, file: string): Finding[] {
@@ -111,7 +129,8 @@ function judgeFile(mark: Mark, kind: NonNullable<Annotation['path']>, file: stri
 }
 
 function fileCode(code: string): ProblemCode {
-  if (code === 'file-too-long') return 'bad-key-file'; // only of a key is anything read
+  // Only of keys is anything read.
+  if (code === 'file-too-long' || code === 'bad-keyring') return 'bad-key-file';
   return code === 'file-too-open' || code === 'bad-key-file' ? code : 'missing-file';
 }
 
@@ -120,9 +139,15 @@ export function resolvePath(path: string, file: string): string {
   return isAbsolute(path) ? path : resolve(dirname(file), path);
 }
 
-function judgeSource(mark: Mark, source: SourceConfiguration): Finding[] {
+function judgeSource(
+  mark: Mark,
+  source: SourceConfiguration,
+  keyring: Keyring | undefined,
+): Finding[] {
   if (source.protocol === 'c37118' || source.authentication !== 'require') return [];
-  if (source.keys.authentication !== undefined && source.keys.encryption !== undefined) return [];
+  const inFiles = Object.keys(source.keys).length > 0;
+  const keys = inFiles ? source.keys : (keyring?.named(source.name)?.cipherKeys() ?? {});
+  if (keys.authentication !== undefined && keys.encryption !== undefined) return [];
   const hint = 'add keys: { encryption: FILE, authentication: FILE }, or authentication: if-key';
   return [
     {

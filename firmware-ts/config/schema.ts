@@ -32,6 +32,7 @@ const PATHS = {
   readable: 'a file that exists; a relative path begins at the folder of this file',
   secret: 'a file that only its owner may read (0600)',
   key: 'a file (0600) with the key in hex, 16 or 32 bytes',
+  keyring: 'a YAML file (0600) with the keys of meters by their names',
 } as const;
 
 const port = Type.Integer({ minimum: 1, maximum: 65535, description: 'a port, 1 to 65535' });
@@ -95,7 +96,11 @@ const Keys = Type.Object(
     encryption: Type.Optional(path('key')),
     authentication: Type.Optional(path('key')),
   },
-  { ...closed, default: {}, description: 'key files of this meter' },
+  {
+    ...closed,
+    default: {},
+    description: 'key files of this meter; without any, the keyring has its keys by its name',
+  },
 );
 const authentication = Type.Enum(['require', 'if-key', 'never'], {
   default: 'if-key',
@@ -278,6 +283,7 @@ export const ConfigurationSchema = Type.Object(
       examples: ['gw-0001'],
     }),
     state: path('any', { default: '/var/lib/normd' }),
+    keyring: Type.Optional(path('keyring')),
     control: Type.Object(
       { socket: path('any', { default: '/run/normd/control.sock' }) },
       { ...closed, default: {}, description: 'where normctl asks' },

@@ -3,6 +3,8 @@ import type { Device, DeviceNotice } from '#acquisition/device.ts';
 import { observing } from '#acquisition/observing.ts';
 import type { Observations } from '#acquisition/observing.ts';
 import { readKeyFile } from '#config/key-file.ts';
+import type { Keyring } from '#identity/keyring.ts';
+import { readKeyring } from '#identity/keyring.ts';
 import type { Configuration, SourceConfiguration } from '#config/schema.ts';
 import { openLink as openMachineLink } from '#link/open.ts';
 import { C37118Client } from '#protocol/c37118/client.ts';
@@ -25,14 +27,15 @@ import { Throttle } from './throttle.ts';
 
 /** Opens every configured device; key files are read before the first link is touched. */
 export function openDevices(
-  { sources }: Pick<Configuration, 'sources'>,
+  { sources, keyring: file }: Pick<Configuration, 'sources' | 'keyring'>,
   path: Pick<ReadingPath, 'take'>,
   ports: GatewayPorts,
 ): readonly Device[] {
   const { clock, entropy, log, openLink = openMachineLink } = ports;
   const wall = (): TimeMark => clock.wall();
+  const keyring = file === undefined ? undefined : readKeyring(file);
   return sources
-    .map((source) => ({ source, connect: connectorOf(source, wall) }))
+    .map((source) => ({ source, connect: connectorOf(source, wall, keyring) }))
     .map(({ source, connect }) =>
       openDevice({
         name: source.name,
@@ -49,11 +52,12 @@ export function openDevices(
 function connectorOf(
   source: SourceConfiguration,
   wall: () => TimeMark,
+  keyring: Keyring | undefined,
 ): () => Connection<Observations> {
   const { name } = source;
   switch (source.protocol) {
     case 'p1': {
-      const { keys, authentication: policy } = securityOf(source);
+      const { keys, authentication: policy } = securityOf(source, keyring);
       const zone = zoneOf(source);
       const silentMs = source.silentSeconds * 1000;
       const options = { ciphering: { keys, policy, cipher: machineAesGcm }, silentMs };
@@ -68,7 +72,7 @@ function connectorOf(
       const silentMs = silentSeconds * 1000;
       const zone = zoneOf(source);
       const local = zone === undefined ? {} : { localOffsetMin: zone.offsetMin };
-      const options = { ...securityOf(source), framing, silentMs, cipher: machineAesGcm };
+      const options = { ...securityOf(source, keyring), framing, silentMs, cipher: machineAesGcm };
       return () =>
         observing(new DlmsPushConnection(options), (message) => [
           observationFromCosem(name, message, wall(), local),
@@ -93,9 +97,11 @@ interface Security {
   readonly authentication: Ciphered['authentication'];
 }
 
-function securityOf({ keys, authentication }: Ciphered): Security {
+function securityOf(source: Ciphered, keyring: Keyring | undefined): Security {
+  const { name, keys, authentication } = source;
+  const inRing = Object.keys(keys).length === 0 ? keyring?.named(name)?.cipherKeys() : undefined;
   return {
-    keys: {
+    keys: inRing ?? {
       ...(keys.encryption === undefined ? {} : { encryption: readKeyFile(keys.encryption) }),
       ...(keys.authentication === undefined
         ? {}

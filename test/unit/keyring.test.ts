@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { failureOf } from '#bytes/failure.ts';
-import { fromHex } from '#bytes/hex.ts';
+import { fromHex, toHex } from '#bytes/hex.ts';
+import { parseConfiguration } from '#config/load.ts';
+import { openDevices } from '#gateway/devices.ts';
 import { keyringFrom, readKeyring } from '#identity/keyring.ts';
+import { encodeDataNotification } from '#protocol/dlms/data-notification.ts';
+import { sealGeneralCiphering } from '#protocol/dlms/general-ciphering.ts';
+import { securityControlFrom } from '#protocol/dlms/security.ts';
+import type { Observation } from '#reading/reading.ts';
+import { VirtualClock } from '#sim/virtual-clock.ts';
+import { machineAesGcm } from '#system/cipher.ts';
+import { machineEntropy } from '#system/entropy.ts';
 
 const KEY = '00112233445566778899aabbccddeeff';
 const RING = `
@@ -106,4 +115,55 @@ test('a private number that is none of its curve is a bad key', () => {
     () => ring.named('works')?.agreementKeys(),
     (error) => failureOf(error).code === 'bad-key',
   );
+});
+
+test('a configured meter without key files has its keys in the keyring', async (context) => {
+  const folder = dirname(fileWith(context, RING));
+  const sealed = sealGeneralCiphering(NOTIFICATION, {
+    systemTitle: fromHex('4d4d4d0000bc614e'),
+    securityControl: securityControlFrom(0x30),
+    invocationCounter: 1,
+    keys: keyringFrom(RING).named('house-3')?.cipherKeys() ?? {},
+    cipher: machineAesGcm,
+  });
+  writeFileSync(join(folder, 'push.json'), JSON.stringify({ hex: toHex(sealed) }));
+  const link = { kind: 'replay', file: join(folder, 'push.json'), pace: 'fast' };
+  const source = { name: 'house-3', protocol: 'dlms-push', framing: 'raw', link };
+  const sources = [{ ...source, authentication: 'require' }];
+  const text = JSON.stringify({ gateway: 'g', keyring: 'keys.yaml', sources });
+  const loaded = parseConfiguration(text, join(folder, 'normd.yaml'));
+  assert.ok('configuration' in loaded, JSON.stringify(loaded));
+  const { promise, resolve, reject } = Promise.withResolvers<Observation>();
+  const ports = {
+    clock: new VirtualClock(),
+    entropy: machineEntropy,
+    log: (_level: string, event: string) =>
+      event === 'device.ended' && reject(new Error('nothing came')),
+  };
+  const devices = openDevices(loaded.configuration, { take: resolve }, ports);
+  const { quality, readings } = await promise;
+  await Promise.all(devices.map((device) => device.stop()));
+  assert.ok(!quality.includes('unverified'));
+  assert.equal(readings.length, 1);
+  chmodSync(join(folder, 'keys.yaml'), 0o644);
+  const refused = parseConfiguration(text, join(folder, 'normd.yaml'));
+  assert.ok('problems' in refused);
+  assert.deepEqual(
+    refused.problems.map(({ code, path }) => [code, path]),
+    [
+      ['file-too-open', 'keyring'],
+      ['missing-key', 'sources[0].keys'],
+    ],
+  );
+});
+
+const NOTIFICATION = encodeDataNotification({
+  longInvokeIdAndPriority: 1,
+  body: {
+    type: 'structure',
+    value: [
+      { type: 'octet-string', value: Uint8Array.of(1, 0, 1, 8, 0, 255) },
+      { type: 'double-long-unsigned', value: 4711 },
+    ],
+  },
 });
