@@ -238,7 +238,7 @@ test('the schema for editors and the loader agree about any change to the exampl
 });
 
 function isBeyondSchema({ code, message }: Problem): boolean {
-  return BEYOND_SCHEMA.has(code) || /needs an identity|not both keys/.test(message);
+  return BEYOND_SCHEMA.has(code) || /needs an identity|not both keys|needs a band/.test(message);
 }
 
 type Place = readonly (string | number)[];
