@@ -137,6 +137,27 @@ test('each key and each form is opened by the other side, whatever form it uses 
   }
 });
 
+test('before the peer has said its title, what we sent does not come back as its answer', () => {
+  const counters = new InvocationCounter();
+  counters.grant({ from: 0, until: 10 });
+  const client = gloDedProtection({
+    suite: 0,
+    ownTitle: CLIENT_TITLE,
+    keys: KEYS,
+    policy: 'require',
+    level: 'authenticated-and-encrypted',
+    form: 'general',
+    cipher: machineAesGcm,
+    counters,
+  });
+  const sent = client.protect(GET_RESPONSE);
+  assert.equal(
+    codeOf(() => client.unprotect(sent)),
+    'bad-system-title',
+  );
+  assert.ok(client.unprotect(protectionOf('server', { form: 'general' }).protect(GET_RESPONSE)));
+});
+
 test('a security control that names another suite is opened by the keys there are', () => {
   const sealed = protectionOf('server', { suite: 2 }).protect(GET_RESPONSE);
   assert.equal(sealed[2], 0x32);

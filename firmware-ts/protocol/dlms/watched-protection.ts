@@ -6,7 +6,10 @@ import type { Protection, Unprotected } from './protection.ts';
 export interface ProtectionSeen {
   /** Whether every APDU that came in was proven to be the peer's; false where none came. */
   readonly verified: boolean;
-  /** The invocation counter that the peer wants to see at least, where it said so. */
+  /**
+   * The invocation counter that the peer wants to see at least, where it said so. A refusal in
+   * clear can be anybody's: a leap uses up counters for good.
+   */
   readonly counterWanted?: number;
 }
 
