@@ -1,8 +1,7 @@
 import type { Command } from '../command.ts';
 import { METER_OPTIONS } from './options.ts';
 
-const STATUS =
-  'Status 0: done; 1: the meter refused; 2: wrong command line; 3: no answer.';
+const STATUS = 'Status 0: done; 1: the meter refused; 2: wrong command line; 3: no answer.';
 
 /** What normctl does with a meter that is asked: DLMS/COSEM, logical names. */
 export const METER_COMMANDS: readonly Command[] = [
