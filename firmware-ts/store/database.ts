@@ -99,8 +99,10 @@ function tryOpen(file: string, setting: ThreadSetting, gaps: readonly NamedGap[]
   const database = openFile(file, setting);
   try {
     configure(database, setting);
-    if (unclean && sizeOf(file) <= CHECK_BYTES_MAX) assertSound(database);
+    const checked = unclean && sizeOf(file) <= CHECK_BYTES_MAX;
+    if (checked) assertSound(database);
     migrate(database, setting.newEpoch);
+    if (checked) assertIndexed(database);
     repairNumbers(database);
     forgetBoots(database);
     if (unclean) emptyLog(database);
@@ -144,6 +146,18 @@ function assertOurs(file: string): void {
 function assertSound(database: Database): void {
   const verdict = String(database.pragma('quick_check(1)', { simple: true }));
   if (verdict !== 'ok') throw new OperatingError('store-damaged', verdict);
+}
+
+/** Rows of the outbox that the index does not lead to, or under another lane or state. */
+const NOT_INDEXED = `SELECT 1 FROM entry AS one NOT INDEXED WHERE NOT EXISTS (
+  SELECT 1 FROM entry AS other INDEXED BY entry_by_lane
+  WHERE other.lane = one.lane AND other.state = one.state AND other.id = one.id)`;
+
+/** The quick check does not compare an index with its table; what it lacks would never be sent. */
+function assertIndexed(database: Database): void {
+  if (database.prepare(NOT_INDEXED).get() !== undefined) {
+    throw new OperatingError('store-damaged', 'an entry is missing from its index');
+  }
 }
 
 /** SQLite takes a log up to the first frame that does not fit, and would forget the rest. */

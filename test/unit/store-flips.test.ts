@@ -114,6 +114,37 @@ test('so many changed rows that the file is no good have it set aside', async (c
   await world.close();
 });
 
+/** Changes rows and leaves the index as it was. */
+function withoutIndex(file: string, change: string): void {
+  const before = new Sqlite(file).unsafeMode();
+  before.pragma('writable_schema = ON');
+  const [row] = before.prepare("SELECT * FROM sqlite_schema WHERE name = 'entry_by_lane'").all();
+  before.exec("DELETE FROM sqlite_schema WHERE name = 'entry_by_lane'").close();
+  const after = new Sqlite(file).unsafeMode();
+  after.exec(change);
+  after.pragma('writable_schema = ON');
+  const insert = 'INSERT INTO sqlite_schema VALUES (@type, @name, @tbl_name, @rootpage, @sql)';
+  after.prepare(insert).run(row);
+  after.close();
+}
+
+test('an entry that its index has lost is found at a start after a death', async (context) => {
+  const world = new OwingStore({ directory: folder(context), runCountMax: 1 });
+  await world.open();
+  await world.appendAll('m', [0, 1, 2, 3, 4]);
+  const { file, epoch } = world.store.opening;
+  await world.close();
+  withoutIndex(file, 'UPDATE entry SET state = 1 WHERE sequence = 4');
+  writeFileSync(`${file}-wal`, Buffer.alloc(32));
+  await world.open();
+  assert.equal(world.store.opening.setAside?.failure.code, 'store-damaged');
+  const head = new HeadEnd();
+  await head.drain(world);
+  assert.equal(head.received.size, 5, 'what is not delivered is sent, whatever its row says');
+  assert.equal((await world.standing('m', epoch)).through, 4);
+  await world.close();
+});
+
 /** Pages of the outbox in the file. */
 function pagesOf(bytes: Buffer): readonly number[] {
   const directory = mkdtempSync(join(tmpdir(), 'normd-pages-'));
