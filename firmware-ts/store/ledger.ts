@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { recordsOf } from './boots.ts';
 import { laneOf, merged } from './lanes.ts';
-import type { Batch, Calls, Now, OwedBy, Page } from './messages.ts';
+import type { Acknowledged, Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { letGo } from './packing.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
@@ -116,7 +116,7 @@ export class Ledger {
     const needed = 2 * batch.bytes.byteLength + (64 << 10);
     this.#transaction(batch.now, () => {
       // What is delivered must not be dropped and named as a gap.
-      for (const one of batch.acknowledged) this.#outbox.acknowledge(one, batch.now);
+      this.#acknowledge([...batch.acknowledged, ...(batch.delivered ?? [])], batch.now);
       let freed = this.#shelf.makeRoom(needed);
       for (const { backend: name, class: of } of backendsOwed(batch)) {
         if (freed >= needed) break;
@@ -249,18 +249,27 @@ export class Ledger {
       owed[backend] = merged(owed[backend] ?? {}, more);
       offset += run.length;
     }
-    for (const acknowledged of batch.acknowledged) {
-      this.#outbox.acknowledge(acknowledged, batch.now);
-    }
-    if (batch.kept.length > 0) this.#bound(storedMs, batch.now);
+    this.#acknowledge(batch.acknowledged, batch.now);
+    if (batch.kept.length > 0) this.#bound(storedMs, batch);
     return owed;
   }
 
-  #bound(storedMs: number, now: Now): void {
+  #acknowledge(delivered: readonly Acknowledged[], now: Now): void {
+    for (const acknowledged of delivered) this.#outbox.acknowledge(acknowledged, now);
+  }
+
+  #bound(storedMs: number, { now, delivered = [] }: Batch): void {
     this.#shelf.prune(this.#bounds.shelf, storedMs);
     for (const backend of this.#numbers.backends.values()) {
       const { ageMs, bytes } = this.#bounds.outboxOf(backend.name);
-      this.#outbox.expire(backend, storedMs - ageMs, now);
+      const horizonMs = storedMs - ageMs;
+      if (backend.queuedBytes > bytes || backend.oldestMs < horizonMs) {
+        this.#acknowledge(
+          delivered.filter((held) => held.backend === backend.name),
+          now,
+        );
+      }
+      this.#outbox.expire(backend, horizonMs, now);
       const excess = backend.queuedBytes - bytes;
       const how = { reason: 'bytes', now } as const;
       if (excess > 0) this.#outbox.makeRoom(backend, excess, LEAST_URGENT_FIRST, how);

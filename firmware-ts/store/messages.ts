@@ -61,6 +61,8 @@ export interface Batch {
   readonly owed: readonly OwedRun[];
   readonly skipped: readonly Skipped[];
   readonly acknowledged: readonly Acknowledged[];
+  /** What comes as `acknowledged` later: it must not be dropped as if nobody had it. */
+  readonly delivered?: readonly Acknowledged[];
   /** Those of `kept`, then those of `owed`. */
   readonly bytes: ArrayBuffer;
 }

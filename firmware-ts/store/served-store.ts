@@ -3,7 +3,7 @@ import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Caller } from './caller.ts';
 import { assertAppend } from './check.ts';
 import { Committer, type CommitterParts } from './committer.ts';
-import type { Batch, Now, OwedBy } from './messages.ts';
+import type { Acknowledged, Batch, Now, OwedBy } from './messages.ts';
 import type { Acknowledgement, Append, DueEntry, Kept, NamedGap, Opening } from './store.ts';
 import type {
   Owed,
@@ -29,6 +29,7 @@ export class ServedStore implements Store {
   readonly #wakes = new Map<string, Set<(owed: Owed) => void>>();
   readonly #reports = new Set<(setAside: SetAside) => void>();
   readonly #gapReports = new Set<(gap: NamedGap) => void>();
+  readonly #holders = new Set<() => Acknowledged>();
   #closing: Promise<void> | undefined;
 
   constructor(caller: Caller, parts: Omit<CommitterParts, 'commit'>, opening: Opening) {
@@ -36,7 +37,8 @@ export class ServedStore implements Store {
     this.#caller = caller;
     this.#now = parts.now;
     const commit = async (batch: Batch): Promise<void> => {
-      this.#wake(await caller.call('commit', batch, [batch.bytes]));
+      const delivered = Array.from(this.#holders, (held) => held());
+      this.#wake(await caller.call('commit', { ...batch, delivered }, [batch.bytes]));
     };
     this.#committer = new Committer({ ...parts, commit });
     caller.onSetAside = (anew) => {
@@ -61,6 +63,16 @@ export class ServedStore implements Store {
   ): Promise<void> {
     this.#assertOpen();
     return this.#committer.acknowledge({ backend, ids, awaitReceipt });
+  }
+
+  holdDelivered(
+    backend: string,
+    held: () => readonly number[],
+    { awaitReceipt }: Acknowledgement,
+  ): () => void {
+    const holder = (): Acknowledged => ({ backend, ids: held(), awaitReceipt });
+    this.#holders.add(holder);
+    return () => this.#holders.delete(holder);
   }
 
   async flush(): Promise<void> {

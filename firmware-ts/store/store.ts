@@ -50,6 +50,11 @@ export interface Outbox {
    * due. Resolves when durable: with the next commit, or after a while; `flush` hurries it.
    */
   acknowledge(backend: string, ids: readonly number[], how?: Acknowledgement): Promise<void>;
+  /**
+   * While the store drops what is old or has no room, the entries that `held` answers count as
+   * acknowledged: the broker has them, though not all were told here yet. The result ends that.
+   */
+  holdDelivered(backend: string, held: () => readonly number[], how: Acknowledgement): () => void;
   /** Commits what waits without delay; resolves when it is kept or refused, never rejects. */
   flush(): Promise<void>;
   /** Sets one entry aside and names its numbers as a gap. Resolves when durable. */

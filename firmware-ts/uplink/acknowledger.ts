@@ -39,6 +39,8 @@ export class Acknowledger {
   /** Delivered and not durable, with their observations; never sent again meanwhile. */
   readonly #entries = new Map<number, number>();
   #observations = 0;
+  /** The store asks no more what is delivered. */
+  readonly #letGo: () => void;
   #writing: Promise<void> | undefined;
   #cancelRetry: (() => void) | undefined;
   #idle = Promise.withResolvers<undefined>();
@@ -51,6 +53,8 @@ export class Acknowledger {
     this.#parts = parts;
     this.#backoff = new Backoff(parts.entropy);
     this.#idle.resolve(undefined);
+    const { store, backend, awaitReceipt } = parts;
+    this.#letGo = store.holdDelivered(backend, () => [...this.#entries.keys()], { awaitReceipt });
   }
 
   /** Observations that are not durable yet. */
@@ -85,6 +89,7 @@ export class Acknowledger {
     this.#cancelRetry?.();
     this.#hurry();
     await this.#writing;
+    this.#letGo();
   }
 
   async #write(): Promise<void> {

@@ -8,7 +8,9 @@ import type { Store } from '#store/store.ts';
 import { machineEntropy, type Entropy } from '#system/entropy.ts';
 import { Acknowledger, UNDURABLE_MAX } from '#uplink/acknowledger.ts';
 import { owe, temporaryFolder } from '../support/outbox.ts';
+import { BACKEND, OwingStore } from '../support/owing-store.ts';
 import { welcome5 } from '../support/scripted-broker.ts';
+import { observation } from '../support/store.ts';
 import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
 
 /** A store on a disk that refuses acknowledgements while it is `broken`. */
@@ -73,6 +75,30 @@ test('what the store cannot note as delivered is noted later, never repeated', a
   await uplink.stop();
   assert.deepEqual(sequencesIn(arrivals.slice(before), 'p1'), [10]);
   assert.equal((await store.counts()).backends['utility']?.queuedEntries, 0);
+});
+
+test('what waits to be noted as delivered is not dropped, nor named as a gap', async (context) => {
+  const outboxes = { [BACKEND]: { bytes: 20_000, ageMs: 1e9 } };
+  const world = new OwingStore({ directory: temporaryFolder(context), outboxes });
+  await world.open();
+  await world.settled(world.store.append(observation(0, 'm', [BACKEND], 15_000)));
+  const disk = refusing(world.store);
+  const acknowledger = new Acknowledger({
+    store: disk.store,
+    backend: BACKEND,
+    clock: world.clock,
+    entropy: machineEntropy,
+    log: () => undefined,
+    awaitReceipt: false,
+    durable: () => undefined,
+  });
+  acknowledger.add(await world.due());
+  await disk.refused(1);
+  await world.settled(world.store.append(observation(1, 'm', [BACKEND], 15_000)));
+  assert.deepEqual(world.named, []);
+  assert.equal((await world.standing('m')).through, 0);
+  await acknowledger.end();
+  await world.close();
 });
 
 test('nothing new is sent while too much waits for the store', async (context) => {
