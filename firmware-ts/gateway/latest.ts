@@ -14,31 +14,47 @@ export interface LatestReading {
 
 /** What one source said last, by object, in the order of its last telegram. Bounded. */
 export class LatestReadings {
-  readonly #readings = new Map<string, LatestReading>();
+  /** Ordered only when asked for: what arrives comes by far more often. */
+  readonly #readings = new Map<string, Remembered>();
+  #count = 0;
 
   remember({ time, quality, readings }: Observation): void {
     for (const reading of readings) {
-      this.#readings.delete(reading.object); // set anew, so that the oldest stand first
+      this.#count += 1;
       this.#readings.set(reading.object, {
-        reading: { ...reading, raw: shortened(reading.raw) },
+        count: this.#count,
+        reading: shortened(reading),
         time: reading.time ?? time,
-        quality: [...quality, ...(reading.quality ?? [])],
+        quality: reading.quality === undefined ? quality : [...quality, ...reading.quality],
       });
     }
-    for (const oldest of this.#readings.keys()) {
-      if (this.#readings.size <= OBJECTS_MAX) break;
-      this.#readings.delete(oldest);
-    }
+    if (this.#readings.size > OBJECTS_MAX) this.#forgetOldest();
   }
 
   /** The newest `count`, in the device's order. */
   newest(count: number): readonly LatestReading[] {
-    return [...this.#readings.values()].slice(-count);
+    const ordered = [...this.#readings.values()].sort(byCount).slice(-count);
+    return ordered.map(({ reading, time, quality }) => ({ reading, time, quality }));
+  }
+
+  #forgetOldest(): void {
+    const ordered = [...this.#readings].sort(([, one], [, other]) => byCount(one, other));
+    for (const [object] of ordered.slice(0, -OBJECTS_MAX)) this.#readings.delete(object);
   }
 }
 
-function shortened(raw: Reading['raw']): Reading['raw'] {
-  return typeof raw === 'string' || raw instanceof Uint8Array
-    ? raw.slice(0, VALUE_LENGTH_MAX)
-    : raw;
+interface Remembered extends LatestReading {
+  readonly count: number;
+}
+
+function byCount(one: Remembered, other: Remembered): number {
+  return one.count - other.count;
+}
+
+/** Octets are copied: they may be a view into a whole telegram, which would stay with them. */
+function shortened(reading: Reading): Reading {
+  const { raw } = reading;
+  const isLong = typeof raw === 'string' && raw.length > VALUE_LENGTH_MAX;
+  if (!isLong && !(raw instanceof Uint8Array)) return reading;
+  return { ...reading, raw: raw.slice(0, VALUE_LENGTH_MAX) };
 }

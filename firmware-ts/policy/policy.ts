@@ -23,8 +23,8 @@ export interface Policy {
   forget(source: string): void;
 }
 
-/** Objects met before, so that a pattern is matched once and not fifty times a second. */
-const DECIDED_MAX = 10_000;
+/** Objects of a source met before, so that a pattern is matched once and not at each telegram. */
+const DECIDED_MAX = 2_000;
 
 /**
  * A policy of these rules, for these back-ends. Several rules for one back-end add up: a reading
@@ -111,16 +111,18 @@ function decider(rules: readonly Rule[]): (source: string, object: string) => De
   const matchers = DELIVERY_CLASSES.flatMap((of) =>
     rules.filter((rule) => (rule.class ?? 'measurement') === of).map(matcherOf),
   );
-  const decided = new Map<string, Decision | undefined>();
+  const sources = new Map<string, Map<string, Decision | undefined>>();
   return (source, object) => {
-    const key = `${source}\n${object}`;
-    if (decided.has(key)) return decided.get(key);
+    const decided = sources.get(source) ?? new Map<string, Decision | undefined>();
+    if (decided.size === 0) sources.set(source, decided);
+    const known = decided.get(object);
+    if (known !== undefined || decided.has(object)) return known;
     const decision = decisionOf(
       matchers.filter(({ names }) => names(source, object)),
       object,
     );
     if (decided.size >= DECIDED_MAX) decided.clear();
-    decided.set(key, decision);
+    decided.set(object, decision);
     return decision;
   };
 }
