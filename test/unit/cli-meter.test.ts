@@ -64,6 +64,22 @@ for (const framing of ['wrapper', 'hdlc'] as const) {
     });
   });
 
+  test(`over ${framing} objects and attributes are found by their names`, async () => {
+    const { out } = await runNormctl(['meter', 'objects', ...reached(framing)]);
+    assert.match(out, /1-0:1\.8\.0\*255 +3 v0 Register +active energy import +1 2 3/);
+    assert.ok(out.split('\n').every((line) => line.length <= 80));
+    const scaler = ['meter', 'read', '1-0:32.7.0', 'scaler_unit'];
+    const read = await runNormctl([...scaler, '--json', ...reached(framing)]);
+    const { attributeId, attribute } = envelope(read.out).data as Record<string, unknown>;
+    assert.deepEqual({ attributeId, attribute }, { attributeId: 3, attribute: 'scaler_unit' });
+    const time = await runNormctl(['meter', 'read', 'clock', 'time', ...reached(framing)]);
+    assert.match(time.out, /^0-0:1\.0\.0\*255 {2}\d{4}-\d\d-\d\dT[\d:]{8}\+01:00\n$/);
+    const unknown = await runNormctl(['meter', 'read', 'clock', 'colour', ...reached(framing)]);
+    assert.match(unknown.err, /^error usage: .*write logical_name, time, /);
+    const missing = await runNormctl(['meter', 'read', 'limiter', ...reached(framing)]);
+    assert.match(missing.err, /^error object-missing: /);
+  });
+
   test(`a profile over ${framing} comes row by row, whole and by entry`, async () => {
     const whole = await runNormctl(['meter', 'profile', '1-0:99.1.0', ...reached(framing)]);
     assert.equal(whole.status, 0, whole.err);

@@ -19,7 +19,12 @@ export const METER_COMMANDS: readonly Command[] = [
     arguments: [
       {
         name: 'object',
-        description: '1-0:1.8.0*255 (its value), or CLASS/OBIS/ATTRIBUTE',
+        description: '1-0:1.8.0*255, a name as "clock", or CLASS/OBIS/ATTRIBUTE',
+      },
+      {
+        name: 'attribute',
+        description: "its number or the class's name for it, as scaler_unit",
+        optional: true,
       },
     ],
     options: METER_OPTIONS,

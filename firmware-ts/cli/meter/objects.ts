@@ -1,5 +1,7 @@
 import { readObjectList } from '#protocol/cosem/object-list.ts';
 import { obisText } from '#protocol/cosem/obis.ts';
+import { interfaceClassOf } from '#protocol/cosem/classes/lookup.ts';
+import { obisWords } from '#protocol/cosem/obis-words.ts';
 import type { AccessRight, CosemObject } from '#protocol/cosem/object-list.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printData } from '../report.ts';
@@ -18,21 +20,27 @@ export const meterObjects = meterVerb(async (invocation, terminal) => {
     terminal,
     [
       { title: 'object' },
-      { title: 'class', align: 'right' },
-      { title: 'version', align: 'right' },
+      { title: 'class', least: 13 },
+      { title: 'name', least: 12 },
       { title: 'attributes', least: 10 },
-      { title: 'methods', least: 8 },
+      { title: 'methods', least: 7 },
     ],
     objects.map(({ logicalName, classId, version, attributes, methods }) => [
       obisText(logicalName),
-      String(classId),
-      String(version),
+      classText(classId, version),
+      obisWords(logicalName) ?? '-',
       idsOf(attributes),
       idsOf(methods),
     ]),
   );
   return EXIT.ok;
 });
+
+/** Number, version and name: `3 v0 Register`. */
+function classText(classId: number, version: number): string {
+  const name = interfaceClassOf(classId, version)?.name;
+  return [classId, `v${version}`, ...(name === undefined ? [] : [name])].join(' ');
+}
 
 /** Numbers of those that this client may use. */
 function idsOf(rights: readonly AccessRight[]): string {
@@ -41,5 +49,6 @@ function idsOf(rights: readonly AccessRight[]): string {
 }
 
 function jsonOf({ logicalName, ...object }: CosemObject): object {
-  return { logicalName: obisText(logicalName), ...object };
+  const className = interfaceClassOf(object.classId, object.version)?.name;
+  return { logicalName: obisText(logicalName), name: obisWords(logicalName), className, ...object };
 }

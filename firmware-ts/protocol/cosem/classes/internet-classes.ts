@@ -1,0 +1,145 @@
+import type { InterfaceClass, Shape } from './interface-class.ts';
+import { listOf, words } from './interface-class.ts';
+import { WINDOWS } from './shapes.ts';
+
+const AUTO_CONNECT = {
+  mode: 'enum',
+  repetitions: 'unsigned',
+  repetition_delay: 'long-unsigned',
+  calling_window: WINDOWS,
+  destination_list: listOf('octet-string'),
+} as const satisfies Readonly<Record<string, Shape>>;
+
+/** Exchange over the Internet and mobile networks (IEC 62056-6-2, 4.7, 4.9). */
+export const INTERNET_CLASSES: readonly InterfaceClass[] = [
+  {
+    classId: 28,
+    versions: [0],
+    name: 'Auto answer',
+    attributes: {
+      mode: 'enum',
+      listening_window: WINDOWS,
+      status: words('inactive', 'active', 'locked'),
+      number_of_calls: 'unsigned',
+      number_of_rings: 'structure',
+    },
+    dynamic: ['status'],
+    methods: [],
+  },
+  {
+    classId: 29,
+    versions: [1],
+    name: 'Auto connect',
+    attributes: AUTO_CONNECT,
+    units: { repetition_delay: 's' },
+    methods: [],
+  },
+  {
+    classId: 29,
+    versions: [2],
+    name: 'Auto connect',
+    attributes: AUTO_CONNECT,
+    units: { repetition_delay: 's' },
+    methods: ['connect'],
+  },
+  {
+    classId: 41,
+    versions: [0],
+    name: 'TCP-UDP setup',
+    attributes: {
+      'TCP-UDP_port': 'long-unsigned',
+      IP_reference: 'logical-name',
+      MSS: 'long-unsigned',
+      nb_of_sim_conn: 'unsigned',
+      inactivity_time_out: 'long-unsigned',
+    },
+    units: { inactivity_time_out: 's' },
+    methods: [],
+  },
+  {
+    classId: 42,
+    versions: [0],
+    name: 'IPv4 setup',
+    attributes: {
+      DL_reference: 'logical-name',
+      IP_address: 'double-long-unsigned',
+      multicast_IP_address: listOf('double-long-unsigned'),
+      IP_options: 'array',
+      subnet_mask: 'double-long-unsigned',
+      gateway_IP_address: 'double-long-unsigned',
+      use_DHCP_flag: 'boolean',
+      primary_DNS_address: 'double-long-unsigned',
+      secondary_DNS_address: 'double-long-unsigned',
+    },
+    methods: ['add_mc_IP_address', 'delete_mc_IP_address', 'get_nbof_mc_IP_addresses'],
+  },
+  {
+    classId: 43,
+    versions: [0],
+    name: 'MAC address setup',
+    attributes: { MAC_address: 'octet-string' },
+    methods: [],
+  },
+  {
+    classId: 44,
+    versions: [0],
+    name: 'PPP setup',
+    attributes: {
+      PHY_reference: 'logical-name',
+      LCP_options: 'array',
+      IPCP_options: 'array',
+      PPP_authentication: 'choice',
+    },
+    methods: [],
+  },
+  {
+    classId: 45,
+    versions: [0],
+    name: 'GPRS modem setup',
+    attributes: { APN: 'octet-string', PIN_code: 'long-unsigned', quality_of_service: 'structure' },
+    methods: [],
+  },
+  {
+    classId: 47,
+    versions: [0, 1, 2],
+    name: 'GSM diagnostic',
+    attributes: {
+      operator: 'visible-string',
+      status: words(
+        'not registered',
+        'registered, home network',
+        'not registered, searching',
+        'registration denied',
+        'unknown',
+        'registered, roaming',
+      ),
+      cs_attachment: words('inactive', 'incoming call', 'active'),
+      ps_status: words('inactive', 'GPRS', 'EDGE', 'UMTS', 'HSDPA'),
+      cell_info: 'structure',
+      adjacent_cells: 'array',
+      capture_time: 'moment',
+    },
+    dynamic: [
+      ...['operator', 'status', 'cs_attachment', 'ps_status'],
+      ...['cell_info', 'adjacent_cells', 'capture_time'],
+    ],
+    methods: [],
+  },
+  {
+    classId: 48,
+    versions: [0],
+    name: 'IPv6 setup',
+    attributes: {
+      DL_reference: 'logical-name',
+      address_config_mode: words('auto', 'DHCPv6', 'manual', 'neighbour discovery'),
+      unicast_IPv6_addresses: listOf('octet-string'),
+      multicast_IPv6_addresses: listOf('octet-string'),
+      gateway_IPv6_addresses: listOf('octet-string'),
+      primary_DNS_address: 'octet-string',
+      secondary_DNS_address: 'octet-string',
+      traffic_class: 'unsigned',
+      neighbor_discovery_setup: 'array',
+    },
+    methods: ['add_IPv6_address', 'remove_IPv6_address'],
+  },
+];
