@@ -1,5 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
-import { OperatingError } from '#bytes/failure.ts';
+import { errorOf } from '#bytes/failure.ts';
 import type { Link, Stream, StreamHandler } from '#link/link.ts';
 import type { ConnectionEvent } from '#protocol/connection.ts';
 import type { DlmsClient, DlmsClientMessage } from '#protocol/dlms/client/client.ts';
@@ -225,7 +225,3 @@ const ENDED: Failure = {
 };
 
 const CLOSED: Failure = { code: 'connection-lost', message: 'the session was closed' };
-
-function errorOf({ code, message, ...place }: Failure): OperatingError {
-  return new OperatingError(code, message, place);
-}

@@ -40,6 +40,11 @@ export class OperatingError extends Error implements Failure {
   }
 }
 
+/** The error to throw for a failure that came as a value. */
+export function errorOf({ code, message, ...place }: Failure): OperatingError {
+  return new OperatingError(code, message, place);
+}
+
 /** The plain value of an error, fit for an event, a log line or JSON. */
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof OperatingError)) {

@@ -1,4 +1,4 @@
-import { type Failure, OperatingError } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
 import type { CallName, Calls } from './messages.ts';
 import type { NamedGap, Opening } from './store.ts';
 
@@ -19,8 +19,4 @@ export interface Caller {
     ask: Calls[Name]['ask'],
     transfer?: readonly ArrayBuffer[],
   ): Promise<Calls[Name]['answer']>;
-}
-
-export function errorOf({ code, message, ...place }: Failure): OperatingError {
-  return new OperatingError(code, message, place);
 }

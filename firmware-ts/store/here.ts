@@ -1,8 +1,8 @@
 import { linkSync, renameSync, rmSync, statSync } from 'node:fs';
-import { type Failure, OperatingError, failureOf } from '#bytes/failure.ts';
+import { type Failure, OperatingError, errorOf, failureOf } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import { Books } from './books.ts';
-import { type Caller, errorOf } from './caller.ts';
+import type { Caller } from './caller.ts';
 import { diskFailure, isUnusableFile } from './disk-failure.ts';
 import type { CallName, Calls, Request, ThreadSetting } from './messages.ts';
 import type { FreeBytes } from './reserve.ts';

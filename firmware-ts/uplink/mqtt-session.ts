@@ -1,6 +1,6 @@
 import { MqttClient, type IClientOptions, type IConnackPacket } from 'mqtt';
 import type { LookupFunction } from 'node:net';
-import { OperatingError, type Failure } from '#bytes/failure.ts';
+import { OperatingError, errorOf, type Failure } from '#bytes/failure.ts';
 import { openSocket } from './broker-socket.ts';
 import { connectFailureOf, unansweredAt } from './connect-failure.ts';
 import { bytesOf, reasonOf, sessionOf, subscribe, useless } from './mqtt-welcomed.ts';
@@ -116,7 +116,7 @@ function dialIn(
       }),
     ),
     ending.promise.then((failure): never => {
-      throw new OperatingError(failure.code, failure.message, failure);
+      throw errorOf(failure);
     }),
   ]).finally(() => signal.removeEventListener('abort', giveUp));
 }

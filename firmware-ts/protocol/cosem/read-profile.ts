@@ -1,4 +1,4 @@
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, errorOf } from '#bytes/failure.ts';
 import type { Data } from '../dlms/data.ts';
 import type { CosemDateTime } from '../dlms/date-time.ts';
 import { DATE_TIME_BYTES, dateTimeFrom, encodeDateTime, localSecondOf } from '../dlms/date-time.ts';
@@ -137,8 +137,7 @@ function* pieceOf(
   if (result?.kind !== 'refused') {
     throw new OperatingError('unexpected-answer', 'a piece of a profile was asked for');
   }
-  const { code, message, ...place } = result.failure;
-  throw new OperatingError(code, message, place);
+  throw errorOf(result.failure);
 }
 
 const NEXT_PIECE = { kind: 'next-piece' } as const;

@@ -1,4 +1,4 @@
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, errorOf } from '#bytes/failure.ts';
 import type { AttributeDescriptor, Data } from './data.ts';
 import type {
   ActionItem,
@@ -68,6 +68,5 @@ export function dataOf(result: ServiceResult | undefined, asked: AttributeDescri
 function doneOf(result: ServiceResult | undefined): Extract<ServiceResult, { kind: 'done' }> {
   if (result?.kind === 'done') return result;
   if (result === undefined) throw new OperatingError('unexpected-answer', 'a result is missing');
-  const { code, message, ...place } = result.failure;
-  throw new OperatingError(code, message, place);
+  throw errorOf(result.failure);
 }

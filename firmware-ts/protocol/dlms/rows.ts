@@ -1,5 +1,5 @@
 import { Reader } from '#bytes/cursor.ts';
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, errorOf } from '#bytes/failure.ts';
 import { decodeData, readData } from './axdr.ts';
 import type { Data } from './data.ts';
 import { DataExtent } from './data-extent.ts';
@@ -86,8 +86,7 @@ export class RowReader {
     const extent = this.#extent.advance(this.#pending.subarray(start));
     if (extent.kind === 'open') return undefined;
     if (extent.kind === 'whole') return start + extent.end;
-    const { code, message, ...place } = extent.failure;
-    throw new OperatingError(code, message, place);
+    throw errorOf(extent.failure);
   }
 }
 

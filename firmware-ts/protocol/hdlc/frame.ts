@@ -1,7 +1,7 @@
 import { crc16X25 } from '#bytes/crc.ts';
 import { Writer } from '#bytes/cursor.ts';
 import type { Failure } from '#bytes/failure.ts';
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, errorOf } from '#bytes/failure.ts';
 import type { HdlcAddress } from './address.ts';
 import { addressAt, addressLengthAt, writeAddress } from './address.ts';
 import type { HdlcControl } from './control.ts';
@@ -146,8 +146,7 @@ export function decodeHdlcFrame(bytes: Uint8Array): HdlcFrame {
     });
   }
   const frame = header.kind === 'header' ? frameAt(bytes, 0, header) : header;
-  if ('kind' in frame)
-    throw new OperatingError(frame.failure.code, frame.failure.message, frame.failure);
+  if ('kind' in frame) throw errorOf(frame.failure);
   if (header.kind === 'header' && header.length < bytes.length) {
     throw new OperatingError('bad-length', 'bytes after the frame', { offset: header.length });
   }

@@ -1,5 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
-import { OperatingError, failureOf } from '#bytes/failure.ts';
+import { OperatingError, errorOf, failureOf } from '#bytes/failure.ts';
 import type { AesGcm } from '../aead.ts';
 import type { Connection, ConnectionEvent, Step } from '../connection.ts';
 import { Opener } from '../dlms/opener.ts';
@@ -147,7 +147,7 @@ export class P1Connection implements Connection<P1Telegram> {
       });
     }
     if (read.check === 'absent' && unread !== undefined) {
-      throw new OperatingError(unread.code, unread.message, unread);
+      throw errorOf(unread);
     }
     return telegram;
   }

@@ -1,5 +1,4 @@
-import type { Failure } from '#bytes/failure.ts';
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, errorOf } from '#bytes/failure.ts';
 import type { Aare, Aarq } from '../acse.ts';
 import { APPLICATION_CONTEXT, MECHANISM, decodeAare, encodeAarq, encodeRlrq } from '../acse.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
@@ -207,8 +206,4 @@ function initiateResponseOf(
   if (response.negotiatedDlmsVersionNumber === DLMS_VERSION) return response;
   const message = `DLMS version ${response.negotiatedDlmsVersionNumber}`;
   throw new OperatingError('dlms-version', message, { field: 'negotiated-dlms-version-number' });
-}
-
-function errorOf({ code, message, ...place }: Failure): OperatingError {
-  return new OperatingError(code, message, place);
 }
