@@ -1,6 +1,7 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { ConnectionEvent, Step } from './connection.ts';
 import type { ApduLink, ApduLinkMessage } from './dlms/apdu-link.ts';
+import { joined } from './dlms/octets.ts';
 
 /** No step sends more before it waits for an answer: a window of 7 frames of 2 kB, stuffed. */
 const EXPECTED_BYTES_MAX = 1 << 15;
@@ -91,14 +92,6 @@ export class EchoRemover {
 }
 
 const NOTHING = new Uint8Array(0);
-
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
-  if (one.length === 0) return other;
-  const bytes = new Uint8Array(one.length + other.length);
-  bytes.set(one);
-  bytes.set(other, one.length);
-  return bytes;
-}
 
 type Event = ConnectionEvent<ApduLinkMessage>;
 

@@ -1,5 +1,6 @@
 import { OperatingError } from '#bytes/failure.ts';
 import type { BitString, Data } from '../dlms/data.ts';
+import { areEqual } from '../dlms/octets.ts';
 import type { Procedure } from '../dlms/procedure.ts';
 import { act, get, tell } from '../dlms/procedure.ts';
 
@@ -165,7 +166,9 @@ function checkOffered(info: Data, image: Image): void {
   const images = info.type === 'array' ? info.value : [];
   const offered = images.some(({ value }) => {
     const [size, identification] = Array.isArray(value) ? (value as readonly Data[]) : [];
-    return size?.value === image.size && sameBytes(identification?.value, image.identifier);
+    const named = identification?.type === 'octet-string' ? identification.value : undefined;
+    const same = named !== undefined && areEqual(named, image.identifier);
+    return size?.value === image.size && same;
   });
   // Some meters tell nothing here.
   if (offered || images.length === 0) return;
@@ -173,11 +176,6 @@ function checkOffered(info: Data, image: Image): void {
     field: 'image-to-activate-info',
     hint: 'initiate the transfer anew',
   });
-}
-
-function sameBytes(one: unknown, other: Uint8Array): boolean {
-  if (!(one instanceof Uint8Array) || one.length !== other.length) return false;
-  return one.every((byte, index) => byte === other[index]);
 }
 
 function disabled(): OperatingError {

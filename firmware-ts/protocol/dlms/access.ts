@@ -4,7 +4,7 @@ import type { AccessSelection } from './descriptors.ts';
 import { ACCESS_SELECTION, ATTRIBUTE, METHOD } from './descriptors.ts';
 import type { Layout, Member } from './layout.ts';
 import {
-  DATA,
+  DATA_LIST,
   OCTET_STRING,
   U32,
   U8,
@@ -80,7 +80,7 @@ export const ACCESS_REQUEST = apdu(
     longInvokeIdAndPriority: U32,
     dateTime: OCTET_STRING,
     specifications: sequenceOf(SPECIFICATION),
-    data: sequenceOf(DATA),
+    data: DATA_LIST,
   }),
 );
 
@@ -90,7 +90,7 @@ export const ACCESS_RESPONSE = apdu(
     longInvokeIdAndPriority: U32,
     dateTime: OCTET_STRING,
     specifications: optional(sequenceOf(SPECIFICATION)),
-    data: sequenceOf(DATA),
+    data: DATA_LIST,
     results: sequenceOf(RESULT),
   }),
 );

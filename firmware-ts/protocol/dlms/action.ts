@@ -4,7 +4,17 @@ import { DATA_BLOCK } from './blocks.ts';
 import type { Data } from './data.ts';
 import { METHOD } from './descriptors.ts';
 import type { Layout, Member } from './layout.ts';
-import { DATA, U32, U8, apdu, choice, optional, sequence, sequenceOf } from './layout.ts';
+import {
+  DATA,
+  DATA_LIST,
+  U32,
+  U8,
+  apdu,
+  choice,
+  optional,
+  sequence,
+  sequenceOf,
+} from './layout.ts';
 import type { GetDataResult } from './results.ts';
 import { GET_DATA_RESULT } from './results.ts';
 import type { MethodDescriptor } from './service.ts';
@@ -100,7 +110,7 @@ export const ACTION_REQUEST = apdu<ActionRequest>(
       sequence<Member<ActionRequest, 'action-request-with-list'>>({
         invokeIdAndPriority: U8,
         methods: sequenceOf(METHOD),
-        parameters: sequenceOf(DATA),
+        parameters: DATA_LIST,
       }),
     ],
     'action-request-with-first-pblock': [

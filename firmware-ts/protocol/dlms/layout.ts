@@ -128,6 +128,15 @@ export function sequenceOf<Value>(element: Layout<Value>): Layout<readonly Value
   };
 }
 
+export const DATA_LIST: Layout<readonly Data[]> = sequenceOf(DATA);
+
+/** Without a tag before it, as it is cut into blocks. */
+export function encodeAs<Value>(layout: Layout<Value>, value: Value): Uint8Array {
+  const writer = new Writer();
+  layout.write(writer, value);
+  return writer.finish();
+}
+
 /** One member of a CHOICE, without its name. */
 export type Member<Union extends { readonly kind: string }, Kind extends Union['kind']> = Omit<
   Extract<Union, { readonly kind: Kind }>,

@@ -1,7 +1,7 @@
 import { OperatingError } from '#bytes/failure.ts';
 import type { Data } from './data.ts';
-import type { AccessSelection } from './descriptors.ts';
-import type { CaptureObject, SelectiveAccess } from './service.ts';
+import type { AccessSelection, SelectedAttribute } from './descriptors.ts';
+import type { AttributeReference, CaptureObject, SelectiveAccess } from './service.ts';
 
 const RANGE = 1;
 const ENTRY = 2;
@@ -39,6 +39,17 @@ export function selectiveAccessFrom({
   if (selector === RANGE) return rangeFrom(elements) ?? { kind: 'other', selector, parameters };
   if (selector === ENTRY) return entryFrom(elements) ?? { kind: 'other', selector, parameters };
   return { kind: 'other', selector, parameters };
+}
+
+/** An attribute and the part of it that is meant, as both go out together. */
+export function selectedOf({ access, ...attribute }: AttributeReference): SelectedAttribute {
+  return access === undefined ? { attribute } : { attribute, accessSelection: selectionOf(access) };
+}
+
+/** The other way round. */
+export function referenceOf({ attribute, accessSelection }: SelectedAttribute): AttributeReference {
+  if (accessSelection === undefined) return attribute;
+  return { ...attribute, access: selectiveAccessFrom(accessSelection) };
 }
 
 function rangeFrom(elements: readonly Data[]): SelectiveAccess | undefined {

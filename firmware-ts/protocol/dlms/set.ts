@@ -5,7 +5,17 @@ import type { AttributeDescriptor, Data } from './data.ts';
 import type { AccessSelection, SelectedAttribute } from './descriptors.ts';
 import { ACCESS_SELECTION, ATTRIBUTE, SELECTED_ATTRIBUTE } from './descriptors.ts';
 import type { Member } from './layout.ts';
-import { DATA, U32, U8, apdu, choice, optional, sequence, sequenceOf } from './layout.ts';
+import {
+  DATA,
+  DATA_LIST,
+  U32,
+  U8,
+  apdu,
+  choice,
+  optional,
+  sequence,
+  sequenceOf,
+} from './layout.ts';
 
 /** Set-Request (IEC 62056-5-3, 8.4). */
 export type SetRequest =
@@ -104,7 +114,7 @@ export const SET_REQUEST = apdu<SetRequest>(
       sequence<Member<SetRequest, 'set-request-with-list'>>({
         invokeIdAndPriority: U8,
         attributes: sequenceOf(SELECTED_ATTRIBUTE),
-        values: sequenceOf(DATA),
+        values: DATA_LIST,
       }),
     ],
     'set-request-with-list-and-first-datablock': [

@@ -4,6 +4,7 @@ import type { Layout, Member, Optional } from './layout.ts';
 import {
   BOOLEAN,
   DATA,
+  DATA_LIST,
   I16,
   NOTHING,
   OCTET_STRING,
@@ -113,7 +114,7 @@ const WRITE_RESULT: Layout<WriteResult> = choice<WriteResult>({
   'block-number': [2, only('blockNumber', U16)],
 });
 
-const WRITE = { variables: sequenceOf(VARIABLE_ACCESS), data: sequenceOf(DATA) };
+const WRITE = { variables: sequenceOf(VARIABLE_ACCESS), data: DATA_LIST };
 const TIME: Optional<Uint8Array> = optional(OCTET_STRING);
 
 export const READ_REQUEST = apdu(APDU_TAG.readRequest, sequenceOf(VARIABLE_ACCESS));

@@ -1,4 +1,5 @@
 import { OperatingError } from '#bytes/failure.ts';
+import { joined } from '../dlms/octets.ts';
 import type { MbusFrame } from './frame.ts';
 
 /** An APDU carried by DLMS over wired M-Bus, with the application processes at either end. */
@@ -39,7 +40,7 @@ export class TransportAssembler {
     }
     this.#keep(controlInformation & SEQUENCE, userData.subarray(HEADER_BYTES));
     if ((controlInformation & FINAL) === 0) return undefined;
-    const apdu = joined(this.#parts);
+    const apdu = joined(...this.#parts);
     this.clear();
     return { source: userData[0] ?? 0, destination: userData[1] ?? 0, apdu };
   }
@@ -57,15 +58,4 @@ export class TransportAssembler {
     }
     this.#parts.push(part);
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const out = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    out.set(part, offset);
-    offset += part.length;
-  }
-  return out;
 }

@@ -1,17 +1,17 @@
-import { Reader, Writer } from '#bytes/cursor.ts';
+import { Reader } from '#bytes/cursor.ts';
 import type { ActionRequest, ActionResponse, ActionResult } from '../action.ts';
 import { ACTION_REQUEST, ACTION_RESPONSE, ACTION_RESULT } from '../action.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
-import { encodeData, writeData } from '../axdr.ts';
+import { encodeData } from '../axdr.ts';
 import type { DataBlock } from '../blocks.ts';
 import type { Data } from '../data.ts';
-import { sequenceOf } from '../layout.ts';
+import { Gathered } from '../gathered.ts';
+import { DATA_LIST, encodeAs, sequenceOf } from '../layout.ts';
 import { DATA_ACCESS_RESULT, actionWord } from '../results.ts';
 import type { ActionItem, ServiceResult } from '../service.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
 import {
   BlockCount,
-  Gathered,
   LIST_COUNT_MAX,
   asked,
   listsOf,
@@ -113,9 +113,8 @@ function laterBlock(invokeIdAndPriority: number, pblock: DataBlock): ActionReque
 function rawParametersOf(items: readonly ActionItem[]): Uint8Array {
   const [first] = items;
   if (items.length === 1) return encodeData(first?.parameters ?? NULL_DATA);
-  const writer = new Writer().u8(items.length);
-  for (const { parameters = NULL_DATA } of items) writeData(writer, parameters);
-  return writer.finish();
+  const list = items.map(({ parameters = NULL_DATA }) => parameters);
+  return encodeAs(DATA_LIST, list);
 }
 
 function* resultsOf(

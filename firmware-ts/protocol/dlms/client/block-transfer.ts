@@ -1,7 +1,8 @@
 import { OperatingError } from '#bytes/failure.ts';
 import type { GeneralBlock } from '../general-block-transfer.ts';
 import { decodeGeneralBlock, encodeGeneralBlock } from '../general-block-transfer.ts';
-import { Gathered, partsOf } from './exchange.ts';
+import { Gathered } from '../gathered.ts';
+import { partsOf } from './exchange.ts';
 
 /** Head of a block: tag, control, two numbers, and the length of the data. */
 const BLOCK_HEAD_BYTES = 9;

@@ -1,5 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, errorOf } from '#bytes/failure.ts';
 import { APDU_TAG, apduName } from '../apdu-tags.ts';
 import type { Conformance } from '../conformance.ts';
 import {
@@ -35,8 +35,6 @@ export interface ExchangeContext {
   nextInvokeId(): number;
 }
 
-/** A value of several blocks that is kept whole is refused beyond this. */
-export const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 /** Lists are answered from one buffer; meters are known to choke on more. */
 export const LIST_COUNT_MAX = 64;
 
@@ -74,9 +72,7 @@ export function answerIn<Answer>(apdu: Uint8Array, codec: Answering<Answer>): An
 /** Errors: what an exception-response or a confirmed-service-error says. */
 export function throwRefusal(apdu: Uint8Array): void {
   const failure = refusedWith(apdu);
-  if (failure === undefined) return;
-  const { code, message, ...place } = failure;
-  throw new OperatingError(code, message, place);
+  if (failure !== undefined) throw errorOf(failure);
 }
 
 /** `undefined` where the APDU refuses nothing. */
@@ -117,33 +113,6 @@ export function refused(result: number, word = dataAccessWord(result)): ServiceR
 export function unexpectedForm(apduTag: number, kind: string): OperatingError {
   const message = `${apduName(apduTag)} was answered with ${kind}`;
   return new OperatingError('unexpected-answer', message);
-}
-
-/** Bytes of several blocks, put together; bounded. */
-export class Gathered {
-  readonly #parts: Uint8Array[] = [];
-  #length = 0;
-
-  /** Nothing has to be asked for it. Errors: `too-long`. */
-  add(bytes: Uint8Array): undefined {
-    this.#length += bytes.length;
-    if (this.#length > ANSWER_BYTES_MAX) {
-      throw new OperatingError('too-long', `an answer of more than ${ANSWER_BYTES_MAX} bytes`, {
-        hint: 'read it in parts: by range, by entries, or as a profile',
-      });
-    }
-    this.#parts.push(bytes.slice());
-  }
-
-  whole(): Uint8Array {
-    const bytes = new Uint8Array(this.#length);
-    let offset = 0;
-    for (const part of this.#parts) {
-      bytes.set(part, offset);
-      offset += part.length;
-    }
-    return bytes;
-  }
 }
 
 /** The next block has the next number; else one was lost, or the server repeats itself. */

@@ -1,25 +1,18 @@
-import { Reader, Writer } from '#bytes/cursor.ts';
+import { Reader } from '#bytes/cursor.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
 import { readData } from '../axdr.ts';
 import type { SelectedAttribute } from '../descriptors.ts';
 import { SELECTED_ATTRIBUTE } from '../descriptors.ts';
+import { Gathered } from '../gathered.ts';
 import type { DataBlockG, GetResponse } from '../get.ts';
 import { GET_REQUEST, GET_RESPONSE } from '../get.ts';
-import { sequenceOf } from '../layout.ts';
+import { encodeAs, sequenceOf } from '../layout.ts';
 import type { GetDataResult } from '../results.ts';
 import { GET_DATA_RESULT } from '../results.ts';
-import { selectionOf } from '../selective-access.ts';
+import { selectedOf } from '../selective-access.ts';
 import type { AttributeReference, ServiceResult } from '../service.ts';
 import type { Exchange, ExchangeContext, ExchangeStep } from './exchange.ts';
-import {
-  BlockCount,
-  Gathered,
-  LIST_COUNT_MAX,
-  asked,
-  listsOf,
-  refused,
-  unexpectedForm,
-} from './exchange.ts';
+import { BlockCount, LIST_COUNT_MAX, asked, listsOf, refused, unexpectedForm } from './exchange.ts';
 
 /** Tag, form, invoke id, count. */
 const LIST_HEAD_BYTES = 6;
@@ -41,14 +34,8 @@ export function* getExchange(
   return results;
 }
 
-function selectedOf({ access, ...attribute }: AttributeReference): SelectedAttribute {
-  return access === undefined ? { attribute } : { attribute, accessSelection: selectionOf(access) };
-}
-
 function bytesOf(selected: SelectedAttribute): number {
-  const writer = new Writer();
-  SELECTED_ATTRIBUTE.write(writer, selected);
-  return writer.length;
+  return encodeAs(SELECTED_ATTRIBUTE, selected).length;
 }
 
 function* getOne(selected: SelectedAttribute, context: ExchangeContext): Exchange<ServiceResult> {

@@ -1,10 +1,10 @@
-import { Writer } from '#bytes/cursor.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
-import { encodeData, writeData } from '../axdr.ts';
+import { encodeData } from '../axdr.ts';
 import type { DataBlock } from '../blocks.ts';
-import type { SelectedAttribute } from '../descriptors.ts';
+import { SELECTED_ATTRIBUTE } from '../descriptors.ts';
+import { DATA_LIST, encodeAs } from '../layout.ts';
 import { DATA_ACCESS_RESULT } from '../results.ts';
-import { selectionOf } from '../selective-access.ts';
+import { selectedOf } from '../selective-access.ts';
 import type { ServiceResult, SetItem } from '../service.ts';
 import type { SetRequest, SetResponse } from '../set.ts';
 import { SET_REQUEST, SET_RESPONSE } from '../set.ts';
@@ -24,12 +24,12 @@ export function* setExchange(
   return results;
 }
 
-/** Two counts, the descriptor, a selection and the value. */
+/** Tag, form, invoke id, two counts. */
+const LIST_HEAD_BYTES = 10;
+
 function bytesOf({ attribute, data }: SetItem): number {
-  const { access } = attribute;
-  const selection = access === undefined ? 0 : encodeData(selectionOf(access).accessParameters);
-  const selectionBytes = selection === 0 ? 0 : selection.length + 1;
-  return 20 + selectionBytes + encodeData(data).length;
+  const selected = encodeAs(SELECTED_ATTRIBUTE, selectedOf(attribute));
+  return LIST_HEAD_BYTES + selected.length + encodeData(data).length;
 }
 
 function* setList(
@@ -52,20 +52,16 @@ function wholeRequest(items: readonly SetItem[], invokeIdAndPriority: number): S
     return {
       kind: 'set-request-normal',
       invokeIdAndPriority,
-      ...selectedOf(first),
+      ...selectedOf(first.attribute),
       value,
     };
   }
   return {
     kind: 'set-request-with-list',
     invokeIdAndPriority,
-    attributes: items.map(selectedOf),
+    attributes: items.map(({ attribute }) => selectedOf(attribute)),
     values: items.map(({ data }) => data),
   };
-}
-
-function selectedOf({ attribute: { access, ...attribute } }: SetItem): SelectedAttribute {
-  return access === undefined ? { attribute } : { attribute, accessSelection: selectionOf(access) };
 }
 
 /** Last-block, block number, and the length of the raw data. */
@@ -100,10 +96,15 @@ function firstBlock(
   const [first] = items;
   if (items.length === 1 && first !== undefined) {
     const kind = 'set-request-with-first-datablock';
-    return { kind, invokeIdAndPriority, ...selectedOf(first), datablock };
+    return { kind, invokeIdAndPriority, ...selectedOf(first.attribute), datablock };
   }
   const kind = 'set-request-with-list-and-first-datablock';
-  return { kind, invokeIdAndPriority, attributes: items.map(selectedOf), datablock };
+  return {
+    kind,
+    invokeIdAndPriority,
+    attributes: items.map(({ attribute }) => selectedOf(attribute)),
+    datablock,
+  };
 }
 
 function laterBlock(invokeIdAndPriority: number, datablock: DataBlock): SetRequest {
@@ -114,9 +115,8 @@ function laterBlock(invokeIdAndPriority: number, datablock: DataBlock): SetReque
 function rawValueOf(items: readonly SetItem[]): Uint8Array {
   const [first] = items;
   if (items.length === 1 && first !== undefined) return encodeData(first.data);
-  const writer = new Writer().u8(items.length);
-  for (const { data } of items) writeData(writer, data);
-  return writer.finish();
+  const values = items.map(({ data }) => data);
+  return encodeAs(DATA_LIST, values);
 }
 
 function resultsOf(answer: SetResponse, count: number): readonly ServiceResult[] {

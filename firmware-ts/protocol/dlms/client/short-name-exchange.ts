@@ -2,6 +2,7 @@ import { Reader } from '#bytes/cursor.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
 import { encodeData, readData } from '../axdr.ts';
 import type { Data } from '../data.ts';
+import { Gathered } from '../gathered.ts';
 import { sequenceOf } from '../layout.ts';
 import { selectionOf } from '../selective-access.ts';
 import type { ActionItem, AttributeReference, ServiceResult, SetItem } from '../service.ts';
@@ -16,7 +17,6 @@ import {
 import type { Exchange, ExchangeContext } from './exchange.ts';
 import {
   BlockCount,
-  Gathered,
   LIST_COUNT_MAX,
   answerIn,
   listsOf,

@@ -1,23 +1,23 @@
-import { Reader, Writer } from '#bytes/cursor.ts';
+import { Reader } from '#bytes/cursor.ts';
 import type { ActionRequest, ActionResponse, ActionResult } from '../action.ts';
 import { ACTION_RESPONSE, ACTION_RESULT } from '../action.ts';
-import { decodeData, readData } from '../axdr.ts';
+import { decodeData } from '../axdr.ts';
 import type { DataBlock } from '../blocks.ts';
-import { Gathered } from '../client/exchange.ts';
 import type { Data } from '../data.ts';
-import { readLength } from '../length.ts';
+import { DATA_LIST, encodeAs, sequenceOf } from '../layout.ts';
 import { DATA_ACCESS_RESULT } from '../results.ts';
 import type { ActionItem, MethodDescriptor } from '../service.ts';
+import { RequestBlocks } from './request-blocks.ts';
 
 /** Tag, form, invoke id, last, number, length of the raw data. */
 const BLOCK_HEAD_BYTES = 13;
 
-/** Parameters that come in blocks. */
+const RESULTS = sequenceOf(ACTION_RESULT);
+
+/** Whose parameters come in blocks. */
 interface LongAction {
   readonly methods: readonly MethodDescriptor[];
   readonly list: boolean;
-  readonly gathered: Gathered;
-  blockNumber: number;
 }
 
 /** Runs a method; what it answers is an Action-Result. */
@@ -27,7 +27,7 @@ export type Act = (item: ActionItem) => ActionResult;
 export class ActionService {
   readonly #act: Act;
   readonly #most: number;
-  #long: LongAction | undefined;
+  readonly #blocks = new RequestBlocks<LongAction>();
   #rest: { readonly bytes: Uint8Array; readonly blockNumber: number } | undefined;
 
   constructor(act: Act, most: number) {
@@ -45,10 +45,10 @@ export class ActionService {
         return this.#single(items, true, invokeIdAndPriority);
       }
       case 'action-request-with-first-pblock':
-        this.#begin([request.method], false);
+        this.#blocks.begin({ methods: [request.method], list: false });
         return this.#block(request.pblock, invokeIdAndPriority);
       case 'action-request-with-list-and-first-pblock':
-        this.#begin(request.methods, true);
+        this.#blocks.begin({ methods: request.methods, list: true });
         return this.#block(request.pblock, invokeIdAndPriority);
       case 'action-request-with-pblock':
         return this.#block(request.pblock, invokeIdAndPriority);
@@ -65,34 +65,29 @@ export class ActionService {
       : { kind: 'action-response-normal', invokeIdAndPriority, single };
     const whole = ACTION_RESPONSE.encode(response);
     if (whole.length <= this.#most) return whole;
-    const writer = new Writer();
-    if (list) writer.u8(results.length);
-    for (const result of results) ACTION_RESULT.write(writer, result);
-    this.#rest = { bytes: writer.finish(), blockNumber: 0 };
+    const bytes = list ? encodeAs(RESULTS, results) : encodeAs(ACTION_RESULT, single);
+    this.#rest = { bytes, blockNumber: 0 };
     return this.#next(invokeIdAndPriority, 0);
-  }
-
-  #begin(methods: readonly MethodDescriptor[], list: boolean): void {
-    this.#long = { methods, list, gathered: new Gathered(), blockNumber: 0 };
   }
 
   #block(block: DataBlock, invokeIdAndPriority: number): Uint8Array {
     const { blockNumber } = block;
-    const long = this.#long;
-    if (long === undefined || blockNumber !== long.blockNumber + 1) {
-      this.#long = undefined;
-      return refused(invokeIdAndPriority, 'data-block-number-invalid');
+    const taken = this.#blocks.take(block);
+    switch (taken.kind) {
+      case 'more': {
+        const kind = 'action-response-next-pblock';
+        return ACTION_RESPONSE.encode({ kind, invokeIdAndPriority, blockNumber });
+      }
+      case 'whole': {
+        const { methods, list } = taken.meant;
+        const parameters = list
+          ? DATA_LIST.read(new Reader(taken.raw), 'parameters')
+          : [decodeData(taken.raw)];
+        return this.#single(itemsOf(methods, parameters), list, invokeIdAndPriority);
+      }
+      default:
+        return refused(invokeIdAndPriority, 'data-block-number-invalid');
     }
-    long.gathered.add(block.rawData);
-    long.blockNumber = blockNumber;
-    if (!block.lastBlock) {
-      const kind = 'action-response-next-pblock';
-      return ACTION_RESPONSE.encode({ kind, invokeIdAndPriority, blockNumber });
-    }
-    this.#long = undefined;
-    const raw = long.gathered.whole();
-    const parameters = long.list ? listFrom(raw) : [decodeData(raw)];
-    return this.#single(itemsOf(long.methods, parameters), long.list, invokeIdAndPriority);
   }
 
   #next(invokeIdAndPriority: number, acknowledged: number): Uint8Array {
@@ -131,12 +126,4 @@ function itemsOf(
     const given = parameters[index];
     return given === undefined ? { method } : { method, parameters: given };
   });
-}
-
-function listFrom(raw: Uint8Array): readonly Data[] {
-  const reader = new Reader(raw);
-  const count = readLength(reader, 'count');
-  const values: Data[] = [];
-  while (values.length < count) values.push(readData(reader));
-  return values;
 }

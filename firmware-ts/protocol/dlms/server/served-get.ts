@@ -1,16 +1,17 @@
-import { Writer } from '#bytes/cursor.ts';
 import { encodeData } from '../axdr.ts';
 import type { SelectedAttribute } from '../descriptors.ts';
 import type { GetRequest, GetResponse } from '../get.ts';
 import { GET_RESPONSE } from '../get.ts';
+import { encodeAs, sequenceOf } from '../layout.ts';
 import type { GetDataResult } from '../results.ts';
 import { DATA_ACCESS_RESULT, GET_DATA_RESULT } from '../results.ts';
-import { selectiveAccessFrom } from '../selective-access.ts';
-import type { AttributeReference } from '../service.ts';
+import { referenceOf } from '../selective-access.ts';
 import type { ServerObjects } from './server-objects.ts';
 
 /** Tag, form, invoke id, last, number, choice, length of the raw data. */
 const BLOCK_HEAD_BYTES = 14;
+
+const RESULTS = sequenceOf(GET_DATA_RESULT);
 
 /** What is still to be sent of one long answer. */
 interface LongAnswer {
@@ -42,7 +43,7 @@ export class GetService {
       case 'get-request-with-list': {
         const results = request.attributes.map((one) => this.#resultOf(one));
         const kind = 'get-response-with-list';
-        return this.#fitting({ kind, invokeIdAndPriority, results }, rawListOf(results));
+        return this.#fitting({ kind, invokeIdAndPriority, results }, encodeAs(RESULTS, results));
       }
       case 'get-request-next':
         return this.#next(invokeIdAndPriority, request.blockNumber);
@@ -82,15 +83,4 @@ export class GetService {
     const result = { lastBlock, blockNumber, result: { kind: 'raw-data', rawData } } as const;
     return GET_RESPONSE.encode({ kind, invokeIdAndPriority, result });
   }
-}
-
-export function referenceOf({ attribute, accessSelection }: SelectedAttribute): AttributeReference {
-  if (accessSelection === undefined) return attribute;
-  return { ...attribute, access: selectiveAccessFrom(accessSelection) };
-}
-
-function rawListOf(results: readonly GetDataResult[]): Uint8Array {
-  const writer = new Writer().u8(results.length);
-  for (const result of results) GET_DATA_RESULT.write(writer, result);
-  return writer.finish();
 }

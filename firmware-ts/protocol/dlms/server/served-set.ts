@@ -1,29 +1,27 @@
 import { Reader } from '#bytes/cursor.ts';
-import { decodeData, readData } from '../axdr.ts';
+import { decodeData } from '../axdr.ts';
 import type { DataBlock } from '../blocks.ts';
-import { Gathered } from '../client/exchange.ts';
 import type { Data } from '../data.ts';
 import type { SelectedAttribute } from '../descriptors.ts';
-import { readLength } from '../length.ts';
+import { DATA_LIST } from '../layout.ts';
 import type { DataAccessWord } from '../results.ts';
 import { DATA_ACCESS_RESULT } from '../results.ts';
 import type { SetRequest, SetResponse } from '../set.ts';
+import { referenceOf } from '../selective-access.ts';
 import { SET_RESPONSE } from '../set.ts';
+import { RequestBlocks } from './request-blocks.ts';
 import type { ServerObjects } from './server-objects.ts';
-import { referenceOf } from './served-get.ts';
 
-/** A value that comes in blocks. */
+/** Whose values come in blocks. */
 interface LongSet {
   readonly attributes: readonly SelectedAttribute[];
   readonly list: boolean;
-  readonly gathered: Gathered;
-  blockNumber: number;
 }
 
 /** Serves SET with one, with a list, and in blocks (IEC 62056-5-3, 6.7). */
 export class SetService {
   readonly #objects: ServerObjects;
-  #long: LongSet | undefined;
+  readonly #blocks = new RequestBlocks<LongSet>();
 
   constructor(objects: ServerObjects) {
     this.#objects = objects;
@@ -45,48 +43,46 @@ export class SetService {
         return { kind: 'set-response-with-list', invokeIdAndPriority, results };
       }
       case 'set-request-with-first-datablock':
-        this.#begin([request], false);
+        this.#blocks.begin({ attributes: [request], list: false });
         return this.#block(request.datablock, invokeIdAndPriority);
       case 'set-request-with-list-and-first-datablock':
-        this.#begin(request.attributes, true);
+        this.#blocks.begin({ attributes: request.attributes, list: true });
         return this.#block(request.datablock, invokeIdAndPriority);
       case 'set-request-with-datablock':
         return this.#block(request.datablock, invokeIdAndPriority);
     }
   }
 
-  #begin(attributes: readonly SelectedAttribute[], list: boolean): void {
-    this.#long = { attributes, list, gathered: new Gathered(), blockNumber: 0 };
-  }
-
   #block(block: DataBlock, invokeIdAndPriority: number): SetResponse {
     const { blockNumber } = block;
-    const long = this.#long;
-    if (long === undefined || blockNumber !== long.blockNumber + 1) {
-      this.#long = undefined;
-      const word = long === undefined ? 'no-long-set-in-progress' : 'data-block-number-invalid';
-      const result = DATA_ACCESS_RESULT[word];
-      return { kind: 'set-response-last-datablock', invokeIdAndPriority, result, blockNumber };
+    const taken = this.#blocks.take(block);
+    switch (taken.kind) {
+      case 'more':
+        return { kind: 'set-response-datablock', invokeIdAndPriority, blockNumber };
+      case 'whole':
+        return this.#last(taken.meant, taken.raw, { invokeIdAndPriority, blockNumber });
+      default: {
+        const begun = taken.kind === 'out-of-order';
+        const word = begun ? 'data-block-number-invalid' : 'no-long-set-in-progress';
+        const result = DATA_ACCESS_RESULT[word];
+        return { kind: 'set-response-last-datablock', invokeIdAndPriority, result, blockNumber };
+      }
     }
-    long.gathered.add(block.rawData);
-    long.blockNumber = blockNumber;
-    if (!block.lastBlock) {
-      return { kind: 'set-response-datablock', invokeIdAndPriority, blockNumber };
-    }
-    this.#long = undefined;
-    return this.#last(long, invokeIdAndPriority);
   }
 
-  #last(long: LongSet, invokeIdAndPriority: number): SetResponse {
-    const { attributes, list, gathered, blockNumber } = long;
-    const raw = gathered.whole();
-    const results = this.#setAll(attributes, list ? listFrom(raw) : [decodeData(raw)]);
+  #last(
+    { attributes, list }: LongSet,
+    raw: Uint8Array,
+    head: { readonly invokeIdAndPriority: number; readonly blockNumber: number },
+  ): SetResponse {
     if (list) {
-      const kind = 'set-response-last-datablock-with-list';
-      return { kind, invokeIdAndPriority, results, blockNumber };
+      const results = this.#setAll(attributes, DATA_LIST.read(new Reader(raw), 'values'));
+      return { kind: 'set-response-last-datablock-with-list', ...head, results };
     }
-    const [result = DATA_ACCESS_RESULT['other-reason']] = results;
-    return { kind: 'set-response-last-datablock', invokeIdAndPriority, result, blockNumber };
+    const [result = DATA_ACCESS_RESULT['other-reason']] = this.#setAll(attributes, [
+      decodeData(raw),
+    ]);
+    return { kind: 'set-response-last-datablock', ...head, result };
   }
 
   #setAll(attributes: readonly SelectedAttribute[], values: readonly Data[]): readonly number[] {
@@ -100,12 +96,4 @@ export class SetService {
   #set(selected: SelectedAttribute, data: Data): DataAccessWord {
     return this.#objects.set({ attribute: referenceOf(selected), data });
   }
-}
-
-function listFrom(raw: Uint8Array): readonly Data[] {
-  const reader = new Reader(raw);
-  const count = readLength(reader, 'count');
-  const values: Data[] = [];
-  while (values.length < count) values.push(readData(reader));
-  return values;
 }

@@ -6,6 +6,7 @@ import { bitsOfConformance, conformanceFrom } from '../conformance.ts';
 import { CONFIRMED_SERVICE_ERROR } from '../errors.ts';
 import type { InitiateRequest } from '../initiate.ts';
 import { DLMS_VERSION, decodeInitiateRequest, encodeInitiateResponse } from '../initiate.ts';
+import { areEqual } from '../octets.ts';
 import type { Authenticator, Protection } from '../protection.ts';
 
 /** What a server lets one client do: its side of the application association. */
@@ -84,16 +85,10 @@ function doubtOf(aarq: Aarq, options: ServerAssociationOptions): number | undefi
   }
   if (mechanism === MECHANISM.lowest) return undefined;
   const value = aarq.callingAuthenticationValue;
-  const known = mechanism !== MECHANISM.low || sameBytes(value, options.secret);
-  return value !== undefined && known ? undefined : DIAGNOSTIC.authenticationFailure;
-}
-
-/** In a time that does not depend on where they differ. */
-function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
-  if (one === undefined || one.length !== other?.length) return false;
-  let difference = 0;
-  for (const [index, byte] of one.entries()) difference |= byte ^ (other[index] ?? 0);
-  return difference === 0;
+  const { secret } = options;
+  const given = value !== undefined && secret !== undefined && areEqual(value, secret);
+  const known = mechanism === MECHANISM.low ? given : value !== undefined;
+  return known ? undefined : DIAGNOSTIC.authenticationFailure;
 }
 
 function initiateRequestOf(aarq: Aarq, { protection }: ServerAssociationOptions): InitiateRequest {
