@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { PacketWatch } from './packet-watch.ts';
+import { PubackReasons } from './puback-reasons.ts';
 import type { Dialing, Target, Traffic } from './session.ts';
 
 /**
@@ -18,6 +19,7 @@ export interface BrokerSocket {
   /** Counted where bytes are paid for: TLS included, TCP and IP not; good also after the end. */
   readonly traffic: () => Traffic;
   readonly stage: () => Stage;
+  readonly pubackReasons: PubackReasons;
 }
 
 export interface SocketOptions {
@@ -36,12 +38,16 @@ export function openSocket(dialing: Dialing, options: SocketOptions): BrokerSock
   const { incomingBytesMax, flooded, lookup } = options;
   const tcp = openTcp(dialing, lookup);
   const stream = dialing.target.secure ? secured(tcp, dialing) : tcp;
-  const watch = new PacketWatch(incomingBytesMax);
+  const pubackReasons = new PubackReasons();
+  const watch = new PacketWatch(incomingBytesMax, (type, at, bytes) => {
+    pubackReasons.pass(type, at, bytes);
+  });
+  // Before the client, which listens later and gets the same bytes.
   stream.on('data', (bytes: Uint8Array) => {
     if (!watch.push(bytes)) flooded();
   });
   const traffic = (): Traffic => ({ bytesRead: tcp.bytesRead, bytesWritten: tcp.bytesWritten });
-  return { stream, traffic, stage: stageOf(tcp, dialing.target) };
+  return { stream, traffic, stage: stageOf(tcp, dialing.target), pubackReasons };
 }
 
 function openTcp({ target: { host, port } }: Dialing, lookup: LookupFunction | undefined): Socket {

@@ -163,7 +163,9 @@ function floodBy({ target }: Dialing): Failure {
 
 function failureOfClient(error: Error, { target }: Dialing): Failure {
   const reason = reasonOf(error);
-  if (typeof reason === 'number') return connectRefusalOf(reason);
+  // The client gives reason codes of its own, too, to what breaks the protocol.
+  const refused = /^Connection refused/.test(error.message);
+  if (typeof reason === 'number' && refused) return connectRefusalOf(reason);
   if (typeof reason === 'string') return connectFailureOf(error, target);
   const silent = /timeout/i.test(error.message);
   return silent

@@ -9,6 +9,7 @@ const RECEIVE_MAXIMUM_UNSAID = 65_535;
 /** Reason codes from here on are failures (MQTT 5, 2.4); 0x80 is the one of MQTT 3.1.1. */
 const FAILED = 0x80;
 
+const QOS_NOT_SUPPORTED = 0x9b;
 /** In less there is room for neither the presence nor any reading beside its names. */
 const PACKET_BYTES_LEAST = 256;
 
@@ -24,10 +25,12 @@ export interface Welcomed extends Pick<Session, 'lost' | 'abort' | 'protocol'> {
 
 /**
  * Why nothing can be sent to a broker that so welcomes: with no place in flight it would be waited
- * for in vain, and by a limit below any reading the whole outbox would be refused.
+ * for in vain, by a limit below any reading the whole outbox would be refused, and one that takes
+ * QoS 0 only acknowledges nothing.
  */
 export function useless({ properties }: IConnackPacket): Failure | undefined {
-  const { receiveMaximum, maximumPacketSize = Infinity } = properties ?? {};
+  const { receiveMaximum, maximumPacketSize = Infinity, maximumQoS } = properties ?? {};
+  if (maximumQoS === 0) return refusalOf(QOS_NOT_SUPPORTED);
   if (receiveMaximum === 0 || maximumPacketSize === 0) {
     const message = 'the broker welcomes with a limit of 0 (MQTT 5, 3.2.2.3)';
     return { code: 'protocol-violation', message };
@@ -53,11 +56,16 @@ export function sessionOf(welcomed: Welcomed): Session {
     publish(message, done) {
       if (life.over) return;
       const retain = retained && message.retain === true;
-      client.publish(message.topic, bytesOf(message), { qos: 1, retain }, (error) => {
+      client.publish(message.topic, bytesOf(message), { qos: 1, retain }, (error, packet) => {
         if (life.over) return;
-        if (!(error instanceof Error)) done();
-        else if (typeof reasonOf(error) === 'number') done(refusalOf(Number(reasonOf(error))));
-        else abort({ code: 'connection-closed', message: error.message });
+        if (!(error instanceof Error)) {
+          done();
+          return;
+        }
+        const told = reasonOf(error);
+        if (typeof told === 'number') {
+          done(refusalOf(socket.pubackReasons.of(packet?.messageId, told)));
+        } else abort({ code: 'connection-closed', message: error.message });
       });
     },
     close: () =>

@@ -7,20 +7,30 @@ const LENGTH_BYTES_MAX = 4;
  */
 export class PacketWatch {
   readonly #packetBytesMax: number;
+  readonly #passed: ((type: number, at: number, bytes: Uint8Array) => void) | undefined;
+  #type = 0;
+  #bodyAt = 0;
   #state: 'type' | 'length' | 'body' = 'type';
   #headerBytes = 0;
   #bodyBytes = 0;
 
-  /** `packetBytesMax` counts whole packets, header included (MQTT 5, 3.1.2.11.4). */
-  constructor(packetBytesMax: number) {
+  /**
+   * `packetBytesMax` counts whole packets, header included (MQTT 5, 3.1.2.11.4). `passed` sees each
+   * piece of a body with the packet's type and the place of its first byte in the body.
+   */
+  constructor(
+    packetBytesMax: number,
+    passed?: (type: number, at: number, bytes: Uint8Array) => void,
+  ) {
     this.#packetBytesMax = packetBytesMax;
+    this.#passed = passed;
   }
 
   /** Takes the next bytes; `false` once a packet declares more than is allowed. */
   push(chunk: Uint8Array): boolean {
     let offset = 0;
     while (offset < chunk.length) {
-      if (this.#state === 'body') offset += this.#passBody(chunk.length - offset);
+      if (this.#state === 'body') offset += this.#passBody(chunk.subarray(offset));
       else {
         if (!this.#takeHeader(chunk[offset] ?? 0)) return false;
         offset += 1;
@@ -29,8 +39,10 @@ export class PacketWatch {
     return true;
   }
 
-  #passBody(available: number): number {
-    const passed = Math.min(available, this.#bodyBytes);
+  #passBody(available: Uint8Array): number {
+    const passed = Math.min(available.length, this.#bodyBytes);
+    this.#passed?.(this.#type, this.#bodyAt, available.subarray(0, passed));
+    this.#bodyAt += passed;
     this.#bodyBytes -= passed;
     if (this.#bodyBytes === 0) this.#state = 'type';
     return passed;
@@ -39,6 +51,7 @@ export class PacketWatch {
   #takeHeader(byte: number): boolean {
     if (this.#state === 'type') {
       this.#state = 'length';
+      [this.#type, this.#bodyAt] = [byte >> 4, 0];
       [this.#headerBytes, this.#bodyBytes] = [1, 0];
       return true;
     }

@@ -2,6 +2,7 @@ import type { Failure } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import { Attention } from './attention.ts';
 import type { Budget } from './pacing.ts';
+import { codesThat } from './reason-codes.ts';
 import { SendWindow } from './send-window.ts';
 import type { Message, Session } from './session.ts';
 import type { TrafficMeter } from './traffic-meter.ts';
@@ -11,6 +12,7 @@ import type { WindowStatus } from './uplink.ts';
 const PUBLISH_OVERHEAD_BYTES = 16;
 /** The broker owes an answer to each message; one that is silent for so long is gone. */
 const ANSWER_TIMEOUT_MS = 30_000;
+const SLOWER: ReadonlySet<string> = new Set(codesThat(({ message }) => message === 'slower'));
 
 export interface PublisherParts {
   readonly session: Session;
@@ -72,7 +74,7 @@ export class Publisher {
     this.#charge(bytes);
     session.publish(message, (refusal) => {
       if (this.#over) return;
-      const overQuota = refusal?.code === 'quota-exceeded';
+      const overQuota = refusal !== undefined && SLOWER.has(refusal.code);
       this.#window.answered(flying, clock.monotonic(), overQuota, this.#attention.unseenMs);
       this.#charge(Math.max(0, traffic.total - this.#charged));
       this.#watch();

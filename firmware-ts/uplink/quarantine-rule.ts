@@ -1,4 +1,5 @@
 import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { codesThat } from './reason-codes.ts';
 
 /**
  * A hang-up tells nothing by itself; three in a row over the same message do. After each message
@@ -9,18 +10,15 @@ const HANG_UPS_MAX = 3;
 
 /** Refusals of a message for what it is: no time and no operator's quota mends them. */
 const POISON: ReadonlySet<string> = new Set([
-  'topic-refused', // 0x90
-  'packet-too-large', // 0x95
-  'payload-invalid', // 0x99
+  ...codesThat(({ message }) => message === 'aside'),
   'unencodable', // no payload can be made of it
 ]);
 
 /** Ends of a session that a broker which cannot read a message may answer it with. */
 const HANG_UPS: ReadonlySet<string> = new Set([
+  ...codesThat(({ session }) => session === 'doubt'),
   'connection-closed',
   'connection-reset',
-  'broker-error',
-  'broker-refused', // malformed packet (0x81) and protocol error (0x82) among them
   'protocol-violation',
   'broker-silent',
 ]);
