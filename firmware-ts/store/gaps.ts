@@ -31,7 +31,9 @@ export class Gaps {
     if (stream.gapsAhead.some((gap) => gap.first <= first && gap.last >= last)) return;
     const gap = { first, last, reason, ...(wallMs === undefined ? {} : { wallMs }) };
     const before = this.#statements.gapBefore.get(stream.id, first);
-    if (before?.last === first - 1 && before.reason === reason) {
+    const grows = before?.last === first - 1 && before.reason === reason;
+    stream.firstUntold = Math.min(stream.firstUntold, grows ? before.first : first);
+    if (grows) {
       this.#statements.growGap.run(last, stream.id, before.first);
     } else {
       this.#statements.addGap.run(stream.id, first, last, reason, wallMs ?? null);
@@ -61,6 +63,8 @@ export class Gaps {
   /** A manifest with these has been heard; one that has grown meanwhile is told once more. */
   told(stream: StreamState, { first, last }: ToldGap): void {
     this.#statements.tellGap.run(stream.id, first, last);
+    stream.firstUntold = this.#statements.untoldGaps.get(stream.id, 1)?.first ?? Infinity;
+    stream.changed = true;
   }
 
   leftToTell({ id }: StreamState): boolean {

@@ -41,6 +41,8 @@ export interface StreamState {
   /** Gaps beyond `through`, which it will pass over. */
   readonly gapsAhead: Gap[];
   gapsOmitted: number;
+  /** Where the first gap begins that no manifest has told, or `Infinity`. */
+  firstUntold: number;
   changed: boolean;
 }
 
@@ -122,7 +124,7 @@ export class RunningNumbers {
     const place = DELIVERY_CLASSES.indexOf(of);
     const row = [backend.id, name, place, epoch, Number(growing), nextSequence, through];
     const id = Number(this.#statements.addStream.run(...row, chain ?? null).lastInsertRowid);
-    const rest = { gapsAhead: [], gapsOmitted: 0, changed: false };
+    const rest = { gapsAhead: [], gapsOmitted: 0, firstUntold: Infinity, changed: false };
     const stream = { id, backend, name, class: of, ...begin, ...rest };
     this.#remember(stream);
     return stream;
@@ -149,10 +151,7 @@ export class RunningNumbers {
       backend.changed = false;
     }
     for (const stream of this.streams.values()) {
-      const { id, nextSequence, through, chain, gapsOmitted, changed } = stream;
-      if (changed) {
-        this.#statements.setStream.run(nextSequence, through, chain ?? null, gapsOmitted, id);
-      }
+      if (stream.changed) this.#writeStream(stream);
       stream.changed = false;
     }
     this.elapsedMs = Math.max(this.elapsedMs, elapsedMs);
@@ -160,6 +159,12 @@ export class RunningNumbers {
     const { nextEntry, nextObservation } = this;
     const [trusted, believed] = [this.trustedMs ?? null, now.wallMs ?? null];
     this.#statements.setMeta.run(nextEntry, nextObservation, this.elapsedMs, trusted, believed);
+  }
+
+  #writeStream({ id, nextSequence, through, chain, gapsOmitted, firstUntold }: StreamState): void {
+    const toldThrough = Math.min(through, firstUntold - 1);
+    const numbers = [nextSequence, through, chain ?? null, gapsOmitted, toldThrough];
+    this.#statements.setStream.run(...numbers, id);
   }
 
   #readOutboxes(): void {
@@ -176,6 +181,10 @@ export class RunningNumbers {
     }
     for (const { stream, ...row } of this.#statements.gapsAhead.all()) {
       this.streams.get(stream)?.gapsAhead.push(gapOf(row));
+    }
+    for (const { stream, first } of this.#statements.firstUntold.all()) {
+      const state = this.streams.get(stream);
+      if (state !== undefined) state.firstUntold = first;
     }
   }
 
@@ -216,6 +225,7 @@ function streamOf(row: StreamRow, backend: BackendState): StreamState {
     chain: row.chain ?? undefined,
     gapsAhead: [],
     gapsOmitted: row.gapsOmitted,
+    firstUntold: Infinity,
     changed: false,
   };
 }

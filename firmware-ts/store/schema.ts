@@ -74,6 +74,7 @@ const MIGRATIONS: readonly ((newEpoch: number) => string)[] = [
   () => TIMES_OF_VERSION_3,
   () => 'ALTER TABLE gap ADD COLUMN told INTEGER NOT NULL DEFAULT 0;',
   () => CHECKS_OF_VERSION_5,
+  () => TOLD_OF_VERSION_6,
 ];
 
 /**
@@ -217,6 +218,16 @@ const CHECKS_OF_VERSION_5 = `
     stamps BLOB,
     checks INTEGER NOT NULL
   ) STRICT;
+`;
+
+/**
+ * Streams know up to where every gap has been told: one beyond may be lost with its page, and
+ * salvage names its numbers anew.
+ */
+const TOLD_OF_VERSION_6 = `
+  ALTER TABLE stream ADD COLUMN told_through INTEGER NOT NULL DEFAULT -1;
+  UPDATE stream SET told_through = min(through, coalesce(
+    (SELECT min(first) - 1 FROM gap WHERE gap.stream = stream.id AND told = 0), through));
 `;
 
 /**

@@ -162,10 +162,11 @@ function preparedForNumbers(database: Database) {
     ),
     addStream: write(
       `INSERT INTO stream (backend, name, class, epoch, growing, next_sequence, through, chain,
-         gaps_omitted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+         gaps_omitted, told_through) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, -1)`,
     ),
     setStream: write(
-      'UPDATE stream SET next_sequence = ?, through = ?, chain = ?, gaps_omitted = ? WHERE id = ?',
+      `UPDATE stream SET next_sequence = ?, through = ?, chain = ?, gaps_omitted = ?,
+         told_through = ? WHERE id = ?`,
     ),
     forgetStream: write('DELETE FROM stream WHERE id = ?'),
   };
@@ -241,6 +242,9 @@ function preparedForGaps(database: Database) {
     gapsAhead: database.prepare<[], GapRow>(
       `SELECT gap.stream, first, last, reason, wall_ms AS wallMs FROM gap
        JOIN stream ON stream.id = gap.stream WHERE first > through ORDER BY gap.stream, first`,
+    ),
+    firstUntold: database.prepare<[], { readonly stream: number; readonly first: number }>(
+      'SELECT stream, min(first) AS first FROM gap WHERE told = 0 GROUP BY stream',
     ),
     gapBefore: database.prepare<[stream: number, first: number], GapRow>(
       `SELECT stream, first, last, reason, wall_ms AS wallMs FROM gap

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import Sqlite from 'better-sqlite3';
+import { BACKEND, OwingStore } from '../support/owing-store.ts';
 import { filled, salvaged } from '../support/salvaged.ts';
 import { seeded } from '../support/seeded.ts';
+import { folder } from '../support/store.ts';
 
 const SEED = Number(process.env['NORMD_SEED'] ?? Date.now() % 1_000_000);
 const STATES = Number(process.env['NORMD_DAMAGES'] ?? 40);
@@ -97,14 +102,18 @@ test('of a file that was cut short what is left is delivered, the rest named', a
   }
 });
 
+const NOTE = JSON.stringify({
+  file: 'store.db.aside-1',
+  failure: { code: 'store-damaged', message: 'noticed before' },
+});
+
 /** As a power cut leaves it: moved, noted, and the successor half written. */
 function cutShort(files: Map<string, Buffer>): void {
   for (const [name, bytes] of [...files]) {
     files.delete(name);
     files.set(name.replace('store.db', 'store.db.aside-1'), bytes);
   }
-  const failure = { code: 'store-damaged', message: 'noticed before' };
-  files.set('store.db.salvage', Buffer.from(JSON.stringify({ file: 'store.db.aside-1', failure })));
+  files.set('store.db.salvage', Buffer.from(NOTE));
   files.set('store.db.new', Buffer.alloc(5 * PAGE_BYTES));
 }
 
@@ -135,4 +144,75 @@ test('without the room for all the most urgent is salvaged, the rest named', asy
   assert.ok(lost.length > 0 && kept.length > 0, `${lost.length} lost, ${kept.length} kept`);
   const lostAlarms = lost.filter((key) => key.startsWith('p_alarm'));
   assert.deepEqual(lostAlarms, [], 'no alarm gives way to what is less urgent');
+});
+
+/** Of numbers 0 to 5 the first four are delivered, but number 2 was named and thrown away. */
+async function passed(directory: string, toldThere: boolean): Promise<string> {
+  const world = new OwingStore({ directory, runCountMax: 1 });
+  await world.open();
+  const { file, epoch } = world.store.opening;
+  await world.appendAll('m', [0, 1, 2, 3, 4, 5]);
+  const due = await world.due();
+  const bad = due[2];
+  assert.ok(bad);
+  await world.store.quarantine(BACKEND, bad.id, { code: 'too-large', message: 'bad' });
+  await world.store.discard(BACKEND, bad.id);
+  await world.acknowledge(due.slice(0, 4).filter((entry) => entry !== bad));
+  const gap = { stream: 'm', epoch, first: 2, last: 2 };
+  if (toldThere) await world.settled(world.store.told(BACKEND, [gap]));
+  await world.close();
+  return file;
+}
+
+for (const { title, alter, toldThere, first } of [
+  {
+    title: 'numbers after the last gap that was told are named anew where its page is lost',
+    alter: 'DELETE FROM gap',
+    toldThere: false,
+    first: 2,
+  },
+  {
+    title: 'what is delivered is not named where every gap was told',
+    alter: 'DELETE FROM gap',
+    toldThere: true,
+    first: undefined,
+  },
+  {
+    title: 'of a file of version 5 a gap that is found is named as it was, and no other number',
+    alter: 'ALTER TABLE stream DROP COLUMN told_through; PRAGMA user_version = 5;',
+    toldThere: false,
+    first: 2,
+  },
+] as const) {
+  test(title, async (context) => {
+    const directory = folder(context);
+    const file = await passed(directory, toldThere);
+    new Sqlite(file).exec(alter).close();
+    renameSync(file, `${file}.aside-1`);
+    writeFileSync(join(directory, 'store.db.salvage'), NOTE);
+    const world = new OwingStore({ directory, runCountMax: 1 });
+    await world.open();
+    assert.ok(world.store.opening.setAside);
+    const [stream] = (await world.settled(world.store.standing(BACKEND))).streams;
+    assert.equal(stream?.through, 3);
+    const { gaps } = stream;
+    assert.equal(gaps[0]?.first, first);
+    const reasons = gaps.map(({ reason }) => reason);
+    const lost = alter.startsWith('DELETE') && !toldThere;
+    assert.deepEqual(reasons, lost ? ['store-damaged'] : toldThere ? [] : ['quarantined']);
+    await world.close();
+  });
+}
+
+test('a file of version 5 learns up to where every gap was told', async (context) => {
+  const directory = folder(context);
+  const file = await passed(directory, false);
+  const back = new Sqlite(file);
+  back.exec('ALTER TABLE stream DROP COLUMN told_through; PRAGMA user_version = 5;').close();
+  const world = new OwingStore({ directory, runCountMax: 1 });
+  await world.open();
+  assert.equal(world.store.opening.setAside, undefined);
+  await world.close();
+  const after = new Sqlite(file).prepare('SELECT through, told_through FROM stream');
+  assert.deepEqual(after.get(), { through: 3, told_through: 1 });
 });

@@ -113,17 +113,10 @@ export class SimulatedBackend {
   #judge(report: StreamReport): void {
     const { stream, epoch, verdict, holes, unchecked, broken } = report;
     this.#diary.note(`verdict.${verdict}`, `${this.name}/${stream} ${epoch}`);
-    const excused = this.#damaged.has(epoch) && this.#isOfDamage(report);
+    const excused = this.#damaged.has(epoch) && OF_DAMAGED.has(verdict);
     if (verdict === 'complete' || excused) return;
     const where = JSON.stringify({ holes, unchecked, broken });
     this.#broken(`${stream} of epoch ${epoch} is ${verdict}: ${where}`);
-  }
-
-  /** Names of gaps may have been on a page that was damaged before a manifest told them. */
-  #isOfDamage({ stream, epoch, verdict, holes }: StreamReport): boolean {
-    const { gaps } = this.#epoch(stream, epoch);
-    const named = holes.every(([from, through]) => gaps.missing(from, through).length === 0);
-    return OF_DAMAGED.has(verdict) || (verdict === 'missing' && named);
   }
 
   #data(lane: 'up' | 'lv', stream: string, payload: Uint8Array): void {

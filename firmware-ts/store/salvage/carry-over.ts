@@ -45,12 +45,15 @@ export function carryOver(database: Database, find: Find, options: CarryOverOpti
 /** A stream while its entries come, the oldest first. */
 interface Carrying {
   readonly stream: StreamState;
-  /** All numbers below are delivered, carried over or named. */
+  /** All numbers below are delivered, told, carried over or named. */
   cursor: number;
   readonly named: Ranges;
   /** Where it is known which number comes next, none is beyond. */
   readonly limit: number;
 }
+
+/** Of a stream that is known by its name alone. */
+const NO_NUMBERS = { next: 0, through: -1, chain: undefined, gapsOmitted: 0, toldThrough: -1 };
 
 const LEAST_URGENT_FIRST = DELIVERY_CLASSES.toReversed();
 const CHAIN_BYTES = 32;
@@ -121,7 +124,7 @@ class Carrier {
     const key = `${name}\n${found.name}\n${found.epoch}`;
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
-    const { next = 0, through = -1, chain, gapsOmitted = 0 } = found.numbers ?? {};
+    const { next, through, chain, gapsOmitted, toldThrough } = found.numbers ?? NO_NUMBERS;
     const stream = this.#numbers.addStream(this.#numbers.backend(name), found.name, of, {
       epoch: found.epoch,
       growing: false,
@@ -133,7 +136,7 @@ class Carrier {
     stream.changed = true;
     const named = this.#carryGaps(stream, find.tables.gaps.get(id) ?? []);
     const limit = find.file.certain && found.numbers !== undefined ? next : Infinity;
-    const carrying = { stream, cursor: stream.through + 1, named, limit };
+    const carrying = { stream, cursor: toldThrough + 1, named, limit };
     this.#byKey.set(key, carrying);
     return carrying;
   }
@@ -142,6 +145,7 @@ class Carrier {
     const inOrder = gaps.toSorted((a, b) => a.first - b.first);
     for (const gap of inOrder) {
       this.#statements.addGap.run(stream.id, gap.first, gap.last, gap.reason, gap.wallMs);
+      stream.firstUntold = Math.min(stream.firstUntold, gap.first);
       if (gap.last > stream.through) stream.gapsAhead.push(gapOf(gap));
     }
     passOver(stream);
@@ -154,32 +158,42 @@ class Carrier {
     boots: CarriedBoots,
     entry: EntryRead,
   ): void {
-    let carrying = byId.get(entry.stream);
-    if (carrying === undefined) {
-      const found = find.tables.streams.get(entry.stream);
-      carrying = found && this.#begin(find, entry.stream, found, entry.class);
-      if (carrying === undefined) return;
-      byId.set(entry.stream, carrying);
-    }
+    const carrying = this.#carryingOf(find, byId, entry);
+    if (carrying === undefined) return;
     const { stream, named } = carrying;
     const { sequence, count: numbers } = entry;
     const last = sequence + numbers - 1;
     if (this.#hasEntry(entry.id) || last >= carrying.limit) return;
-    const ahead = last > stream.through && named.missing(sequence, last).length > 0;
-    if (ahead) {
+    const unnamed = named.missing(sequence, last).length > 0;
+    const ahead = unnamed && last > stream.through;
+    const found = ahead || (unnamed && last >= carrying.cursor);
+    if (found) {
       if (sequence < carrying.cursor) return; // a second version of what has come
       this.#name(carrying, carrying.cursor, sequence - 1, 'store-damaged');
       carrying.cursor = last + 1;
       stream.nextSequence = Math.max(stream.nextSequence, last + 1);
     }
+    const aside = found && entry.state === STATE.quarantined;
     if (!this.#makeRoom(entry)) {
-      if (ahead) this.#name(carrying, sequence, last, 'disk-full');
+      if (ahead || aside) this.#name(carrying, sequence, last, 'disk-full');
       return;
     }
     this.#insert(find, stream, boots, entry, ahead);
-    if (ahead && entry.state === STATE.quarantined) {
-      this.#name(carrying, sequence, last, 'quarantined');
-    }
+    if (aside) this.#name(carrying, sequence, last, 'quarantined');
+  }
+
+  /** Where the row of its stream was lost it begins with the first of its entries. */
+  #carryingOf(
+    find: Find,
+    byId: Map<number, Carrying>,
+    { stream, class: of }: EntryRead,
+  ): Carrying | undefined {
+    const known = byId.get(stream);
+    if (known !== undefined) return known;
+    const found = find.tables.streams.get(stream);
+    const carrying = found && this.#begin(find, stream, found, of);
+    if (carrying !== undefined) byId.set(stream, carrying);
+    return carrying;
   }
 
   #insert(
@@ -221,6 +235,8 @@ class Carrier {
 
   #name({ stream, named }: Carrying, first: number, last: number, reason: GapReason): void {
     for (const [from, through] of first > last ? [] : named.missing(first, last)) {
+      // One that was delivered is in the chain: who counts it as a gap has another.
+      if (reason === 'store-damaged' && from <= stream.through) stream.chain = undefined;
       this.#outbox.gaps.name(stream, { first: from, last: through }, reason, this.#now);
       named.add(from, through);
     }

@@ -28,6 +28,8 @@ export interface FoundStream {
     readonly through: number;
     readonly chain: Uint8Array | undefined;
     readonly gapsOmitted: number;
+    /** Gaps up to here were told; those beyond may have been lost. */
+    readonly toldThrough: number;
   };
 }
 
@@ -155,13 +157,16 @@ function streamOf(table: 'stream' | 'stream-1', row: Row): FoundStream | undefin
   if (table === 'stream-1') {
     const numbers = { class: MEASUREMENT, next: row.count(4), through: -1, chain: undefined };
     if (!(numbers.next >= 0)) return { backend, name, epoch };
-    return { backend, name, epoch, numbers: { ...numbers, gapsOmitted: 0 } };
+    return { backend, name, epoch, numbers: { ...numbers, gapsOmitted: 0, toldThrough: -1 } };
   }
   const [next, through, of] = [row.count(6), row.integer(7), row.count(3)];
   if (!(through >= -1 && through < next)) return { backend, name, epoch };
+  const toldThrough = row.optional(10) ?? through; // files before version 6 do not tell
+  if (!(toldThrough >= -1 && toldThrough <= through)) return { backend, name, epoch };
   const chain = row.blob(8);
   const gapsOmitted = row.count(9) || 0;
-  return { backend, name, epoch, numbers: { class: of, next, through, chain, gapsOmitted } };
+  const numbers = { class: of, next, through, chain, gapsOmitted, toldThrough };
+  return { backend, name, epoch, numbers };
 }
 
 /** Numbers that are named already. */
