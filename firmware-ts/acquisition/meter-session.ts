@@ -1,7 +1,8 @@
 import type { Failure } from '#bytes/failure.ts';
-import { errorOf } from '#bytes/failure.ts';
+import { errorOf, failureOf } from '#bytes/failure.ts';
 import type { Link, Stream, StreamHandler } from '#link/link.ts';
 import type { ConnectionEvent } from '#protocol/connection.ts';
+import type { LineChange } from '#protocol/dlms/apdu-link.ts';
 import type { DlmsClient, DlmsClientMessage } from '#protocol/dlms/client/client.ts';
 import type { Procedure, ProcedureStep } from '#protocol/dlms/procedure.ts';
 import type { ServiceAnswer, ServiceRequest } from '#protocol/dlms/service.ts';
@@ -140,6 +141,7 @@ class Session implements MeterSession {
     this.#answer = waiting;
     this.#loop?.perform((at) => client.ask(request, at));
     const message = await waiting.promise;
+    this.#answer = undefined;
     if (message.kind === 'answered') return message.answer;
     throw message.kind === 'failed' ? errorOf(message.failure) : errorOf(CLOSED);
   }
@@ -189,10 +191,29 @@ class Session implements MeterSession {
         this.#answer?.resolve(message);
         return;
       case 'baud':
-        return; // of a line with a rate, which only a serial link has
+        void this.#changeLine(message);
+        return;
       case 'failed':
-        if (this.#answer === undefined) this.#refused(message.failure);
-        else this.#answer.resolve(message);
+        this.#failed(message);
+    }
+  }
+
+  #failed(message: Extract<DlmsClientMessage, { readonly kind: 'failed' }>): void {
+    if (message.step === 'asking') this.#answer?.resolve(message);
+    else if (message.step === 'releasing') this.#released?.resolve(undefined);
+    // Refused for as long as this stream lasts: a password is not tried twice by itself.
+    else this.#ready.reject(errorOf(message.failure));
+  }
+
+  /** A line that knows no rate stays as it is. */
+  async #changeLine({ rate, format }: LineChange): Promise<void> {
+    const stream = this.#stream;
+    try {
+      await stream?.setLine?.(rate, format);
+    } catch (error) {
+      if (stream !== this.#stream) return;
+      this.#lost(failureOf(error));
+      stream?.reset();
     }
   }
 
@@ -202,10 +223,6 @@ class Session implements MeterSession {
     this.#answer?.reject(errorOf(failure));
     this.#answer = undefined;
     this.#released?.resolve(undefined);
-    this.#refused(failure);
-  }
-
-  #refused(failure: Failure): void {
     this.#ready.reject(errorOf(failure));
     this.#ready = quietly();
   }

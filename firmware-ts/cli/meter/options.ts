@@ -5,6 +5,7 @@ export const METER_OPTIONS: readonly Option[] = [
   { flags: '--tcp <host:port>', description: 'a meter on the network' },
   { flags: '--serial <path>', description: 'a meter on a serial port, at 8N1' },
   { flags: '--baud <rate>', description: 'of the serial port', default: '9600' },
+  { flags: '--sign-on', description: 'optical head: begin at 300 baud, mode E of IEC 62056-21' },
   {
     flags: '--framing <kind>',
     description: 'wrapper is usual on TCP, hdlc on serial',

@@ -1,3 +1,4 @@
+import { meterLinkOf } from '#acquisition/meter-link.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
 import { openMeterSession } from '#acquisition/meter-session.ts';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
@@ -7,9 +8,6 @@ import { MECHANISM } from '#protocol/dlms/acse.ts';
 import type { ApduLink } from '#protocol/dlms/apdu-link.ts';
 import { DlmsClient } from '#protocol/dlms/client/client.ts';
 import type { Authenticator } from '#protocol/dlms/protection.ts';
-import type { HdlcAddress } from '#protocol/hdlc/address.ts';
-import { HdlcClientLink } from '#protocol/hdlc/client-link.ts';
-import { WrapperLink } from '#protocol/wrapper/link.ts';
 import { readBounded } from '#system/bounded-file.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
@@ -66,19 +64,18 @@ function linkOptionsOf({ tcp, serial, baud }: Options): LinkOptions {
 }
 
 function apduLinkOf(options: Options, kind: LinkOptions['kind']): ApduLink {
-  const client = numberIn('--client', options['client'], 1, 0x3fff);
-  const logical = numberIn('--logical', options['logical'], 0, 0x3fff);
-  const framing = options['framing'] ?? (kind === 'serial' ? 'hdlc' : 'wrapper');
-  if (framing === 'wrapper') return new WrapperLink({ client, server: logical });
-  const server = serverAddress(logical, options['physical']);
-  return new HdlcClientLink({ client: { upper: client, length: 1 }, server });
-}
-
-/** The shortest form that holds it (IEC 62056-46, 6.4.2.2). */
-function serverAddress(upper: number, physical: string | boolean | undefined): HdlcAddress {
-  if (physical === undefined && upper < 0x80) return { upper, length: 1 };
-  const lower = physical === undefined ? 0 : numberIn('--physical', physical, 0, 0x3fff);
-  return { upper, lower, length: upper < 0x80 && lower < 0x80 ? 2 : 4 };
+  const { framing, physical, signOn } = options;
+  const serial = kind === 'serial';
+  if (signOn === true && !serial) throw usage('--sign-on is for --serial');
+  if (signOn === true && framing === 'wrapper') throw usage('--sign-on is for --framing hdlc');
+  return meterLinkOf({
+    framing: framing === 'wrapper' || (framing === undefined && !serial) ? 'wrapper' : 'hdlc',
+    client: numberIn('--client', options['client'], 1, 0x3fff),
+    logical: numberIn('--logical', options['logical'], 0, 0x3fff),
+    ...(physical === undefined ? {} : { physical: numberIn('--physical', physical, 0, 0x3fff) }),
+    mayEcho: serial,
+    ...(signOn === true ? { signOn: {} } : {}),
+  });
 }
 
 const PASSWORD_BYTES_MAX = 256;
