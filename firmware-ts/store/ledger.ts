@@ -1,10 +1,10 @@
 import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { letGo } from '#system/memory.ts';
 import { recordsOf } from './boots.ts';
 import { laneOf, merged } from './lanes.ts';
 import type { Acknowledged, Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
-import { letGo } from './packing.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
 import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
@@ -373,7 +373,7 @@ function inOneBuffer(entries: readonly DueEntry[]): readonly DueEntry[] {
     const place = page.subarray(offset, offset + records.length);
     place.set(records);
     offset += records.length;
-    letGo(records);
+    letGo([records]);
     return { ...head, records: place };
   });
 }

@@ -4,11 +4,12 @@ import { advanceAll } from '#contract/chain.ts';
 import type { GapReason } from '#contract/manifest.ts';
 import { formsOfRecords } from '#contract/records.ts';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { letGo } from '#system/memory.ts';
 import { type Boots, recordsOf, stampsToBytes } from './boots.ts';
 import { Gaps, passOver } from './gaps.ts';
 import { laneOf, owedOf } from './lanes.ts';
 import type { Acknowledged, Now, OwedRun, Skipped } from './messages.ts';
-import { letGo, pack } from './packing.ts';
+import { pack } from './packing.ts';
 import { forget, receive } from './receipts.ts';
 import { assertSoundHead, checksOf, isSoundRow } from './row-check.ts';
 import {
@@ -336,7 +337,7 @@ function chainAfter(
     const forms = formsOfRecords(records);
     if (forms.length !== entry.count) return undefined;
     const after = advanceAll(sha256, chain, entry.sequence, forms);
-    letGo(records);
+    letGo([records]);
     return after;
   } catch {
     return undefined; // no SenML: it was delivered all the same, and cannot be proven

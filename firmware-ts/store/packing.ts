@@ -39,12 +39,6 @@ export function unpack({ packing, size, bytes }: Packed): Uint8Array {
   throw new OperatingError('store-damaged', 'a row is shorter than it was');
 }
 
-/** Gives memory back now instead of at some collection, if these are all the bytes in it. */
-export function letGo({ buffer, byteLength }: Uint8Array): void {
-  const whole = byteLength === buffer.byteLength && byteLength !== Buffer.poolSize;
-  if (whole && buffer instanceof ArrayBuffer) buffer.transfer(0);
-}
-
 /**
  * The decompressor holds on to its buffer until the next major collection: a backlog would be in
  * memory with all that was read of it since the last one.

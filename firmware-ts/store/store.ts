@@ -36,7 +36,8 @@ export interface Outbox {
   /**
    * What `backend` is owed in `of`, after the entry `afterId` (0: from the oldest), oldest first,
    * at most `limit` entries; fewer come when they are large, none only when there is nothing more.
-   * Ids grow for ever; order within a stream is the order of `append`.
+   * Ids grow for ever; order within a stream is the order of `append`. All records lie in one
+   * buffer, which is the caller's to let go of.
    */
   due(
     backend: string,

@@ -11,3 +11,15 @@ export function releaseMemory(): void {
   const collect = runInNewContext('gc') as NodeJS.GCFunction;
   collect({ type: 'major', flavor: 'last-resort' }); // which also gives back spare pages
 }
+
+/**
+ * Gives the one buffer back that all of `parts` lie in, now instead of at some major collection;
+ * they are empty then. If they are not all that is in it nothing happens.
+ */
+export function letGo(parts: readonly Uint8Array[]): void {
+  const buffer = parts[0]?.buffer;
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength === Buffer.poolSize) return;
+  let bytes = 0;
+  for (const part of parts) bytes += part.buffer === buffer ? part.byteLength : Infinity;
+  if (bytes > 0 && bytes === buffer.byteLength) buffer.transfer(0);
+}

@@ -1,6 +1,7 @@
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { DueEntry, Owed, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
+import { letGo } from '#system/memory.ts';
 import type { Acknowledger } from './acknowledger.ts';
 import { packFrom, type Pack } from './pack.ts';
 import { piecesOf, type Piece } from './pieces.ts';
@@ -53,6 +54,8 @@ export class Lane {
   /** The outbox has been read up to here. */
   #afterId = 0;
   #more = true;
+  /** What was read last: held here, it would be in memory until the next major collection. */
+  #page: readonly DueEntry[] = [];
   #reading = false;
   #held = false;
   /** Since when something waits; nothing does when it is absent. */
@@ -144,8 +147,10 @@ export class Lane {
     this.#more = false;
     const afterId = this.#afterId;
     const fresh = this.#fresh;
+    this.#letGoOfPage();
     try {
       const entries = await store.due(backend, this.of, afterId, PAGE_ENTRIES);
+      this.#page = entries;
       this.#more ||= entries.length > 0;
       // A stream that resumed meanwhile has moved the mark back.
       const lastId = entries.at(-1)?.id ?? afterId;
@@ -159,6 +164,12 @@ export class Lane {
     }
     this.#reading = false;
     this.#parts.ready();
+  }
+
+  /** All in it has been made payloads of, and is read again if a broker refuses it. */
+  #letGoOfPage(): void {
+    letGo(this.#page.map(({ records }) => records));
+    this.#page = [];
   }
 
   #isBacklog(): void {

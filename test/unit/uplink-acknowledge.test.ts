@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { OperatingError } from '#bytes/failure.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStoreHere } from '#store/here.ts';
-import type { Store } from '#store/store.ts';
+import type { DueEntry, Store } from '#store/store.ts';
 import { machineEntropy, type Entropy } from '#system/entropy.ts';
 import { Acknowledger, UNDURABLE_MAX } from '#uplink/acknowledger.ts';
 import { owe, temporaryFolder } from '../support/outbox.ts';
@@ -222,3 +222,28 @@ for (const [quietMs, waitMs, what] of [
     assert.equal(await lost(), waitMs);
   });
 }
+
+test('a page of the outbox is no longer in memory when the next one is read', async (context) => {
+  const { store, broker, arrivals, until } = await scene(context, () => 0);
+  await owe(store, 'm', 0, 1500); // the pages have 1024 entries at most
+  const pages: (readonly DueEntry[])[] = [];
+  const due: Store['due'] = async (...words) => {
+    const page = await store.due(...words);
+    if (words[1] === 'measurement') pages.push(page);
+    return page;
+  };
+  const watched = new Proxy(store, {
+    get(target, name) {
+      if (name === 'due') return due;
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+  const uplink = open(context, watched, { url: urlOf(broker) });
+  await until(() => sequencesIn(arrivals, 'm').length === 1500);
+  await uplink.stop();
+  const [first = []] = pages;
+  assert.equal(first.length, 1024);
+  assert.deepEqual(new Set(first.map(({ records }) => records.length)), new Set([0]));
+  assert.deepEqual(sequencesIn(arrivals, 'm'), range(1500));
+});
