@@ -41,6 +41,12 @@ export const MARKS: readonly Mark[] = [
   written('store.written.online.500ms.10', 'commitDelayMs 500, ten meters'),
   written('store.written.online.1000ms.10', 'commitDelayMs 1000, ten meters'),
   { number: 'backlog.live.p99', asks: 'live, while a backlog drains', relation: '<', than: 1000 },
+  {
+    number: 'profile.values',
+    asks: 'a month of quarter hours, six columns, to numbers: MB of A-XDR a second',
+    relation: '≥',
+    than: 240,
+  },
   { number: 'scene.s19.late', asks: 'S19: over one second', relation: '≤', than: 0 },
   { number: 'scene.s19.missing', asks: 'S19: not delivered', relation: '≤', than: 0 },
   { number: 'loop.delay.p99.fsync200', asks: 'loop, fsync of 200 ms', relation: '<', than: 20 },
