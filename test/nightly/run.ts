@@ -6,9 +6,9 @@
  *   npm run nightly                         all campaigns
  *   npm run nightly -- kills                those whose name holds the word
  *
- * `FUZZ_RUNS` (runs of a property), `NORMD_KILLS`, `NORMD_CRASH_STATES`, `NORMD_LIVES`,
- * `NORMD_LIFE_YEARS` and `NORMD_SEED` change what they name. A crash state that breaks the contract
- * is kept, and the failure says the command that tries it alone.
+ * `FUZZ_RUNS` (runs of a property), `NORMD_MUTATIONS`, `NORMD_KILLS`, `NORMD_CRASH_STATES`,
+ * `NORMD_LIVES`, `NORMD_LIFE_YEARS` and `NORMD_SEED` change what they name. A crash state that
+ * breaks the contract is kept, and the failure says the command that tries it alone.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -37,6 +37,13 @@ const CAMPAIGNS: readonly Campaign[] = [
     mark: "from 'fast-check'",
     timeLimitMs: 40 * MINUTE_MS,
     environment: { FUZZ_RUNS: process.env['FUZZ_RUNS'] ?? '1000' },
+  },
+  {
+    name: 'mutations',
+    files: 'property/*.test.ts',
+    mark: 'NORMD_MUTATIONS',
+    timeLimitMs: 60 * MINUTE_MS,
+    environment: { NORMD_MUTATIONS: process.env['NORMD_MUTATIONS'] ?? '10000000' },
   },
   {
     name: 'kills',

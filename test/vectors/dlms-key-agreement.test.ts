@@ -15,6 +15,7 @@ import { keyedProtection } from '#protocol/dlms/keyed-protection.ts';
 import type { Protection } from '#protocol/dlms/protection.ts';
 import { gloDedProtection } from '#protocol/dlms/protections.ts';
 import { keyPairOf, machineCiphers } from '#system/ciphers.ts';
+import { mutated } from '../support/mutated.ts';
 import { seeded } from '../support/seeded.ts';
 import { VECTORS, withoutVectors } from '../support/vectors.ts';
 
@@ -346,20 +347,6 @@ test('whatever is made of a ciphered APDU on its way, nothing but typed errors c
 });
 
 const ROUNDS = 400;
-
-/** Some bytes changed, cut out or doubled. */
-function mutated(bytes: Uint8Array, random: () => number): Uint8Array {
-  const out = [...bytes];
-  const count = 1 + Math.floor(random() * 4);
-  for (let change = 0; change < count; change += 1) {
-    const at = Math.floor(random() * out.length);
-    const kind = random();
-    if (kind < 0.6) out[at] = Math.floor(random() * 256);
-    else if (kind < 0.8) out.splice(at, 1 + Math.floor(random() * 8));
-    else out.splice(at, 0, ...out.slice(at, at + 8));
-  }
-  return Uint8Array.from(out);
-}
 
 function codeOf(attempt: () => unknown): string {
   try {

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { OperatingError } from '#bytes/failure.ts';
 import { fromHex, toHex } from '#bytes/hex.ts';
 import { ACCESS_REQUEST, ACCESS_RESPONSE } from '#protocol/dlms/access.ts';
-import { ACTION_REQUEST, ACTION_RESPONSE } from '#protocol/dlms/action.ts';
 import { APDU_TAG } from '#protocol/dlms/apdu-tags.ts';
 import {
   CONFIRMED_SERVICE_ERROR,
@@ -14,38 +13,18 @@ import {
 } from '#protocol/dlms/errors.ts';
 import { EVENT_NOTIFICATION_REQUEST } from '#protocol/dlms/event-notification.ts';
 import { decodeGeneralBlock, encodeGeneralBlock } from '#protocol/dlms/general-block-transfer.ts';
-import { GET_REQUEST, GET_RESPONSE } from '#protocol/dlms/get.ts';
+import { GET_REQUEST } from '#protocol/dlms/get.ts';
 import type { Apdu } from '#protocol/dlms/layout.ts';
 import { refusalOf } from '#protocol/dlms/results.ts';
 import { selectionOf, selectiveAccessFrom } from '#protocol/dlms/selective-access.ts';
-import { SET_REQUEST, SET_RESPONSE } from '#protocol/dlms/set.ts';
 import {
   INFORMATION_REPORT_REQUEST,
   READ_REQUEST,
-  READ_RESPONSE,
-  WRITE_REQUEST,
   WRITE_RESPONSE,
 } from '#protocol/dlms/short-names.ts';
+import { SERVICE_APDUS } from '../support/service-apdus.ts';
 import { apdusOf, sessions } from '../support/sessions.ts';
 import { meterVectors } from '../support/vectors.ts';
-
-const CODECS: Readonly<Record<number, Apdu<unknown>>> = {
-  [APDU_TAG.getRequest]: GET_REQUEST,
-  [APDU_TAG.getResponse]: GET_RESPONSE,
-  [APDU_TAG.setRequest]: SET_REQUEST,
-  [APDU_TAG.setResponse]: SET_RESPONSE,
-  [APDU_TAG.actionRequest]: ACTION_REQUEST,
-  [APDU_TAG.actionResponse]: ACTION_RESPONSE,
-  [APDU_TAG.readRequest]: READ_REQUEST,
-  [APDU_TAG.readResponse]: READ_RESPONSE,
-  [APDU_TAG.writeRequest]: WRITE_REQUEST,
-  [APDU_TAG.writeResponse]: WRITE_RESPONSE,
-  [APDU_TAG.accessRequest]: ACCESS_REQUEST,
-  [APDU_TAG.accessResponse]: ACCESS_RESPONSE,
-  [APDU_TAG.confirmedServiceError]: CONFIRMED_SERVICE_ERROR,
-  [APDU_TAG.eventNotificationRequest]: EVENT_NOTIFICATION_REQUEST,
-  [APDU_TAG.informationReportRequest]: INFORMATION_REPORT_REQUEST,
-};
 
 const KINDS = ['Get', 'Set', 'Action'].flatMap((service) => [
   `apdu/${service}Request`,
@@ -86,7 +65,7 @@ const WRONG: Readonly<Record<string, string>> = {
 
 for (const { id, hex, gurux_xml: xml = '' } of meterVectors('dlms', KINDS)) {
   const bytes = fromHex(hex);
-  const codec = CODECS[bytes[0] ?? -1];
+  const codec = SERVICE_APDUS[bytes[0] ?? -1];
   const wrong = WRONG[id];
 
   if (wrong !== undefined) {
@@ -162,7 +141,7 @@ function normal(hex: string): string {
 for (const recorded of sessions()) {
   test(`${recorded.id}: every service APDU in clear comes back to the same bytes`, () => {
     for (const { bytes } of apdusOf(recorded)) {
-      const codec = CODECS[bytes[0] ?? -1];
+      const codec = SERVICE_APDUS[bytes[0] ?? -1];
       if (bytes[0] === APDU_TAG.generalBlockTransfer) {
         assert.equal(toHex(encodeGeneralBlock(decodeGeneralBlock(bytes))), toHex(bytes));
       } else if (codec !== undefined) {
