@@ -13,6 +13,12 @@ const ADDRESS_TRY_MS = 3000;
 /** What a connection waits for: an address, a way there, and then for what the broker says. */
 export type Stage = 'name' | 'way' | 'broker';
 
+/**
+ * PUBREC and PUBCOMP, of which the client takes the second for an acknowledgement of any message:
+ * they answer QoS 2, which is never sent (MQTT 5.0, 4.3.3).
+ */
+const NEVER_ASKED: ReadonlySet<number> = new Set([5, 7]);
+
 export interface BrokerSocket {
   /** What MQTT is spoken on. */
   readonly stream: Socket;
@@ -29,17 +35,20 @@ export interface SocketOptions {
    * packet whole before it looks.
    */
   readonly flooded: () => void;
+  /** Called before the client reads a packet that answers nothing of ours. */
+  readonly unasked: (type: number) => void;
   /** The machine's unless given. */
   readonly lookup: LookupFunction | undefined;
 }
 
 /** Begins to connect; failures are events of the stream. */
 export function openSocket(dialing: Dialing, options: SocketOptions): BrokerSocket {
-  const { incomingBytesMax, flooded, lookup } = options;
+  const { incomingBytesMax, flooded, unasked, lookup } = options;
   const tcp = openTcp(dialing, lookup);
   const stream = dialing.target.secure ? secured(tcp, dialing) : tcp;
   const pubackReasons = new PubackReasons();
   const watch = new PacketWatch(incomingBytesMax, (type, at, bytes) => {
+    if (NEVER_ASKED.has(type)) unasked(type);
     pubackReasons.pass(type, at, bytes);
   });
   // Before the client, which listens later and gets the same bytes.

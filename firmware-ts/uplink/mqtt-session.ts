@@ -5,6 +5,7 @@ import { openSocket } from './broker-socket.ts';
 import { connectFailureOf, unansweredAt } from './connect-failure.ts';
 import { bytesOf, reasonOf, sessionOf, subscribe, useless } from './mqtt-welcomed.ts';
 import { connectRefusalOf, refusalOf } from './refusal.ts';
+import { repeatedProperty } from './repeated-property.ts';
 import type { Dial, Dialing, Session } from './session.ts';
 
 /** A dead peer is noticed after one and a half times this, seconds (MQTT 5, 3.1.2.10). */
@@ -80,7 +81,10 @@ function dialIn(
   const ending = Promise.withResolvers<Failure>();
   const life = { over: false };
   const flooded = (): void => end(floodBy(dialing));
-  const socket = openSocket(dialing, { incomingBytesMax: INCOMING_BYTES_MAX, flooded, lookup });
+  const unasked = (type: number): void =>
+    end(violationBy(dialing, `a packet of type ${type}, unasked`));
+  const incomingBytesMax = INCOMING_BYTES_MAX;
+  const socket = openSocket(dialing, { incomingBytesMax, flooded, unasked, lookup });
   const options = { ...clientOptions(dialing, dialect), keepalive: keepAliveS };
   const client = new MqttClient(() => socket.stream, options);
   const end = (failure: Failure): void => {
@@ -89,6 +93,12 @@ function dialIn(
     client.end(true);
     client.stream.destroy(); // end() does nothing while an earlier, gentle one is under way
   };
+  client.on('packetreceive', (packet) => {
+    const twice = repeatedProperty(packet);
+    if (twice === undefined) return;
+    end(violationBy(dialing, `${twice} twice in a packet`));
+    if ('properties' in packet) delete packet.properties; // the client goes on with this packet
+  });
   client.on('error', (error) => end(failureOfClient(error, dialing)));
   client.on('disconnect', ({ reasonCode }) => end(refusalOf(reasonCode ?? 0x80)));
   client.on('close', () => end({ code: 'connection-closed', message: closedWords(dialing) }));
@@ -97,6 +107,7 @@ function dialIn(
   if (dialing.subscription !== undefined) subscribe(client, dialing.subscription, life);
   const welcome = new Promise<IConnackPacket>((resolve) => {
     client.once('connect', (connack) => {
+      if (life.over) return;
       const failure = useless(connack);
       if (failure === undefined) resolve(connack);
       else end(failure);
@@ -152,6 +163,10 @@ const SESSION_PROPERTIES = {
   maximumPacketSize: INCOMING_BYTES_MAX,
   receiveMaximum: INCOMING_MESSAGES_MAX,
 } as const;
+
+function violationBy({ target }: Dialing, what: string): Failure {
+  return { code: 'protocol-violation', message: `${target.host}: the broker sends ${what}` };
+}
 
 function floodBy({ target }: Dialing): Failure {
   return {

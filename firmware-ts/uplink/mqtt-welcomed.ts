@@ -28,8 +28,8 @@ export interface Welcomed extends Pick<Session, 'lost' | 'abort' | 'protocol'> {
  * for in vain, by a limit below any reading the whole outbox would be refused, and one that takes
  * QoS 0 only acknowledges nothing.
  */
-export function useless({ properties }: IConnackPacket): Failure | undefined {
-  const { receiveMaximum, maximumPacketSize = Infinity, maximumQoS } = properties ?? {};
+export function useless({ properties = {} }: IConnackPacket): Failure | undefined {
+  const { receiveMaximum, maximumPacketSize = Infinity, maximumQoS } = properties;
   if (maximumQoS === 0) return refusalOf(QOS_NOT_SUPPORTED);
   if (receiveMaximum === 0 || maximumPacketSize === 0) {
     const message = 'the broker welcomes with a limit of 0 (MQTT 5, 3.2.2.3)';

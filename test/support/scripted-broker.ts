@@ -10,8 +10,16 @@ export interface Arrival {
   readonly topicSent: string;
 }
 
-/** PUBACK with this reason code; none; or the end of the connection, with DISCONNECT or without. */
-export type Answer = number | 'silence' | 'hang-up' | { readonly disconnect: number };
+/**
+ * PUBACK with this reason code; none; the end of the connection, with DISCONNECT or without; or any
+ * bytes, by the identifier of the packet, and then the end if that is said.
+ */
+export type Answer =
+  | number
+  | 'silence'
+  | 'hang-up'
+  | { readonly disconnect: number }
+  | { readonly packets: (identifier: number) => Uint8Array; readonly end?: true };
 
 export interface Script {
   /** CONNACK of the n-th connection (0 …), by its CONNECT: the level that it names, its body. */
@@ -119,9 +127,18 @@ function answer(socket: Socket, script: Script, publish: Publish, body: Buffer):
   }
   const payload = Uint8Array.from(body.subarray(payloadStart));
   const reply = script.answer({ topic, topicSent, payload, retain: (flags & 1) === 1 });
+  utter(socket, reply, level, (high << 8) | low);
+}
+
+function utter(socket: Socket, reply: Answer, level: number, identifier: number): void {
   if (reply === 'hang-up') socket.destroy();
-  else if (typeof reply === 'object') socket.end(Uint8Array.of(0xe0, 2, reply.disconnect, 0));
+  else if (typeof reply === 'object' && 'packets' in reply) {
+    const bytes = reply.packets(identifier);
+    if (reply.end === true) socket.end(bytes);
+    else socket.write(bytes);
+  } else if (typeof reply === 'object') socket.end(Uint8Array.of(0xe0, 2, reply.disconnect, 0));
   else if (reply !== 'silence') {
+    const [high, low] = [identifier >> 8, identifier & 0xff];
     const bytes = level === 5 ? [0x40, 3, high, low, reply] : [0x40, 2, high, low];
     socket.write(Uint8Array.from(bytes));
   }

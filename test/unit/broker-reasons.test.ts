@@ -42,6 +42,7 @@ async function dialled(
 const published = (session: Session): Promise<string> =>
   new Promise((resolve) => {
     session.publish({ topic: 'up', payload: 'x' }, (refusal) => resolve(refusal?.code ?? 'taken'));
+    void session.lost.then(({ code }) => resolve(code));
   });
 
 test('every reason code of the standard has its failure', () => {

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { mqttDialer } from '#uplink/mqtt-session.ts';
+import type { Dialing, Session } from '#uplink/session.ts';
+import { startScriptedBroker, welcome5, type Script } from '../support/scripted-broker.ts';
+
+async function dialled(
+  context: TestContext,
+  script: Partial<Script>,
+  dialing: Partial<Dialing> = {},
+): Promise<Session> {
+  const broker = await startScriptedBroker({ answer: () => 0, ...script });
+  context.after(() => broker.stop());
+  const session = await mqttDialer()({
+    target: { host: '127.0.0.1', port: broker.port, secure: false },
+    clientId: 'gw-1',
+    will: { topic: 'will', payload: '' },
+    signal: new AbortController().signal,
+    ...dialing,
+  });
+  context.after(() => session.abort({ code: 'stopped', message: 'the test is over' }));
+  return session;
+}
+
+/** What becomes of a message: it is taken, refused, or its session is lost. */
+function outcome(session: Session): Promise<string> {
+  const answered = new Promise<string>((resolve) => {
+    session.publish({ topic: 'up', payload: 'x' }, (refusal) => resolve(refusal?.code ?? 'taken'));
+  });
+  return Promise.race([answered, session.lost.then(({ code }) => code)]);
+}
+
+const VIOLATION = 'protocol-violation';
+
+/** What a broker sends in place of an answer, with the identifier of our packet. */
+const INSTEAD: readonly (readonly [title: string, packet: (id: number) => number[]])[] = [
+  ['a second welcome', () => [0x20, 3, 0, 0, 0]],
+  ['AUTH, of which nobody spoke', () => [0xf0, 2, 0x18, 0]],
+  ['PUBCOMP, which is for QoS 2', (id) => [0x70, 2, id >> 8, id & 0xff]],
+  ['PUBREC, which is for QoS 2', (id) => [0x50, 2, id >> 8, id & 0xff]],
+  ['SUBACK of our message', (id) => [0x90, 4, id >> 8, id & 0xff, 0, 1]],
+  ['UNSUBACK of our message', (id) => [0xb0, 4, id >> 8, id & 0xff, 0, 0]],
+  ['CONNECT', () => [0x10, 2, 0, 0]],
+  ['packet type 0', () => [0, 0]],
+  ['PUBACK with flags', (id) => [0x4f, 2, id >> 8, id & 0xff]],
+  ['PUBLISH of QoS 3', () => [0x36, 6, 0, 1, 0x61, 0, 1, 0]],
+  ['a topic longer than its packet', () => [0x30, 3, 0, 50, 0x61]],
+  ['properties longer than their packet', () => [0x30, 4, 0, 1, 0x61, 99]],
+];
+
+for (const [title, packet] of INSTEAD) {
+  test(`${title} is no acknowledgement, and ends the session`, async (context) => {
+    const session = await dialled(context, {
+      answer: () => ({ packets: (id) => Uint8Array.from(packet(id)) }),
+    });
+    assert.equal(await outcome(session), VIOLATION);
+  });
+}
+
+/** What is passed over: it speaks of nothing of ours. */
+const BESIDE = {
+  'PUBACK of an unknown packet': [0x40, 2, 0xee, 0xee],
+  'SUBACK of an unknown packet': [0x90, 4, 0xee, 0xee, 0, 1],
+  'PINGRESP that nobody awaits': [0xd0, 0],
+  PINGREQ: [0xc0, 0],
+  'PUBACK of one byte': [0x40, 1, 0],
+  'PUBACK of packet 0': [0x40, 2, 0, 0],
+  'a topic that is no UTF-8': [0x30, 5, 0, 2, 0xff, 0xfe, 0],
+} as const;
+
+for (const [title, bytes] of Object.entries(BESIDE)) {
+  test(`${title} is passed over`, async (context) => {
+    const welcome = (): Uint8Array => Buffer.concat([welcome5(), Uint8Array.from(bytes)]);
+    assert.equal(await outcome(await dialled(context, { welcome })), 'taken');
+  });
+}
+
+test('a PUBACK that comes twice acknowledges one message', async (context) => {
+  let messages = 0;
+  const session = await dialled(context, {
+    answer() {
+      messages += 1;
+      if (messages > 1) return 0x87;
+      return { packets: (id) => Uint8Array.of(...puback(id), ...puback(id), ...puback(id + 1)) };
+    },
+  });
+  assert.deepEqual([await outcome(session), await outcome(session)], ['taken', 'not-authorised']);
+});
+
+const puback = (id: number): readonly number[] => [0x40, 2, id >> 8, id & 0xff];
+
+for (const [title, properties] of [
+  ['Receive Maximum', [0x21, 0, 1, 0x21, 0, 2]],
+  ['Maximum Packet Size', [0x27, 0, 1, 0, 0, 0x27, 0, 2, 0, 0]],
+  ['Topic Alias Maximum', [0x22, 0, 1, 0x22, 0, 2]],
+  ['Maximum QoS', [0x24, 1, 0x24, 0]],
+  ['Server Keep Alive', [0x13, 0, 9, 0x13, 0, 8]],
+] as const) {
+  test(`a welcome that says its ${title} twice is none`, async (context) => {
+    const welcome = (): Uint8Array => welcome5(...properties);
+    await assert.rejects(dialled(context, { welcome }), { code: VIOLATION });
+  });
+}
+
+/** Terminal commands and line ends in a reason string (MQTT 5.0, 3.14.2.2.3). */
+const RUDE = Buffer.from('\u001b[2J\u0007\n{"level":"error"}\u009b31m'.padEnd(5000, '!'));
+
+test('a reason string is not repeated, nor is a redirection followed', async (context) => {
+  for (const property of [0x1f, 0x1c]) {
+    const session = await dialled(context, {
+      answer: () => ({ packets: () => disconnected(0x9c, property) }),
+    });
+    assert.equal(await outcome(session), 'broker-moved');
+    const { message, hint = '' } = await session.lost;
+    assert.match(message + hint, /^[\x20-\x7e]{1,200}$/);
+  }
+});
+
+function disconnected(reason: number, property: number): Uint8Array {
+  const text = Buffer.concat([Uint8Array.of(property, RUDE.length >> 8, RUDE.length & 0xff), RUDE]);
+  const length = (value: number): number[] => [(value & 0x7f) | 0x80, value >> 7];
+  const body = Buffer.concat([Uint8Array.of(reason, ...length(text.length)), text]);
+  return Buffer.concat([Uint8Array.of(0xe0, ...length(body.length)), body]);
+}
+
+for (const [qos, count] of [
+  [0, 20_000],
+  [1, 5000],
+] as const) {
+  test(`${count} messages at QoS ${qos} that nobody asked for are not kept`, async (context) => {
+    const identified = qos === 0 ? [] : [0, 9];
+    const body = [0, 1, 0x61, ...identified, 0, ...new Array<number>(90).fill(0x62)];
+    const message = Uint8Array.of(0x30 | (qos << 1), body.length, ...body);
+    const flood = Buffer.concat(Array.from({ length: count }, () => message));
+    const session = await dialled(context, {
+      welcome: () => Buffer.concat([welcome5(), flood]),
+    });
+    assert.equal(await outcome(session), 'taken');
+  });
+}
