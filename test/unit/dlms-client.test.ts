@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { fromHex } from '#bytes/hex.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
 import { MECHANISM } from '#protocol/dlms/acse.ts';
-import type { DlmsClientMessage, DlmsClientOptions } from '#protocol/dlms/client/client.ts';
+import type { DlmsClientMessage, DlmsClientOptions } from '#protocol/dlms/client/client-options.ts';
 import { DlmsClient } from '#protocol/dlms/client/client.ts';
 import type { Step } from '#protocol/connection.ts';
 import type { Data } from '#protocol/dlms/data.ts';

@@ -1,56 +1,20 @@
 import type { Failure } from '#bytes/failure.ts';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { Connection, ConnectionEvent, Step } from '../../connection.ts';
-import type { ApduLink, ApduLinkMessage, LineChange } from '../apdu-link.ts';
+import type { ApduLink, ApduLinkMessage } from '../apdu-link.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
-import type { Protection } from '../protection.ts';
-import { IN_CLEAR } from '../protection.ts';
 import type { ServiceAnswer, ServiceRequest } from '../service.ts';
-import type { Associated, Association, AssociationOptions } from './association.ts';
+import type { Associated, Association } from './association.ts';
 import { associate, authenticate, release } from './association.ts';
-import { BlockTransfer } from './block-transfer.ts';
+import { NOTHING_BEGUN, NOT_ASSOCIATED, NO_ANSWER } from './client-failures.ts';
+import type { ClientStep, DlmsClientMessage, DlmsClientOptions } from './client-options.ts';
+import { Envelope } from './envelope.ts';
 import type { Exchange, ExchangeContext, ExchangeStep } from './exchange.ts';
 import { exchangeOf, resultsOf } from './services.ts';
-import type { ShortNames } from './short-name-exchange.ts';
 
-export interface DlmsClientOptions extends AssociationOptions {
-  readonly link: ApduLink;
-  /** An association that stands without AARQ (IEC 62056-5-3, 6.2.4), and what is known of it. */
-  readonly preEstablished?: Association;
-  /** With short names: where the objects are. */
-  readonly shortNames?: ShortNames;
-  /** From a request to its answer, whatever the link does between them. */
-  readonly answerTimeoutMs?: number;
-  /** Blocks of a stream that the server may send before it hears from us. */
-  readonly blockWindow?: number;
-  /** Invoke-Id-And-Priority of the n-th request, counted from 1, where it is not to count on. */
-  readonly invokeIdOf?: (request: number) => number;
-}
-
-export type DlmsClientMessage =
-  | { readonly kind: 'associated'; readonly association: Association }
-  | { readonly kind: 'answered'; readonly answer: ServiceAnswer }
-  /** The request came to nothing; the association stands, unless it was associating. */
-  | { readonly kind: 'failed'; readonly step: ClientStep; readonly failure: Failure }
-  /** What the server said of its own accord, in clear. */
-  | { readonly kind: 'notified'; readonly apdu: Uint8Array; readonly verified: boolean }
-  | { readonly kind: 'released' }
-  /** For whoever owns the line. */
-  | LineChange;
-
-/** What the client was at when something failed. */
-export type ClientStep = 'opening' | 'associating' | 'authenticating' | 'asking' | 'releasing';
-
-type Phase =
-  | { readonly kind: 'idle' | 'opening' | 'closing' }
-  | { readonly kind: 'associating' }
-  | { readonly kind: 'authenticating' }
-  | { readonly kind: 'associated' }
-  | { readonly kind: 'asking' }
-  | { readonly kind: 'releasing' };
+type Phase = ClientStep | 'idle' | 'associated' | 'closing';
 
 const ANSWER_TIMEOUT_MS = 60_000;
-const BLOCK_WINDOW = 8;
 /** Confirmed, and normal priority. */
 const CONFIRMED = 0x40;
 const INVOKE_IDS = 16;
@@ -61,9 +25,6 @@ const UNASKED: readonly number[] = [
   APDU_TAG.eventNotificationRequest,
   APDU_TAG.informationReportRequest,
 ];
-
-/** The services between AARQ and RLRQ are protected; these two pairs are not. */
-const ACSE: readonly number[] = [APDU_TAG.aarq, APDU_TAG.aare, APDU_TAG.rlrq, APDU_TAG.rlre];
 
 type Event = ConnectionEvent<DlmsClientMessage>;
 
@@ -83,17 +44,18 @@ interface Out {
 export class DlmsClient implements Connection<DlmsClientMessage> {
   readonly #options: DlmsClientOptions;
   readonly #link: ApduLink;
-  #phase: Phase = { kind: 'idle' };
+  readonly #envelope: Envelope;
+  #phase: Phase = 'idle';
   #association: Association | undefined;
   #exchange: Exchange<unknown> | undefined;
   #then: Then | undefined;
-  #transfer: BlockTransfer | undefined;
   #answerBy = Infinity;
   #requests = 0;
 
   constructor(options: DlmsClientOptions) {
     this.#options = options;
     this.#link = options.link;
+    this.#envelope = new Envelope(options.protection, options.blockWindow);
   }
 
   get deadline(): number {
@@ -106,7 +68,7 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   start(at: number): Step<DlmsClientMessage> {
-    this.#phase = { kind: 'opening' };
+    this.#phase = 'opening';
     this.#association = undefined;
     this.#drop();
     return this.#stepped(this.#link.start(at), at);
@@ -119,14 +81,13 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   expire(at: number): Step<DlmsClientMessage> {
     const step = this.#stepped(this.#link.expire(at), at);
     if (at < this.#answerBy) return step;
-    const phase = this.#phase.kind;
     this.#drop();
-    const failure = { ...NO_ANSWER, message: `${NO_ANSWER.message} while ${phase}` };
+    const failure = { ...NO_ANSWER, message: `${NO_ANSWER.message} while ${this.#phase}` };
     return { send: step.send, events: [...step.events, { kind: 'stalled', failure }] };
   }
 
   stop(at: number): Step<DlmsClientMessage> {
-    this.#phase = { kind: 'idle' };
+    this.#phase = 'idle';
     this.#drop();
     return this.#stepped(this.#link.stop(at), at);
   }
@@ -138,11 +99,11 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   ask(request: ServiceRequest, at: number): Step<DlmsClientMessage> {
     const out: Out = { send: [], events: [] };
     if (request.kind === 'next-piece') this.#resume(at, out);
-    else if (this.#phase.kind !== 'associated') this.#fail('asking', NOT_ASSOCIATED, out);
+    else if (this.#phase !== 'associated') this.#fail('asking', NOT_ASSOCIATED, out);
     else {
-      this.#phase = { kind: 'asking' };
+      this.#phase = 'asking';
       const exchange = exchangeOf(request, this.#context(), this.#options.shortNames);
-      this.#begin(exchange, at, out, () => (this.#phase = { kind: 'associated' }));
+      this.#begin(exchange, at, out, () => (this.#phase = 'associated'));
     }
     return out;
   }
@@ -154,7 +115,7 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
     this.#drop();
     if (!standing) this.#close(at, out);
     else {
-      this.#phase = { kind: 'releasing' };
+      this.#phase = 'releasing';
       this.#begin(release(this.#options), at, out, (_, when, into) => this.#close(when, into));
     }
     return out;
@@ -162,12 +123,8 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
 
   #close(at: number, out: Out): void {
     this.#association = undefined;
-    this.#phase = { kind: 'closing' };
+    this.#phase = 'closing';
     this.#absorb(this.#link.close(at), at, out);
-  }
-
-  get #protection(): Protection {
-    return this.#options.protection ?? IN_CLEAR;
   }
 
   #stepped(step: Step<ApduLinkMessage>, at: number): Step<DlmsClientMessage> {
@@ -192,7 +149,7 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
         this.#opened(at, out);
         return;
       case 'closed':
-        this.#phase = { kind: 'idle' };
+        this.#phase = 'idle';
         this.#association = undefined;
         this.#tell({ kind: 'released' }, out);
         return;
@@ -210,7 +167,7 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
       this.#stands(preEstablished, out);
       return;
     }
-    this.#phase = { kind: 'associating' };
+    this.#phase = 'associating';
     this.#begin(associate(this.#options), at, out, (value, when, into) =>
       this.#accepted(value as Associated, when, into),
     );
@@ -223,7 +180,7 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
       return;
     }
     this.#association = association;
-    this.#phase = { kind: 'authenticating' };
+    this.#phase = 'authenticating';
     const context = this.#context();
     const names = this.#options.shortNames;
     const exchange = authenticate(high, { association, challenge }, (item) =>
@@ -234,17 +191,18 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
 
   #stands(association: Association, out: Out): void {
     this.#association = association;
-    this.#phase = { kind: 'associated' };
+    this.#phase = 'associated';
     this.#tell({ kind: 'associated', association }, out);
   }
 
   #context(): ExchangeContext {
     const { conformance, serverMaxReceivePduSize } = this.#association ?? NOTHING_AGREED;
     const most = serverMaxReceivePduSize === 0 ? Infinity : serverMaxReceivePduSize;
+    const { protection } = this.#options;
     const blocks = conformance.has('generalBlockTransfer');
     return {
       conformance,
-      requestBytesMax: blocks ? Infinity : most - this.#protection.overheadBytes,
+      requestBytesMax: blocks ? Infinity : most - (protection?.overheadBytes ?? 0),
       nextInvokeId: () => this.#invokeId(),
     };
   }
@@ -264,37 +222,48 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   /** The next piece of a value. */
   #resume(at: number, out: Out): void {
     const exchange = this.#exchange;
-    if (exchange === undefined || this.#phase.kind !== 'associated') {
+    if (exchange === undefined || this.#phase !== 'associated') {
       this.#fail('asking', NOTHING_BEGUN, out);
       return;
     }
-    this.#phase = { kind: 'asking' };
+    this.#phase = 'asking';
     this.#guarded(out, () => this.#advance(exchange.next(new Uint8Array(0)), at, out));
   }
 
-  #arrived(bytes: Uint8Array, at: number, out: Out): void {
-    if (bytes[0] === APDU_TAG.generalBlockTransfer) {
-      this.#transferred(bytes, at, out);
-      return;
-    }
-    const bare = ACSE.includes(bytes[0] ?? 0) || this.#options.protection === undefined;
-    const { apdu, verified } = bare
-      ? { apdu: bytes, verified: false }
-      : this.#protection.unprotect(bytes);
-    if (UNASKED.includes(apdu[0] ?? 0)) this.#tell({ kind: 'notified', apdu, verified }, out);
-    else if (apdu[0] === APDU_TAG.generalBlockTransfer) this.#transferred(apdu, at, out);
-    else if (this.#exchange !== undefined && this.#phase.kind !== 'associated') {
-      this.#advance(this.#exchange.next(apdu), at, out);
-    }
-    // What nobody asked for is an answer that came too late.
+  /** A request is under way. */
+  get #asked(): boolean {
+    return this.#exchange !== undefined && this.#phase !== 'associated';
   }
 
-  #transferred(bytes: Uint8Array, at: number, out: Out): void {
-    this.#transfer ??= new BlockTransfer(this.#options.blockWindow ?? BLOCK_WINDOW);
-    const { send, apdu } = this.#transfer.receive(bytes);
+  #arrived(bytes: Uint8Array, at: number, out: Out): void {
+    const opened = this.#envelope.open(bytes);
+    if (opened.kind === 'block') {
+      this.#blockTaken(opened.send, at, out);
+      return;
+    }
+    const { apdu, verified } = opened;
+    const exchange = this.#asked ? this.#exchange : undefined;
+    // What nobody asked for may be followed by more in blocks.
+    if (exchange === undefined) this.#envelope.forget();
+    if (UNASKED.includes(apdu[0] ?? 0)) {
+      this.#tell({ kind: 'notified', apdu, verified }, out);
+      this.#awaitMore(at, out);
+    } else if (exchange !== undefined) {
+      this.#advance(exchange.next(apdu), at, out);
+    }
+    // Anything else is an answer that came too late.
+  }
+
+  #blockTaken(send: readonly Uint8Array[], at: number, out: Out): void {
     for (const block of send) this.#absorb(this.#link.send(block, at), at, out);
-    if (apdu !== undefined) this.#arrived(apdu, at, out);
-    else this.#answerBy = at + (this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
+    if (this.#asked) this.#answerBy = at + this.#answerTimeoutMs;
+    if (send.length === 0) this.#awaitMore(at, out);
+  }
+
+  /** A meter that has answered once is not polled for another APDU by itself. */
+  #awaitMore(at: number, out: Out): void {
+    const step = this.#asked ? this.#link.poll?.(at) : undefined;
+    if (step !== undefined) this.#absorb(step, at, out);
   }
 
   #advance(result: IteratorResult<ExchangeStep, unknown>, at: number, out: Out): void {
@@ -310,6 +279,7 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
         this.#send(step.apdu, at, out);
         return;
       case 'wait':
+        this.#awaitMore(at, out);
         return;
       case 'answer':
         this.#answered(step.answer, out);
@@ -320,20 +290,20 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
     this.#answerBy = Infinity;
     const more = answer.kind === 'piece' && !answer.last;
     if (!more) this.#drop();
-    this.#phase = { kind: 'associated' };
+    this.#phase = 'associated';
     this.#tell({ kind: 'answered', answer }, out);
   }
 
   #send(apdu: Uint8Array, at: number, out: Out): void {
-    const bare = ACSE.includes(apdu[0] ?? 0);
-    const bytes = bare ? apdu : this.#protection.protect(apdu);
-    this.#answerBy = at + (this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
+    this.#answerBy = at + this.#answerTimeoutMs;
     const most = this.#association?.serverMaxReceivePduSize ?? 0;
-    const blocked = !bare && most > 0 && bytes.length > most;
-    const window = this.#options.blockWindow ?? BLOCK_WINDOW;
-    this.#transfer = blocked ? new BlockTransfer(window, bytes, most) : undefined;
-    const apdus = this.#transfer?.begin() ?? [bytes];
-    for (const one of apdus) this.#absorb(this.#link.send(one, at), at, out);
+    for (const bytes of this.#envelope.seal(apdu, most === 0 ? Infinity : most)) {
+      this.#absorb(this.#link.send(bytes, at), at, out);
+    }
+  }
+
+  get #answerTimeoutMs(): number {
+    return this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
   }
 
   /** An operating error ends the request, not the client. */
@@ -349,14 +319,14 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   #fail(step: ClientStep, failure: Failure, out: Out): void {
-    if (this.#phase.kind === 'asking') this.#phase = { kind: 'associated' };
+    if (this.#phase === 'asking') this.#phase = 'associated';
     this.#tell({ kind: 'failed', step, failure }, out);
   }
 
   #drop(): void {
     this.#exchange = undefined;
     this.#then = undefined;
-    this.#transfer = undefined;
+    this.#envelope.forget();
     this.#answerBy = Infinity;
   }
 
@@ -370,17 +340,8 @@ const NOTHING_AGREED: Pick<Association, 'conformance' | 'serverMaxReceivePduSize
   serverMaxReceivePduSize: 0,
 };
 
-const NO_ANSWER: Failure = {
-  code: 'no-answer',
-  message: 'the meter did not answer',
-  hint: 'check address, client and line; a slow meter needs a longer time-out',
-};
-
-const NOT_ASSOCIATED: Failure = { code: 'not-associated', message: 'there is no association' };
-const NOTHING_BEGUN: Failure = { code: 'not-associated', message: 'no value is being read' };
-
-function stepOf({ kind }: Phase): ClientStep {
-  switch (kind) {
+function stepOf(phase: Phase): ClientStep {
+  switch (phase) {
     case 'idle':
     case 'opening':
     case 'closing':
@@ -389,6 +350,6 @@ function stepOf({ kind }: Phase): ClientStep {
     case 'asking':
       return 'asking';
     default:
-      return kind;
+      return phase;
   }
 }
