@@ -24,8 +24,9 @@ export function printStatus(
   printTable(
     terminal,
     OUTBOX_COLUMNS,
-    backends.map((backend) => outboxRow(backend, clock.time)),
+    backends.map((backend) => outboxRow(backend)),
   );
+  printTable(terminal, LANE_COLUMNS, backends.flatMap(laneRows));
 }
 
 /** First what somebody has to look at, then all the rest. */
@@ -108,16 +109,38 @@ const OUTBOX_COLUMNS: readonly Column[] = [
   { title: 'set aside', align: 'right' },
 ];
 
-function outboxRow({ name, queued, outbox }: BackendStatus, now: string): readonly string[] {
-  const { entries, bytes, oldest, gaps, quarantined } = outbox;
+function outboxRow({ name, queued, lanes, outbox }: BackendStatus): readonly string[] {
+  const { entries, bytes, gaps, quarantined } = outbox;
   const missing = Object.values(gaps).reduce((sum, count) => sum + count, 0);
-  const age = oldest === undefined ? '-' : ageText(Date.parse(now) - Date.parse(oldest));
+  const ages = lanes.flatMap(({ oldestAgeMs }) => oldestAgeMs ?? []);
   return [
     name,
     ...[queued, entries].map(String),
     bytesText(bytes),
-    age,
+    ages.length === 0 ? '-' : ageText(Math.max(...ages)),
     `${missing}`,
     `${quarantined}`,
   ];
+}
+
+const LANE_COLUMNS: readonly Column[] = [
+  { title: 'waiting for', least: 10 },
+  { title: 'class' },
+  { title: 'deadline', align: 'right' },
+  { title: 'entries', align: 'right' },
+  { title: 'oldest', align: 'right' },
+  { title: 'late', align: 'right' },
+];
+
+/** Only classes of which something waits or was late: mostly there is nothing to see. */
+function laneRows({ name, lanes }: BackendStatus): readonly (readonly string[])[] {
+  const shown = lanes.filter((lane) => lane.queued > 0 || lane.missedDeadlines > 0);
+  return shown.map(({ class: of, deadlineMs, queued, oldestAgeMs, missedDeadlines }) => [
+    name,
+    of,
+    deadlineMs === null ? '-' : ageText(deadlineMs),
+    String(queued),
+    oldestAgeMs === undefined ? '-' : ageText(oldestAgeMs),
+    String(missedDeadlines),
+  ]);
 }

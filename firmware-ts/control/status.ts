@@ -1,4 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { JsonScalar } from '#reading/json.ts';
 import type { Quality, TimeMark } from '#reading/reading.ts';
 
@@ -63,7 +64,9 @@ export interface BackendStatus {
   readonly streams: readonly StreamStatus[];
   /** Streams that the broker refuses at present, and why. */
   readonly refusedStreams: Readonly<Record<string, Failure>>;
-  /** From reading to acknowledgement, over the newest ones; null before the first. */
+  /** The classes, urgent first: what of each waits, and what came too late. */
+  readonly lanes: readonly LaneStatus[];
+  /** From an entry's commit to its acknowledgement; null before the first. */
   readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
   /** Messages in flight and how many may be, with a session. */
   readonly window?: { readonly messages: number; readonly messagesMax: number };
@@ -73,6 +76,18 @@ export interface BackendStatus {
   /** Where the back-end itself confirms. */
   readonly receipts?: ReceiptsStatus;
   readonly outbox: OutboxCounts;
+}
+
+export interface LaneStatus {
+  readonly class: DeliveryClass;
+  /** From the commit to the broker's acknowledgement; null: whenever nothing else waits. */
+  readonly deadlineMs: number | null;
+  /** Entries that are due. */
+  readonly queued: number;
+  /** For how long the oldest of them has been in the outbox; absent where nothing is due. */
+  readonly oldestAgeMs?: number;
+  /** Entries that were acknowledged after their deadline, since this start. */
+  readonly missedDeadlines: number;
 }
 
 export interface ReceiptsStatus {

@@ -2,16 +2,19 @@ import { LAST_READINGS_MAX } from '#control/status.ts';
 import type {
   BackendStatus,
   GatewayStatus,
+  LaneStatus,
   LinkStatus,
   OutboxCounts,
   ReadingStatus,
   SourceStatus,
 } from '#control/status.ts';
 import type { Device } from '#acquisition/device.ts';
+import { DEADLINES_MS, DELIVERY_CLASSES, byClass } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
 import { isoTimeOf, jsonScalarOf } from '#reading/json.ts';
 import { valueOf } from '#reading/reading.ts';
 import type { TimeMark } from '#reading/reading.ts';
-import type { Store } from '#store/store.ts';
+import type { QueueCounts, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { BackendPart } from './backends.ts';
 import type { LatestReading } from './latest.ts';
@@ -32,7 +35,14 @@ export interface GatewayParts {
 }
 
 /** By the back-end's name. */
-export type Outboxes = ReadonlyMap<string, OutboxCounts & { readonly readings: number }>;
+export type Outboxes = ReadonlyMap<string, Waiting>;
+
+interface Waiting extends OutboxCounts {
+  readonly readings: number;
+  readonly lanes: Lanes;
+}
+
+type Lanes = QueueCounts['lanes'];
 
 export interface SourcePart {
   readonly protocol: string;
@@ -47,7 +57,7 @@ export function statusOf(parts: GatewayParts): GatewayStatus {
     startedAt: isoTimeOf(parts.startedAt),
     clock: { time: isoTimeOf(now), trust: now.trust },
     sources: parts.sources.map((source) => sourceStatus(source, parts.path)),
-    backends: parts.backends.map((backend) => backendStatus(backend, parts.outboxes)),
+    backends: parts.backends.map((backend) => backendStatus(backend, parts)),
   };
 }
 
@@ -85,10 +95,14 @@ function readingStatus({ reading, time, quality }: LatestReading): ReadingStatus
   };
 }
 
-const NOTHING = { readings: 0, entries: 0, bytes: 0, quarantined: 0, gaps: {} };
+const NO_LANES: Lanes = byClass(() => ({ entries: 0 }));
+const NOTHING = { readings: 0, lanes: NO_LANES, entries: 0, bytes: 0, quarantined: 0, gaps: {} };
 
-function backendStatus({ name, uplink }: BackendPart, outboxes: Outboxes): BackendStatus {
-  const { readings, ...outbox } = outboxes.get(name) ?? NOTHING;
+function backendStatus(
+  { name, uplink }: BackendPart,
+  { outboxes, clock }: Pick<GatewayParts, 'outboxes' | 'clock'>,
+): BackendStatus {
+  const { readings, lanes, ...outbox } = outboxes.get(name) ?? NOTHING;
   const { state, lastFailure, readingsSent, readingsAcknowledged, ...tally } = uplink.status();
   const { traffic, window } = tally;
   const bytes = traffic.bytesRead + traffic.bytesWritten;
@@ -103,6 +117,7 @@ function backendStatus({ name, uplink }: BackendPart, outboxes: Outboxes): Backe
     acknowledged: readingsAcknowledged,
     streams: tally.streams,
     refusedStreams: tally.refusedStreams,
+    lanes: lanesStatus(lanes, tally.missedDeadlines, clock.monotonic()),
     latencyMs: tally.latencyMs ?? null,
     ...(window === undefined ? {} : { window }),
     traffic: {
@@ -113,6 +128,24 @@ function backendStatus({ name, uplink }: BackendPart, outboxes: Outboxes): Backe
     ...(tally.receipts === undefined ? {} : { receipts: tally.receipts }),
     outbox,
   };
+}
+
+function lanesStatus(
+  lanes: Lanes,
+  missed: Readonly<Record<DeliveryClass, number>>,
+  nowMs: number,
+): readonly LaneStatus[] {
+  return DELIVERY_CLASSES.map((of) => {
+    const { entries, committedMs } = lanes[of];
+    const ageMs = Math.max(0, Math.round(nowMs - (committedMs ?? nowMs)));
+    return {
+      class: of,
+      deadlineMs: Number.isFinite(DEADLINES_MS[of]) ? DEADLINES_MS[of] : null,
+      queued: entries,
+      ...(committedMs === undefined ? {} : { oldestAgeMs: ageMs }),
+      missedDeadlines: missed[of],
+    };
+  });
 }
 
 /** What waits for each of `backends`, and what was named as a gap. Errors: those of the store. */
@@ -127,6 +160,7 @@ export async function outboxCountsOf(
     const quarantined = await store.quarantined(name);
     const outbox = {
       readings: queue?.queuedReadings ?? 0,
+      lanes: queue?.lanes ?? NO_LANES,
       entries: queue?.queuedEntries ?? 0,
       bytes: queue?.queuedBytes ?? 0,
       ...(queue?.oldestMs === undefined ? {} : { oldest: isoOfMs(queue.oldestMs) }),

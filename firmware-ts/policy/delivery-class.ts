@@ -15,6 +15,18 @@ export function isUrgent(of: DeliveryClass): boolean {
   return of === 'command' || of === 'alarm';
 }
 
+/** What `valueOf` says of each class. */
+export function byClass<Value>(
+  valueOf: (of: DeliveryClass) => Value,
+): Readonly<Record<DeliveryClass, Value>> {
+  return {
+    command: valueOf('command'),
+    alarm: valueOf('alarm'),
+    measurement: valueOf('measurement'),
+    bulk: valueOf('bulk'),
+  };
+}
+
 /** From the commit to the broker's answer, in milliseconds, by class (decision 0006). */
 export const DEADLINES_MS: Readonly<Record<DeliveryClass, number>> = {
   command: 2000,

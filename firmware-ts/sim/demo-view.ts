@@ -93,7 +93,7 @@ function backendLine({ name, state, queued, latencyMs, failure }: BackendStatus)
   const latency =
     latencyMs === null
       ? ''
-      : `, reading to acknowledgement p50 ${latencyMs.p50.toFixed(0)} ms` +
+      : `, commit to acknowledgement p50 ${latencyMs.p50.toFixed(0)} ms` +
         ` p99 ${latencyMs.p99.toFixed(0)} ms`;
   const reason = failure === undefined ? '' : ` (${failure.code})`;
   return `${name}: ${state}${reason}, ${queued} queued${latency}`;

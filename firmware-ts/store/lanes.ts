@@ -1,11 +1,26 @@
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES, byClass, type DeliveryClass } from '#policy/delivery-class.ts';
 import type { BackendState } from './running.ts';
-import { LANES } from './schema.ts';
-import type { EntryRow } from './statements.ts';
-import type { Owed } from './store.ts';
+import { LANES, STATE } from './schema.ts';
+import type { EntryRow, Statements } from './statements.ts';
+import type { Owed, QueueCounts } from './store.ts';
 
 export function laneOf({ id }: Pick<BackendState, 'id'>, of: DeliveryClass): number {
   return id * LANES + DELIVERY_CLASSES.indexOf(of);
+}
+
+/** What is due of each class; the store's clock stood at `zeroMs` when the monotonic one began. */
+export function dueByClass(
+  statements: Statements,
+  backend: BackendState,
+  zeroMs: number,
+): QueueCounts['lanes'] {
+  return byClass((of) => {
+    const lane = laneOf(backend, of);
+    const [oldest] = statements.oldestOf.all(lane, STATE.due, 1);
+    if (oldest === undefined) return { entries: 0 };
+    const entries = statements.countDue.get(lane) ?? 0;
+    return { entries, committedMs: oldest.storedMs - zeroMs };
+  });
 }
 
 /** First and last id of both. */

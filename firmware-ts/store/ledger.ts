@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { letGo } from '#system/memory.ts';
 import { recordsOf } from './boots.ts';
-import { laneOf, merged } from './lanes.ts';
+import { dueByClass, laneOf, merged } from './lanes.ts';
 import type { Acknowledged, Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
@@ -222,7 +222,8 @@ export class Ledger {
       const { name, queuedEntries, queuedReadings, queuedBytes } = backend;
       const oldestMs = this.#oldestOf(backend);
       const oldest = oldestMs === undefined ? {} : { oldestMs };
-      return [name, { queuedEntries, queuedReadings, queuedBytes, ...oldest }] as const;
+      const lanes = dueByClass(this.#statements, backend, this.#openedAtMs);
+      return [name, { queuedEntries, queuedReadings, queuedBytes, ...oldest, lanes }] as const;
     });
     return { sources: Object.fromEntries(sources), backends: Object.fromEntries(backends) };
   }
@@ -343,7 +344,8 @@ export class Ledger {
     const { id, sequence, count, recordCount, readings } = row;
     const takenMs = row.takenMs + (this.#numbers.boots.correctionOf(row.boot)?.offsetMs ?? 0);
     const { name: stream = '', epoch = 0 } = this.#numbers.streams.get(row.stream) ?? {};
-    return { id, stream, epoch, sequence, count, takenMs, recordCount, readings };
+    const committedMs = row.storedMs - this.#openedAtMs;
+    return { id, stream, epoch, sequence, count, takenMs, committedMs, recordCount, readings };
   }
 }
 

@@ -36,7 +36,7 @@ export interface ThreadSetting {
 
 /** The moment of a call, which the thread has no clock for. */
 export interface Now {
-  /** Milliseconds of the monotonic clock since the store was opened. */
+  /** Milliseconds of the monotonic clock. */
   readonly openMs: number;
   /** The wall clock, while it is believed. */
   readonly wallMs?: number;

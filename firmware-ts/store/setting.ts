@@ -34,8 +34,7 @@ export interface Setting {
 export function settingOf(options: StoreOptions): Setting {
   const { directory, retention = RETENTION, clock = machineClock, addonFile } = options;
   assert.ok(retention.ageMs > 0 && retention.bytes > 0, 'something must be retained');
-  const openedAtMs = clock.monotonic();
-  const now = (): Now => ({ openMs: clock.monotonic() - openedAtMs, ...believed(clock) });
+  const now = (): Now => ({ openMs: clock.monotonic(), ...believed(clock) });
   const books: ThreadSetting = {
     directory,
     retention,

@@ -209,6 +209,9 @@ function preparedForOutbox(database: Database) {
        WHERE lane >= ? AND lane < ? AND quarantine.entry BETWEEN ? AND ?
        ORDER BY quarantine.entry LIMIT ?`,
     ),
+    countDue: database
+      .prepare<[lane: number], number>('SELECT count(*) FROM entry WHERE lane = ? AND state = 0')
+      .pluck(),
     owesAny: database.prepare<[lane: number, stream: number], EntryRow>(
       `SELECT ${ENTRY} FROM entry WHERE lane = ? AND stream = ? LIMIT 1`,
     ),

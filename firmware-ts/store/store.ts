@@ -156,6 +156,11 @@ export interface DueEntry {
   readonly count: number;
   /** Of the first observation. */
   readonly takenMs: number;
+  /**
+   * When it was committed, milliseconds of the monotonic clock; below zero before this boot. By
+   * this it ages, however old its observations were (decision 0006, store time).
+   */
+  readonly committedMs: number;
   readonly records: Uint8Array;
   readonly recordCount: number;
   readonly readings: number;
@@ -248,6 +253,14 @@ export interface QueueCounts {
   readonly queuedBytes: number;
   /** When the oldest that is due was taken; absent where nothing is, or it has no date yet. */
   readonly oldestMs?: number;
+  /** Of each class what is due. */
+  readonly lanes: Readonly<Record<DeliveryClass, LaneCounts>>;
+}
+
+export interface LaneCounts {
+  readonly entries: number;
+  /** Of the oldest, as in `DueEntry`; absent where nothing is due. */
+  readonly committedMs?: number;
 }
 
 /** How long and how much is kept: of each source at home, of each back-end in the outbox. */

@@ -47,7 +47,7 @@ export class Answers implements Hearing {
     const refused = lane.queue.refusals.get(pack.stream);
     const [{ id, partial }] = pack.entries;
     const entries = lane.queue.delivered(pack);
-    if (entries.length > 0) this.#acknowledge(entries);
+    if (entries.length > 0) this.#acknowledge(lane, entries);
     if (refused?.id === id) this.#resume(lane, pack.stream, partial === true ? id - 1 : id);
   }
 
@@ -67,11 +67,11 @@ export class Answers implements Hearing {
     this.#retries.end();
   }
 
-  #acknowledge(entries: readonly DueEntry[]): void {
-    const nowMs = wallMs(this.#parts.clock);
-    this.#parts.tally.acknowledged(entries, nowMs);
-    this.#parts.manifests.change();
-    this.#parts.traffic.look(nowMs);
+  #acknowledge({ of }: Lane, entries: readonly DueEntry[]): void {
+    const { clock, tally, manifests, traffic } = this.#parts;
+    tally.acknowledged(of, entries, clock.monotonic());
+    manifests.change();
+    traffic.look(wallMs(clock));
     this.#parts.acknowledger.add(entries);
   }
 

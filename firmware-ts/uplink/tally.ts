@@ -1,4 +1,5 @@
 import type { Failure } from '#bytes/failure.ts';
+import { DEADLINES_MS, byClass, type DeliveryClass } from '#policy/delivery-class.ts';
 import type { DueEntry } from '#store/store.ts';
 import { Histogram } from '#system/histogram.ts';
 import type { Pack } from './pack.ts';
@@ -15,7 +16,9 @@ export interface Tally {
   readonly bytesSent: number;
   /** How often which refusal came. */
   readonly refusals: Readonly<Record<string, number>>;
-  /** From taking an observation to its acknowledgement; absent before the first. */
+  /** Entries whose acknowledgement came after the deadline of their class. */
+  readonly missedDeadlines: Readonly<Record<DeliveryClass, number>>;
+  /** From the commit of an entry to its acknowledgement; absent before the first. */
   readonly latencyMs?: { readonly p50: number; readonly p99: number };
 }
 
@@ -33,6 +36,7 @@ export class Tallying {
   #messagesSent = 0;
   #bytesSent = 0;
   readonly #refusals = new Map<string, number>();
+  readonly #missed = new Map<DeliveryClass, number>();
   readonly #latency = new Histogram();
 
   sent(pack: Pack, bytes: number): void {
@@ -43,17 +47,22 @@ export class Tallying {
     this.#streamOf(pack.stream).sent += readings;
   }
 
-  /** `nowMs` by the wall clock, as `takenMs` is. */
-  acknowledged(entries: readonly DueEntry[], nowMs: number): void {
+  /** `nowMs` by the monotonic clock, as `committedMs` is. */
+  acknowledged(of: DeliveryClass, entries: readonly DueEntry[], nowMs: number): void {
     this.#readingsAcknowledged += readingsIn(entries);
-    for (const { stream, readings, takenMs } of entries) {
+    for (const { stream, readings, committedMs } of entries) {
       this.#streamOf(stream).acknowledged += readings;
-      this.#latency.record(nowMs - takenMs);
+      this.#latency.record(nowMs - committedMs);
+      if (nowMs - committedMs > DEADLINES_MS[of]) this.#miss(of);
     }
   }
 
   refused({ code }: Failure): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
+  }
+
+  #miss(of: DeliveryClass): void {
+    this.#missed.set(of, (this.#missed.get(of) ?? 0) + 1);
   }
 
   /** Streams are those of the configuration, so there is no end of them to fear. */
@@ -74,6 +83,7 @@ export class Tallying {
       streams: Array.from(this.#streams, ([stream, counts]) => ({ stream, ...counts })),
       messagesSent: this.#messagesSent,
       bytesSent: this.#bytesSent,
+      missedDeadlines: byClass((of) => this.#missed.get(of) ?? 0),
       refusals: Object.fromEntries(this.#refusals),
       ...(p50 === undefined || p99 === undefined ? {} : { latencyMs: { p50, p99 } }),
     };

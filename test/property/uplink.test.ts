@@ -17,6 +17,7 @@ function entry(id: number, stream: string, sequence: number): DueEntry {
     sequence,
     count: 1,
     takenMs: 0,
+    committedMs: 0,
     records,
     recordCount: 1,
     readings: 1,

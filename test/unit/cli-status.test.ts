@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startControl } from '#control/server.ts';
-import type { GatewayStatus } from '#control/status.ts';
+import type { BackendStatus, GatewayStatus } from '#control/status.ts';
 import { EXIT } from '../../firmware-ts/cli/exit-codes.ts';
 import { ASCII_LINES, endOf, envelope, runNormctl, startNormctl } from '../support/command-line.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'normd-cli-status-'));
 after(() => rmSync(folder, { recursive: true }));
+
+const LANE = { class: 'measurement', deadlineMs: null, queued: 0, missedDeadlines: 0 } as const;
 
 const STATUS: GatewayStatus = {
   version: '0.1.0',
@@ -44,6 +46,12 @@ const STATUS: GatewayStatus = {
       acknowledged: 7,
       streams: [{ stream: 'm', sent: 10, acknowledged: 7 }],
       refusedStreams: {},
+      lanes: [
+        { ...LANE, class: 'command', deadlineMs: 2000 },
+        { ...LANE, class: 'alarm', deadlineMs: 10_000, missedDeadlines: 4 },
+        { ...LANE, deadlineMs: 300_000, queued: 2, oldestAgeMs: 61_000 },
+        { ...LANE, class: 'bulk' },
+      ],
       latencyMs: { p50: 1.5, p99: 12.25 },
       broker: 'mqtts://broker.example:8883',
       window: { messages: 3, messagesMax: 32 },
@@ -89,6 +97,39 @@ test('status: a table within 80 columns for people, everything for programs', ()
     const json = await runNormctl(['status', '--socket', socket, '--json']);
     assert.deepEqual(envelope(json.out), { normctl: 1, verb: 'status', ok: true, data: STATUS });
   }));
+
+test('status: each class of each back-end of which something waits or was late', () => {
+  const [utility] = STATUS.backends;
+  assert.ok(utility);
+  const lanes = [{ ...LANE, class: 'bulk' as const, queued: 123_456, oldestAgeMs: 90_000_000 }];
+  const grid = { ...utility, name: 'grid-operator-of-the-south-western-region', lanes };
+  const idle = { ...utility, name: 'idle', lanes: [LANE] };
+  const told = async (backends: readonly BackendStatus[]): Promise<string> => {
+    const status = { ...STATUS, backends };
+    return withDaemon(status, async (socket) => {
+      const { out } = await runNormctl(['status', '--socket', socket]);
+      assert.ok(
+        out.split('\n').every((line) => line.length <= 80),
+        out,
+      );
+      return out.slice(out.search(/\nwaiting for|$/));
+    });
+  };
+  return Promise.all([told([utility, grid, idle]), told([idle])]).then(([busy, nothing]) => {
+    const rows = busy.trim().split('\n');
+    assert.deepEqual(
+      rows.map((row) => row.split(/ {2,}/)),
+      [
+        ['waiting for', 'class', 'deadline', 'entries', 'oldest', 'late'],
+        ['utility', 'alarm', '10 s', '0', '-', '4'],
+        ['utility', 'measurement', '5 min', '2', '1 min', '0'],
+        ['grid-operator-of-the-south-weste..', 'bulk', '-', '123456', '1 d', '0'],
+      ],
+      busy,
+    );
+    assert.equal(nothing, '');
+  });
+});
 
 test('status: what is down is a problem with its place, and status 1', () => {
   const [source] = STATUS.sources;

@@ -31,6 +31,7 @@ const BACKEND: BackendStatus = {
   acknowledged: 369_134,
   streams: ['meter', 'p1', 'pmu'].map((stream) => ({ stream, sent: 456, acknowledged: 123_456 })),
   refusedStreams: {},
+  lanes: [],
   latencyMs: { p50: 13.4, p99: 1116.2 },
   traffic: { bytesRead: 1, bytesWritten: 2, bytesToday: 3, bytesPerReading: null },
   events: { waiting: 0, sent: 0, dropped: 0 },

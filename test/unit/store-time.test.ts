@@ -7,6 +7,7 @@ import { formsOfRecords } from '#contract/records.ts';
 import { ReadingPath } from '#gateway/path.ts';
 import { outboxCountsOf } from '#gateway/status.ts';
 import { StoreWatch } from '#gateway/store-watch.ts';
+import { byClass } from '#policy/delivery-class.ts';
 import { policyOf } from '#policy/policy.ts';
 import type { Observation, TimeMark } from '#reading/reading.ts';
 import { decodePack } from '#reading/senml-decode.ts';
@@ -20,12 +21,15 @@ import { Ledger } from '#store/ledger.ts';
 import type { Now } from '#store/messages.ts';
 import { migrate } from '#store/schema.ts';
 import { OUTBOX_RETENTION, RETENTION, type DueEntry } from '#store/store.ts';
+import { Tallying } from '#uplink/tally.ts';
 import { folder } from '../support/store.ts';
 
 /** 2026-11-21T00:00:00Z. */
 const SECOND = 1_795_219_200;
 const DAY_MS = 86_400_000;
 const RULES = [{ to: 'utility', purpose: 'bill', sources: ['*'], objects: ['*'] }];
+
+const OWED = { backend: 'utility', stream: 'meter', class: 'measurement', readings: 2 } as const;
 
 /** A gas meter's own time, behind the P1 port of an electricity meter. */
 const GAS: TimeMark = { second: SECOND - 600, nanosecond: 0, clock: 'device', trust: 'trusted' };
@@ -52,8 +56,7 @@ async function take(store: StoreHere, clock: VirtualClock, from: number, count: 
 function undated(number: number, stored = new Uint8Array(1)): Group {
   const time = { second: 5, nanosecond: 0, clock: 'gateway', trust: 'untrusted' } as const;
   const taken = { source: 'meter', takenMs: 5000, boot: 'boot-1', readings: 2 };
-  const to = { backend: 'utility', stream: 'meter', class: 'measurement', readings: 2 } as const;
-  const outputs = [{ ...to, ...encodeRecords(observation(number, time)) }];
+  const outputs = [{ ...OWED, ...encodeRecords(observation(number, time)) }];
   const group = new Group();
   void group.append({ ...taken, observation: stored, outputs });
   return group;
@@ -222,6 +225,37 @@ test('to be asked what waits takes no date away', async (context) => {
     ...[[1, SECOND - 1, 'gateway', 'trusted'], gas],
   ]);
   await store.close();
+});
+
+test('what a meter had kept for a week ages from its commit', async (context) => {
+  const clock = new VirtualClock({ second: SECOND, trust: 'trusted' });
+  const options = { directory: folder(context), clock };
+  const store = await openStoreHere(options);
+  const group = { source: 'meter', observation: new Uint8Array(1), readings: 2 };
+  const time = { ...GAS, second: SECOND - 7 * 86_400 };
+  const outputs = [{ ...OWED, ...encodeRecords(observation(0, time)) }];
+  const append = store.append({ ...group, takenMs: time.second * 1000, outputs });
+  await Promise.all([append, clock.run(60_000)]);
+  const waited = (at: { readonly committedMs?: number } | undefined): number =>
+    Math.round((clock.monotonic() - (at?.committedMs ?? NaN)) / 1000);
+  assert.equal(waited((await store.counts()).backends['utility']?.lanes.measurement), 60);
+  const closed = store.close();
+  await Promise.all([closed, clock.run(120_000)]);
+  const again = await openStoreHere(options);
+  const due = await dueOf(again);
+  assert.deepEqual(due.map(waited), [180]);
+  const tally = new Tallying();
+  tally.acknowledged('measurement', due, clock.monotonic());
+  assert.deepEqual(
+    tally.value.missedDeadlines,
+    byClass(() => 0),
+  );
+  assert.ok((tally.value.latencyMs?.p99 ?? Infinity) < 200_000);
+  await clock.run(120_100);
+  tally.acknowledged('measurement', due, clock.monotonic());
+  tally.acknowledged('bulk', due, clock.monotonic());
+  assert.deepEqual(tally.value.missedDeadlines, { ...byClass(() => 0), measurement: 1 });
+  await again.close();
 });
 
 test('a date that a failed transaction has learnt is not given out', () => {

@@ -53,6 +53,7 @@ function entry(): DueEntry {
     recordCount: 20,
     readings: 20,
     takenMs: 0,
+    committedMs: 0,
   };
 }
 
