@@ -11,7 +11,7 @@ import { VERSION } from '#gateway/version.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { lineLog } from '#system/log.ts';
-import { releaseMemory } from '#system/memory.ts';
+import { keepYoungSmall, releaseMemory } from '#system/memory.ts';
 
 /** sysexits.h, so that an init system can tell a mistake from a fault. */
 const EXIT = { ok: 0, usage: 64, unavailable: 69, software: 70, configuration: 78 } as const;
@@ -48,6 +48,7 @@ async function processed(): Promise<number> {
 }
 
 async function run(file: string): Promise<number> {
+  keepYoungSmall();
   const loaded = loadedFrom(file);
   if (loaded === undefined) return EXIT.software;
   if ('problems' in loaded) {

@@ -8,6 +8,7 @@ import { openStore } from '#store/open.ts';
 import type { Store } from '#store/store.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
+import { keepYoungSmall } from '#system/memory.ts';
 import { openUplink } from '#uplink/open.ts';
 import { appendOf, BACKEND, GATEWAY, type Load, sharedMs } from './load.ts';
 import type { Told } from './senders.ts';
@@ -19,6 +20,7 @@ const TELL_MS = 50;
 const [directory = '', url = ''] = argv.slice(2);
 const tell = (told: Told): void => void process.send?.(told);
 
+keepYoungSmall(); // as the daemon does
 const openingMs = sharedMs();
 const store = await openStore({ directory });
 const openMs = sharedMs() - openingMs;

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodeRecords } from '#reading/senml.ts';
 import type { DueEntry } from '#store/store.ts';
-import { letGo } from '#system/memory.ts';
 import { BACKEND, OwingStore, observationOf } from '../support/owing-store.ts';
 import { folder, observation } from '../support/store.ts';
 
@@ -39,18 +38,6 @@ async function owedBulk(world: OwingStore): Promise<readonly DueEntry[]> {
 function named({ named: gaps }: OwingStore): unknown[] {
   return gaps.map(({ stream, first, reason }) => [stream, first, reason]);
 }
-
-test('memory is let go only where it holds nothing else', () => {
-  const page = Uint8Array.from(upTo(100));
-  const [first, second] = [page.subarray(0, 40), page.subarray(40)];
-  letGo([first]);
-  letGo([first, page]);
-  letGo([first, new Uint8Array(60)]);
-  assert.equal(page.length, 100);
-  letGo([first, second]);
-  assert.deepEqual([page.length, second.length], [0, 0]);
-  letGo([first, second]); // of what is gone nothing is left to let go
-});
 
 test('a full disk drops nothing whose acknowledgement comes with the batch', async (context) => {
   let freeBytes = 1e9;
