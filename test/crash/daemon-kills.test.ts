@@ -19,6 +19,10 @@ const KILLS = Number(process.env['NORMD_DAEMON_KILLS'] ?? 200);
 const SEED = Number(process.env['NORMD_SEED'] ?? Date.now() % 1_000_000);
 /** A kill takes half a second, and several times that where others use the machine. */
 const TIMEOUT_MS = 60_000 + KILLS * 3_000;
+/** With so many each kind must occur; what a migration loses has a test beside this one. */
+const KILLS_OF_EACH_KIND = 200;
+/** As the moments' names begin. */
+const KINDS = ['starting', 'running', 'commit', 'sending', 'checkpoint'] as const;
 /** Gateways at the same time: while one of them starts the other's clocks and disks wait. */
 const GATEWAYS = 2;
 
@@ -81,11 +85,16 @@ test(
       }
     });
     await Promise.allSettled(campaigns);
-    for (const report of await Promise.all(campaigns)) context.diagnostic(report);
+    const ended = await Promise.all(campaigns);
+    for (const campaign of ended) context.diagnostic(campaign.report());
+    const kinds = KINDS.map((kind) => [kind, sum(ended, kind)] as const);
+    context.diagnostic(kinds.map(([kind, count]) => `${count} ${kind}`).join(', '));
+    if (KILLS < KILLS_OF_EACH_KIND) return;
+    for (const [kind, count] of kinds) assert.ok(count > 0, `no kill of kind ${kind}`);
   },
 );
 
-async function killMany(kills: number, entropy: Entropy, signal: AbortSignal): Promise<string> {
+async function killMany(kills: number, entropy: Entropy, signal: AbortSignal): Promise<Campaign> {
   let way: Way | undefined;
   const world = await openWorld(async (port) => {
     way = await startWay({ to: port });
@@ -110,12 +119,16 @@ async function killMany(kills: number, entropy: Entropy, signal: AbortSignal): P
       await campaign.kill(momentOf(entropy));
     }
     await campaign.finish(silence);
-    return campaign.report();
+    return campaign;
   } finally {
     await silence();
     await world.dispose();
     await way?.stop();
   }
+}
+
+function sum(campaigns: readonly Campaign[], kind: string): number {
+  return campaigns.reduce((count, campaign) => count + campaign.count(kind), 0);
 }
 
 function isOver({ ended }: GatewayProcess, afterMs: number): Promise<boolean> {
@@ -184,6 +197,12 @@ class Campaign {
       const times = observations.map(({ timeMs }) => timeMs);
       assert.deepEqual(times, kept.get(name), `${name}: all that was kept, in order`);
     }
+  }
+
+  /** Kills of this kind that struck. */
+  count(kind: string): number {
+    const all = [...this.#moments].filter(([name]) => name.startsWith(kind));
+    return all.reduce((count, [, times]) => count + times, 0);
   }
 
   report(): string {
