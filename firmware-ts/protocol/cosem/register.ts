@@ -24,16 +24,27 @@ const SCALER_UNIT = 3;
 
 /** Value with its unit, of a register (class 3) or an extended one (4). Errors: the services'. */
 export function* readRegister(classId: number, instanceId: Uint8Array): Procedure<RegisterValue> {
+  const { value } = yield* readScaledRegister(classId, instanceId);
+  return value;
+}
+
+/** As `readRegister`, with scaler and unit where the meter told them. */
+export function* readScaledRegister(
+  classId: number,
+  instanceId: Uint8Array,
+): Procedure<{ readonly value: RegisterValue; readonly scalerUnit?: ScalerUnit }> {
   const attributes = [VALUE, SCALER_UNIT].map((attributeId) => ({
     classId,
     instanceId,
     attributeId,
   }));
   const [value, scaler] = yield* ask({ kind: 'get', attributes });
-  const asked = { classId, instanceId, attributeId: VALUE };
-  const data = dataOf(value, asked);
-  const known = scaler?.kind === 'done' && scaler.data !== undefined;
-  return scaledBy(data, known ? scalerUnitFrom(scaler.data) : { scaler: 0, unit: '' });
+  const data = dataOf(value, { classId, instanceId, attributeId: VALUE });
+  if (scaler?.kind !== 'done' || scaler.data === undefined) {
+    return { value: scaledBy(data, { scaler: 0, unit: '' }) };
+  }
+  const scalerUnit = scalerUnitFrom(scaler.data);
+  return { value: scaledBy(data, scalerUnit), scalerUnit };
 }
 
 /** Errors: `unexpected-type`. */
