@@ -1,7 +1,7 @@
-import { OperatingError } from '#bytes/failure.ts';
 import { tellEntry } from '#control/client.ts';
 import type { EntryAction } from '#control/outbox.ts';
 import type { Invocation, Verb } from './command.ts';
+import { confirm } from './confirm.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { entryNamed } from './outbox-entry.ts';
@@ -19,9 +19,7 @@ export const outboxResend: Verb = (invocation, terminal) => change('resend', inv
 /** `normctl outbox discard BACKEND ID [--yes]` */
 export const outboxDiscard: Verb = async (invocation, terminal) => {
   const { backend, id } = entryNamed(invocation.arguments);
-  if (invocation.options['yes'] !== true) {
-    await confirm(`Forget entry ${id} of ${backend} for ever? [y/N]`, invocation, terminal);
-  }
+  await confirm(`Forget entry ${id} of ${backend} for ever?`, invocation, terminal);
   return change('discard', invocation, terminal);
 };
 
@@ -35,20 +33,4 @@ async function change(
   if (invocation.json) printData(terminal, invocation, done);
   else terminal.out(`${name.backend}: entry ${name.id} ${DONE[action]}`);
   return EXIT.ok;
-}
-
-/** Errors: `confirmation-needed` where nobody can be asked, `not-confirmed`. */
-async function confirm(
-  question: string,
-  { options }: Invocation,
-  terminal: Terminal,
-): Promise<void> {
-  const answer = options['input'] === false ? undefined : await terminal.ask(question);
-  if (answer === undefined) {
-    const message = 'it cannot be undone, and nobody was asked';
-    throw new OperatingError('confirmation-needed', message, { hint: 'add --yes' });
-  }
-  if (!/^y(es)?$/i.test(answer.trim())) {
-    throw new OperatingError('not-confirmed', 'nothing was forgotten');
-  }
 }

@@ -13,6 +13,7 @@ import type {
   SetItem,
 } from '#protocol/dlms/service.ts';
 import type { Clock } from '#system/clock.ts';
+import { CosemImage } from './cosem-image.ts';
 
 /** Attributes of one object by number; a function is asked each time. */
 type Attributes = Readonly<Record<number, Data | (() => Data)>>;
@@ -29,6 +30,7 @@ const CLOCK_NAME = '0-0:1.0.0*255';
 const PROFILE_NAME = '1-0:99.1.0*255';
 const ENERGY_NAME = '1-0:1.8.0*255';
 const DISCONNECTOR_NAME = '0-0:96.3.10*255';
+const IMAGE_NAME = '0-0:44.0.0*255';
 
 export interface CosemObjectsOptions {
   readonly clock: Clock;
@@ -46,6 +48,7 @@ export class CosemObjects implements ServerObjects {
   /** By how much the meter's clock was set off this machine's. */
   #offsetS = 0;
   #connected = true;
+  readonly image = new CosemImage();
   readonly #objects: ReadonlyMap<string, SimulatedObject>;
 
   constructor(options: CosemObjectsOptions) {
@@ -74,8 +77,9 @@ export class CosemObjects implements ServerObjects {
     return 'success';
   }
 
-  act({ method }: ActionItem): { readonly result: DataAccessWord } {
+  act({ method, parameters }: ActionItem): { readonly result: DataAccessWord } {
     const name = obisText(method.instanceId);
+    if (name === IMAGE_NAME) return { result: this.image.act(method.methodId, parameters) };
     if (name !== DISCONNECTOR_NAME) return { result: 'object-undefined' };
     if (method.methodId !== 1 && method.methodId !== 2) return { result: 'object-undefined' };
     this.#connected = method.methodId === 2;
@@ -105,6 +109,7 @@ export class CosemObjects implements ServerObjects {
         3: () => ({ type: 'enum', value: this.#connected ? 1 : 0 }),
         4: { type: 'enum', value: 4 },
       }),
+      [IMAGE_NAME]: object(18, 0, this.image.attributes),
     };
   }
 

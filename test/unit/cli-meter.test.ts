@@ -49,7 +49,7 @@ for (const framing of ['wrapper', 'hdlc'] as const) {
   test(`a meter over ${framing} tells its objects, its registers and its name`, async () => {
     const objects = await runNormctl(['meter', 'objects', ...reached(framing)]);
     assert.equal(objects.status, 0, objects.err);
-    assert.match(objects.out, /^7 objects\n/);
+    assert.match(objects.out, /^8 objects\n/);
     assert.match(objects.out, ASCII_LINES);
     const energy = await runNormctl(['meter', 'read', '1-0:1.8.0', ...reached(framing)]);
     assert.match(energy.out, /^1-0:1\.8\.0\*255 {2}\d+ Wh\n$/);

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { fromHex } from '#bytes/hex.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
-import { MECHANISM } from '#protocol/dlms/acse.ts';
+import { MECHANISM, decodeAare } from '#protocol/dlms/acse.ts';
 import type { DlmsClientMessage, DlmsClientOptions } from '#protocol/dlms/client/client-options.ts';
 import { DlmsClient } from '#protocol/dlms/client/client.ts';
+import { associationRefused } from '#protocol/dlms/client/diagnostics.ts';
 import type { Step } from '#protocol/connection.ts';
 import type { Data } from '#protocol/dlms/data.ts';
 import { encodeGeneralBlock } from '#protocol/dlms/general-block-transfer.ts';
@@ -185,6 +186,13 @@ test('a wrong password, another mechanism, another context: each is told apart',
     assert.equal(message.failure.code, 'association-refused');
     assert.match(message.failure.message, word);
   }
+});
+
+// Said by GuruxDLMS.c to a client of short names that proposed what it does not have.
+test('a refusal without a reason is told by its initiate error', () => {
+  const apdu = '611FA109060760857405080102A203020101A305A103020101BE0604040E010602';
+  const { message } = associationRefused(decodeAare(fromHex(apdu)));
+  assert.match(message, /no-reason-given, initiate: incompatible-conformance/);
 });
 
 test('without an association nothing is asked', () => {

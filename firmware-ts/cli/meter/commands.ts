@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { METER_OPTIONS } from './options.ts';
+import { METER_OPTIONS, YES } from './options.ts';
 
 const STATUS = 'Status 0: done; 1: the meter refused; 2: wrong command line; 3: no answer.';
 
@@ -60,5 +60,35 @@ export const METER_COMMANDS: readonly Command[] = [
     ],
     details: STATUS,
     load: async () => (await import('./clock.ts')).meterClock,
+  },
+  {
+    verb: 'meter disconnect',
+    summary: 'show the disconnector of a meter, or switch it',
+    arguments: [],
+    options: [
+      ...METER_OPTIONS,
+      {
+        flags: '--to <state>',
+        description: 'switch it to this state',
+        choices: ['disconnected', 'connected'],
+      },
+      YES,
+    ],
+    details: STATUS,
+    load: async () => (await import('./disconnect.ts')).meterDisconnect,
+  },
+  {
+    verb: 'meter image',
+    summary: 'transfer a firmware image to a meter, and let the meter verify it',
+    arguments: [{ name: 'file', description: 'the image, as its maker gave it' }],
+    options: [
+      ...METER_OPTIONS,
+      { flags: '--identifier <text>', description: 'its identifier, as its maker gave it' },
+      { flags: '--resume', description: 'go on after a cut: only what is missing is sent' },
+      { flags: '--activate', description: 'activate it once it is verified' },
+      YES,
+    ],
+    details: STATUS,
+    load: async () => (await import('./image.ts')).meterImage,
   },
 ];

@@ -19,3 +19,6 @@ export const METER_OPTIONS: readonly Option[] = [
     description: "low security: the password's file, its owner's alone (0600)",
   },
 ];
+
+/** Of verbs that ask before they act. */
+export const YES: Option = { flags: '--yes', description: 'do not ask: for programs' };

@@ -1,5 +1,7 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { Aare } from '../acse.ts';
+import { APDU_TAG } from '../apdu-tags.ts';
+import { CONFIRMED_SERVICE_ERROR, serviceErrorWords } from '../errors.ts';
 
 /** Acse-service-user diagnostics (IEC 62056-5-3, Annex C: Associate-source-diagnostic). */
 const USER_DIAGNOSTICS: Readonly<Record<number, string>> = {
@@ -46,7 +48,15 @@ export function diagnosticWord({ resultSourceDiagnostic: { source, diagnostic } 
 export function associationRefused(aare: Aare): Failure {
   const word = diagnosticWord(aare);
   const duration = aare.result === 2 ? 'for now' : 'for good';
-  const message = `the meter refused the association ${duration}: ${word}`;
+  const told = initiateErrorIn(aare);
+  const why = told === undefined ? word : `${word}, ${told}`;
+  const message = `the meter refused the association ${duration}: ${why}`;
   const hint = HINTS[word];
   return { code: 'association-refused', message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** The initiate error is the better word where the diagnostic has none (IEC 62056-5-3, 6.2). */
+function initiateErrorIn({ userInformation }: Aare): string | undefined {
+  if (userInformation?.[0] !== APDU_TAG.confirmedServiceError) return undefined;
+  return serviceErrorWords(CONFIRMED_SERVICE_ERROR.decodeLeading(userInformation).value);
 }
