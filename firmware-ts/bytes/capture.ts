@@ -2,6 +2,7 @@ import { OperatingError } from './failure.ts';
 import { flows } from './flows.ts';
 import { fromHex } from './hex.ts';
 import { isPcap, readPcap } from './pcap.ts';
+import { octetsOfTrace } from './trace.ts';
 
 /** Bytes that one side said at one moment. */
 export interface CapturedPiece {
@@ -20,10 +21,10 @@ export interface CapturedPiece {
 export const OPENING_BRACE = 0x7b;
 
 /**
- * What a pcap, a pcapng (TCP put in sequence) or a JSON vector holds, in its order: a vector has
- * `hex`, or `frames` of `{t, dir, hex}` with `t` in milliseconds, and `textOf` reads its UTF-8.
- * `undefined` for bytes that are neither. Errors: `bad-vector`, `bad-hex`; those of `readPcap` come
- * while the pieces are taken.
+ * What a pcap, a pcapng (TCP put in sequence), a trace or a JSON vector holds, in its order: a
+ * vector has `hex`, or `frames` of `{t, dir, hex}` with `t` in milliseconds, and `textOf` reads its
+ * UTF-8. `undefined` for bytes that are neither. Errors: `bad-vector`, `bad-hex`; those of
+ * `readPcap` come while the pieces are taken.
  */
 export function piecesOf(
   bytes: Uint8Array,
@@ -31,8 +32,10 @@ export function piecesOf(
 ): Iterable<CapturedPiece> | undefined {
   if (isPcap(bytes)) return pcapPieces(bytes);
   if (bytes[0] !== OPENING_BRACE) return undefined;
-  const vector = vectorFrom(textOf(bytes));
-  return vector === undefined ? undefined : vectorPieces(vector);
+  const text = textOf(bytes);
+  const vector = vectorFrom(text);
+  if (vector !== undefined && !('trace' in vector)) return vectorPieces(vector);
+  return octetsOfTrace(text)?.map(({ dir, ...said }) => ({ ...said, stream: dir, gap: 0 }));
 }
 
 /** Nothing for bytes that merely begin with a brace. */

@@ -77,6 +77,7 @@ const EXIT_OF_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['bad-key-file', EXIT.usage],
   ['file-too-open', EXIT.usage],
   ['file-too-long', EXIT.usage],
+  ['unwritable-file', EXIT.usage],
   ['confirmation-needed', EXIT.usage],
   ['unknown-reference', EXIT.usage],
   ['unknown-entry', EXIT.notGood],

@@ -18,6 +18,10 @@ export const METER_OPTIONS: readonly Option[] = [
     flags: '--password-file <file>',
     description: "low security: the password's file, its owner's alone (0600)",
   },
+  {
+    flags: '--trace <file>',
+    description: 'record all octets in a new file, with passwords masked',
+  },
 ];
 
 /** Of verbs that ask before they act. */

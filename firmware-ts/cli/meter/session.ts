@@ -14,6 +14,7 @@ import { machineEntropy } from '#system/entropy.ts';
 import type { Invocation, Verb } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { reportFailure } from '../report.ts';
+import { tracedInto } from './trace.ts';
 
 /** Runs `work` on the meter that the options name, and takes leave of it whatever comes. */
 export async function withMeter<Result>(
@@ -24,8 +25,13 @@ export async function withMeter<Result>(
   const apduLink = apduLinkOf(options, linkOptions.kind);
   const authenticator = authenticatorOf(options);
   const clock = machineClock;
+  const { link, finish } = tracedInto(
+    options['trace'],
+    openLink(linkOptions, { clock, entropy: machineEntropy }),
+    authenticator.callingAuthenticationValue ?? NO_SECRET,
+  );
   const meter = openMeterSession({
-    link: openLink(linkOptions, { clock, entropy: machineEntropy }),
+    link,
     connect: () => new DlmsClient({ link: apduLink, referencing: 'LN', authenticator }),
     clock,
   });
@@ -33,8 +39,11 @@ export async function withMeter<Result>(
     return await work(meter);
   } finally {
     await meter.close();
+    finish();
   }
 }
+
+const NO_SECRET = new Uint8Array(0);
 
 /** A verb whose failures are the meter's, unless they say otherwise: status 1. */
 export function meterVerb(verb: Verb): Verb {
