@@ -74,6 +74,7 @@ export class ChainCheck {
     return 'good';
   }
 
+  /** The caller bounds how many there are. */
   gap(from: number, through: number): void {
     const fresh = this.#gaps.missing(from, through);
     this.#spoiled ||= fresh.some(([start]) => start <= this.#at && start > this.#judged.through);

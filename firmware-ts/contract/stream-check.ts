@@ -54,6 +54,7 @@ export interface StreamReport {
 
 /** What comes in order is one range; a stream in more pieces than this is not followed further. */
 const RANGES_MAX = 10_000;
+/** Years of a stream that loses something each day; each costs memory here and in its chain. */
 const GAPS_MAX = 10_000;
 
 /** One that leaves gaps to the next says by itself neither what is missing nor what is hashed. */
@@ -96,6 +97,8 @@ export class StreamCheck {
     const through = sequence + count - 1;
     const fresh = countOf(this.#received.missing(sequence, through));
     if (fresh > 0 && this.#received.list.length >= RANGES_MAX) return false;
+    const ordered = lane === 'lv' || this.#ordered.missing(sequence, through).length === 0;
+    if (!ordered && this.#ordered.list.length >= RANGES_MAX) return false;
     this.#repeats += count - fresh;
     if (lane === 'lv') this.#live += fresh;
     else this.#takeOrdered(sequence, through);
@@ -107,8 +110,13 @@ export class StreamCheck {
     return true;
   }
 
-  /** `given`: what came before the first manifest is not asked for. */
-  manifest({ number }: Manifest, state: StreamState, given: boolean): void {
+  /**
+   * `given`: what came before the first manifest is not asked for. Answers `false` if it was passed
+   * over, because the stream has too many gaps.
+   */
+  manifest({ number }: Manifest, state: StreamState, given: boolean): boolean {
+    const anew = state.gaps.filter(({ from }) => !this.#gaps.has(from)).length;
+    if (anew > 0 && this.#gaps.size + anew > GAPS_MAX) return false;
     const chain = state.chain === undefined ? undefined : fromHex(state.chain);
     const first = this.#latest === undefined && !this.#received.has(0);
     if (given && first && chain !== undefined) this.#begin(state, chain);
@@ -116,7 +124,7 @@ export class StreamCheck {
       this.#latest = { number, state };
     }
     for (const gap of state.gaps) {
-      if (this.#gaps.size < GAPS_MAX || this.#gaps.has(gap.from)) this.#gaps.set(gap.from, gap);
+      this.#name(gap);
       this.#chain.gap(gap.from, gap.through);
     }
     if (isWhole(state)) {
@@ -124,6 +132,7 @@ export class StreamCheck {
       if (chain !== undefined) this.#chain.point(state.through, chain);
     }
     this.#chain.settle();
+    return true;
   }
 
   report(): StreamReport {
@@ -155,6 +164,12 @@ export class StreamCheck {
     const { stream, epoch } = this.#key;
     const through = this.#received.last;
     return { stream, epoch, through, holes: this.#holes(through) };
+  }
+
+  /** A gap only grows: a manifest that comes late may say less than is known. */
+  #name(gap: Gap): void {
+    const known = this.#gaps.get(gap.from);
+    if (known === undefined || known.through < gap.through) this.#gaps.set(gap.from, gap);
   }
 
   #takeOrdered(from: number, through: number): void {

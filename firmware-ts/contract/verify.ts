@@ -131,12 +131,14 @@ export class Verifier {
       throw new OperatingError('wrong-topic', `it is of ${manifest.gateway}`);
     }
     const given = this.#options.since === 'first-manifest';
+    let passedOver: string | undefined;
     for (const state of manifest.streams) {
-      this.#streamOf({ gateway, stream: state.stream, epoch: state.epoch }).manifest(
-        manifest,
-        state,
-        given,
-      );
+      const { stream, epoch } = state;
+      const check = this.#streamOf({ gateway, stream, epoch });
+      if (!check.manifest(manifest, state, given)) passedOver ??= stream;
+    }
+    if (passedOver !== undefined) {
+      throw new OperatingError('too-many-gaps', `${passedOver} has too many gaps to follow`);
     }
   }
 

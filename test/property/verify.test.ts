@@ -50,6 +50,21 @@ test('manifests that come before or between what they cover prove the same', () 
   );
 });
 
+test('whatever was lost, the verdict is the same in any order', () => {
+  const losses = fc.array(fc.boolean(), { minLength: 3, maxLength: 12 });
+  fc.assert(
+    fc.property(anyLife, losses, picks, picks, (life, lost, ...orders) => {
+      const came = sentIn(life).filter((_, at) => lost[at % lost.length] !== true);
+      const [one, other] = orders.map((places) => verified(shuffled(came, places)).report());
+      const told = one?.streams.map(({ verdict, holes, gaps }) => ({ verdict, holes, gaps }));
+      assert.deepEqual(
+        other?.streams.map(({ verdict, holes, gaps }) => ({ verdict, holes, gaps })),
+        told,
+      );
+    }),
+  );
+});
+
 test('a message that never came is told by its numbers', () => {
   fc.assert(
     fc.property(anyLife, fc.nat(), (life, pick) => {

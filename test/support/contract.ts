@@ -70,13 +70,20 @@ export function sentIn({ observations, fates, cuts, manifests }: Life): readonly
     if (fate === 'sent') {
       const [form = new Uint8Array()] = formsOfRecords(encodeRecords(observation).records);
       chain = advance(sha256, chain, at, form);
-    } else gaps.push({ from: at, through: at, reason: 'age', at: AT });
+    } else name(gaps, at);
     if (manifests[at] !== true && at + 1 < observations.length) continue;
     endPack();
     sent.push(manifestOf(number, at, chain, gaps));
     number += 1;
   }
   return sent;
+}
+
+/** As the store does: what follows a gap makes it longer. */
+function name(gaps: Gap[], at: number): void {
+  const last = gaps.at(-1);
+  if (last?.through === at - 1) gaps.splice(-1, 1, { ...last, through: at });
+  else gaps.push({ from: at, through: at, reason: 'age', at: AT });
 }
 
 export function packOf(observations: readonly Observation[], numbers: readonly number[]): Sent {

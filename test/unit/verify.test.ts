@@ -9,7 +9,7 @@ import { type Gap, type Manifest, encodeManifest } from '#contract/manifest.ts';
 import { type Range, Ranges } from '#contract/ranges.ts';
 import { decodeReceipt, encodeReceipt } from '#contract/receipt.ts';
 import { formsOfRecords } from '#contract/records.ts';
-import type { StreamReport } from '#contract/stream-check.ts';
+import { StreamCheck, type StreamReport } from '#contract/stream-check.ts';
 import type { Verifier } from '#contract/verify.ts';
 import type { Observation } from '#reading/reading.ts';
 import { jsonOfPack } from '#reading/senml-json.ts';
@@ -99,6 +99,40 @@ test('a live copy that is not what comes in order is found, whichever is the alt
     const { verdict, conflicts } = only(verified(messages));
     assert.deepEqual([verdict, conflicts], ['altered', 1]);
   }
+});
+
+test('a manifest that comes late does not shorten a gap that has grown since', () => {
+  const before = manifest(3, [[2, 3]]);
+  const after = manifest(5, [[2, 5]]);
+  for (const manifests of [
+    [before, after],
+    [after, before],
+  ]) {
+    const { verdict, holes } = only(verified([pack(0, 1), ...manifests]));
+    assert.deepEqual([verdict, holes], ['complete', []]);
+  }
+});
+
+test('what a stream may be in pieces is bounded: in gaps, and in what comes in order', () => {
+  const verifier = verified([]);
+  const gapsAt = (first: number): readonly Range[] =>
+    Array.from({ length: 250 }, (_, at): Range => [first + 2 * at, first + 2 * at]);
+  for (let first = 1; first <= 20_001; first += 500) {
+    const { topic, payload } = manifestWith(first + 499, chainStart(), gapsAt(first));
+    verifier.take(topic, payload);
+  }
+  const { faults, streams } = verifier.report();
+  assert.deepEqual(
+    faults.map(({ code }) => code),
+    ['too-many-gaps'],
+  );
+  assert.equal(streams[0]?.gaps.length, 10_000);
+
+  const check = new StreamCheck(STREAM, sha256);
+  assert.ok(check.take('lv', 0, 30_000, undefined));
+  for (let at = 0; at < 10_000; at += 1) assert.ok(check.take('up', 2 * at, 1, undefined));
+  assert.equal(check.take('up', 20_000, 1, undefined), false);
+  assert.ok(check.take('up', 0, 1, undefined), 'what came before may come again');
 });
 
 test('what comes again, or live first, is no disorder; what fills a hole is', () => {
