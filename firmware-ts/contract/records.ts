@@ -35,6 +35,7 @@ export function formsOfPack(payload: Uint8Array): PackForms {
   if (payload.length > PACK_BYTES_MAX) fail('too-large', 0, 'pack');
   const reader = new Reader(payload);
   const recordCount = readArrayLength(reader, 'pack');
+  if (recordCount === 0) fail('bad-count', 0, 'pack');
   const splitter = new Splitter(payload, reader.offset);
   const key = splitter.firstRecord();
   for (let record = 1; record < recordCount; record += 1) splitter.record();

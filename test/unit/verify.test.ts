@@ -113,6 +113,15 @@ test('a manifest that comes late does not shorten a gap that has grown since', (
   }
 });
 
+test('a pack that says it has no record is a fault, whatever follows', () => {
+  const { topic, payload } = pack(0);
+  const { faults } = verified([{ topic, payload: payload.with(0, 0x80) }]).report();
+  assert.deepEqual(
+    faults.map(({ code }) => code),
+    ['bad-count'],
+  );
+});
+
 test('what a stream may be in pieces is bounded: in gaps, and in what comes in order', () => {
   const verifier = verified([]);
   const gapsAt = (first: number): readonly Range[] =>
