@@ -29,8 +29,12 @@ function chosen({ backends }: OutboxStatus, name: string | undefined): readonly 
   });
 }
 
-function problemsOf({ name, quarantined }: BackendOutbox): readonly object[] {
-  return quarantined.map(({ id, code, message }) => {
+function problemsOf(outbox: BackendOutbox): readonly object[] {
+  const { name, quarantined, quarantinedOmitted } = outbox;
+  const listed = quarantined.map(({ id, code, message }) => {
     return { code, message, where: `back-end ${name}, entry ${id}` };
   });
+  const message = `${quarantinedOmitted} more entries are set aside than are listed`;
+  const more = { code: 'quarantined', message, where: `back-end ${name}` };
+  return quarantinedOmitted > 0 ? [...listed, more] : listed;
 }

@@ -16,18 +16,20 @@ const GAPS_SHOWN = 4;
 
 /** What waits for one back-end, for people: the verdict first. */
 export function printOutbox(terminal: Terminal, outbox: BackendOutbox): void {
-  const { name, streams, quarantined } = outbox;
+  const { name, streams, quarantined, quarantinedOmitted } = outbox;
   terminal.out({ style: 'strong', text: name }, ': ', verdictOf(outbox));
   terminal.out(`  ${waitingText(outbox)}`);
   printTable(terminal, STREAM_COLUMNS, streams.map(streamRow));
   for (const stream of streams) for (const line of gapLines(stream)) terminal.out(`  ${line}`);
   printTable(terminal, QUARANTINE_COLUMNS, quarantined.map(quarantineRow));
+  if (quarantinedOmitted > 0) terminal.out(`and ${quarantinedOmitted} more`);
   if (quarantined.length > 0) terminal.out(`  try: normctl outbox show ${name} ID`);
 }
 
-function verdictOf({ quarantined }: BackendOutbox): Part {
-  if (quarantined.length === 0) return { style: 'good', text: 'nothing is set aside' };
-  return { style: 'bad', text: `${quarantined.length} set aside` };
+function verdictOf({ quarantined, quarantinedOmitted }: BackendOutbox): Part {
+  const count = quarantined.length + quarantinedOmitted;
+  if (count === 0) return { style: 'good', text: 'nothing is set aside' };
+  return { style: 'bad', text: `${count} set aside` };
 }
 
 function waitingText({ readings, entries, bytes, oldest }: BackendOutbox): string {

@@ -15,7 +15,10 @@ export interface BackendOutbox {
   /** When the oldest that is due was taken; absent where nothing is. ISO 8601, UTC. */
   readonly oldest?: string;
   readonly streams: readonly StreamOutbox[];
+  /** The oldest of them, some hundreds. */
   readonly quarantined: readonly QuarantinedStatus[];
+  /** Those behind them; they are listed when the ones before are sent again or discarded. */
+  readonly quarantinedOmitted: number;
 }
 
 /** Where a stream stands, as a manifest tells it. */

@@ -69,6 +69,7 @@ async function outboxOf(store: Store, counts: StoreCounts, name: string): Promis
     ...(queue?.oldestMs === undefined ? {} : { oldest: isoOfMs(queue.oldestMs) }),
     streams: streams.map(streamStatus),
     quarantined: quarantined.map(quarantinedStatus),
+    quarantinedOmitted: Math.max(0, (queue?.quarantinedEntries ?? 0) - quarantined.length),
   };
 }
 

@@ -155,19 +155,18 @@ export async function outboxCountsOf(
   watch: StoreWatch,
 ): Promise<Outboxes> {
   const counts = await store.counts();
-  const outboxes = backends.map(async (name) => {
+  const outboxes = backends.map((name) => {
     const queue = counts.backends[name];
-    const quarantined = await store.quarantined(name);
     const outbox = {
       readings: queue?.queuedReadings ?? 0,
       lanes: queue?.lanes ?? NO_LANES,
       entries: queue?.queuedEntries ?? 0,
       bytes: queue?.queuedBytes ?? 0,
       ...(queue?.oldestMs === undefined ? {} : { oldest: isoOfMs(queue.oldestMs) }),
-      quarantined: quarantined.length,
+      quarantined: queue?.quarantinedEntries ?? 0,
       gaps: watch.gapsOf(name),
     };
     return [name, outbox] as const;
   });
-  return new Map(await Promise.all(outboxes));
+  return new Map(outboxes);
 }

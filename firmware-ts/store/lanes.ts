@@ -18,9 +18,17 @@ export function dueByClass(
     const lane = laneOf(backend, of);
     const [oldest] = statements.oldestOf.all(lane, STATE.due, 1);
     if (oldest === undefined) return { entries: 0 };
-    const entries = statements.countDue.get(lane) ?? 0;
+    const entries = statements.countIn.get(lane, STATE.due) ?? 0;
     return { entries, committedMs: oldest.storedMs - zeroMs };
   });
+}
+
+/** Entries in quarantine, all of them. */
+export function countQuarantined({ countIn }: Statements, backend: BackendState): number {
+  const counts = DELIVERY_CLASSES.map((of) => {
+    return countIn.get(laneOf(backend, of), STATE.quarantined) ?? 0;
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** First and last id of both. */

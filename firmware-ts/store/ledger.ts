@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { letGo } from '#system/memory.ts';
 import { recordsOf } from './boots.ts';
-import { dueByClass, laneOf, merged } from './lanes.ts';
+import { countQuarantined, dueByClass, laneOf, merged } from './lanes.ts';
 import type { Acknowledged, Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
@@ -223,7 +223,9 @@ export class Ledger {
       const oldestMs = this.#oldestOf(backend);
       const oldest = oldestMs === undefined ? {} : { oldestMs };
       const lanes = dueByClass(this.#statements, backend, this.#openedAtMs);
-      return [name, { queuedEntries, queuedReadings, queuedBytes, ...oldest, lanes }] as const;
+      const quarantinedEntries = countQuarantined(this.#statements, backend);
+      const queued = { queuedEntries, queuedReadings, queuedBytes, quarantinedEntries };
+      return [name, { ...queued, ...oldest, lanes }] as const;
     });
     return { sources: Object.fromEntries(sources), backends: Object.fromEntries(backends) };
   }

@@ -209,8 +209,10 @@ function preparedForOutbox(database: Database) {
        WHERE lane >= ? AND lane < ? AND quarantine.entry BETWEEN ? AND ?
        ORDER BY quarantine.entry LIMIT ?`,
     ),
-    countDue: database
-      .prepare<[lane: number], number>('SELECT count(*) FROM entry WHERE lane = ? AND state = 0')
+    countIn: database
+      .prepare<[lane: number, state: number], number>(
+        'SELECT count(*) FROM entry WHERE lane = ? AND state = ?',
+      )
       .pluck(),
     owesAny: database.prepare<[lane: number, stream: number], EntryRow>(
       `SELECT ${ENTRY} FROM entry WHERE lane = ? AND stream = ? LIMIT 1`,

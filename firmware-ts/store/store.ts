@@ -251,6 +251,8 @@ export interface QueueCounts {
   readonly queuedEntries: number;
   readonly queuedReadings: number;
   readonly queuedBytes: number;
+  /** Of them in quarantine. */
+  readonly quarantinedEntries: number;
   /** When the oldest that is due was taken; absent where nothing is, or it has no date yet. */
   readonly oldestMs?: number;
   /** Of each class what is due. */

@@ -13,7 +13,9 @@ import { openStore } from '#store/open.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { EXIT } from '../../firmware-ts/cli/exit-codes.ts';
+import { printOutbox } from '../../firmware-ts/cli/outbox-view.ts';
 import { runCommandLine } from '../../firmware-ts/cli/program.ts';
+import type { Part } from '../../firmware-ts/cli/terminal.ts';
 import { ASCII_LINES, envelope, runNormctl } from '../support/command-line.ts';
 
 const TIME = { second: 1_795_219_200, nanosecond: 0, clock: 'device', trust: 'trusted' } as const;
@@ -134,6 +136,24 @@ test('the list tells what waits, where streams stand, and what was set aside', a
   assert.deepEqual([stream?.['stream'], stream?.['through'], stream?.['next']], ['meter', 2, 4]);
   const good = await outbox('list', 'grid', '--json');
   assert.deepEqual([good.status, envelope(good.out).ok], [EXIT.ok, true]);
+});
+
+test('of more entries than are listed the rest is counted', () => {
+  const lines: string[] = [];
+  const print = (...parts: readonly Part[]): void => {
+    lines.push(parts.map((part) => (typeof part === 'string' ? part : part.text)).join(''));
+  };
+  const terminal = {
+    ...{ columns: 80, out: print, err: print },
+    ...{ drained: () => Promise.resolve(), ask: () => Promise.resolve(undefined) },
+  };
+  const key = { id: 7, stream: 'm', epoch: 1, sequence: 0, count: 1, readings: 1, bytes: 9 };
+  const why = { taken: '2026-11-21T00:00:00Z', code: 'topic-refused', message: 'no such topic' };
+  const quarantined = [{ ...key, ...why }];
+  const sizes = { entries: 3, readings: 3, bytes: 27, streams: [] };
+  printOutbox(terminal, { name: 'utility', ...sizes, quarantined, quarantinedOmitted: 2 });
+  assert.equal(lines[0], 'utility: 3 set aside');
+  assert.deepEqual(lines.slice(-2), ['and 2 more', '  try: normctl outbox show utility ID']);
 });
 
 test('an entry is shown as a receiver would read it, or why it could not', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import Sqlite from 'better-sqlite3';
+import type { OutboxStatus } from '#control/outbox.ts';
 import { outboxAnswers } from '#gateway/outboxes.ts';
 import type { StreamStanding } from '#store/store.ts';
 import { BACKEND, OwingStore } from '../support/owing-store.ts';
@@ -105,9 +106,14 @@ test('an entry in quarantine is found however many are before it', async (contex
   );
   assert.equal((await store.quarantined(BACKEND)).length, 1000);
   const last = due.at(-1)?.id ?? NaN;
-  const show = outboxAnswers({ gateway: 'gw-1', backends: [BACKEND], store })['/v1/outbox/*/*'];
+  const answers = outboxAnswers({ gateway: 'gw-1', backends: [BACKEND], store });
+  const show = answers['/v1/outbox/*/*'];
   const { entry } = (await show?.(BACKEND, String(last))) as { entry: { sequence: number } };
   assert.equal(entry.sequence, 1000);
+  const list = (await answers['/v1/outbox']?.()) as OutboxStatus;
+  const [outbox] = list.backends;
+  assert.deepEqual([outbox?.quarantined.length, outbox?.quarantinedOmitted], [1000, 1]);
+  assert.equal((await store.counts()).backends[BACKEND]?.quarantinedEntries, 1001);
   assert.deepEqual(await store.quarantined('other', last), []);
   await world.close();
 });

@@ -50,14 +50,14 @@ test('each back-end has its own numbers and its own acknowledgements', async (co
   await store.acknowledge('grid', [forGrid.id]);
   const { sources, backends } = await store.counts();
   const none = byClass(() => ({ entries: 0 }));
-  const waiting = { queuedEntries: 2, queuedReadings: 2, queuedBytes: 4 };
+  const waiting = { queuedEntries: 2, queuedReadings: 2, queuedBytes: 4, quarantinedEntries: 0 };
   const { lanes, ...utility } = backends['utility'] ?? {};
   assert.deepEqual(sources, { meter: { stored: 4 } });
   assert.deepEqual(utility, { ...waiting, oldestMs: 1_800_000_000_000 });
   const { entries, committedMs = Infinity } = lanes?.measurement ?? {};
   assert.ok(entries === 2 && committedMs <= machineClock.monotonic() + 1);
   assert.deepEqual({ ...lanes, measurement: none.measurement }, none);
-  const nothing = { queuedEntries: 0, queuedReadings: 0, queuedBytes: 0, lanes: none };
+  const nothing = { ...waiting, queuedEntries: 0, queuedReadings: 0, queuedBytes: 0, lanes: none };
   assert.deepEqual(backends['grid'], nothing);
 });
 
