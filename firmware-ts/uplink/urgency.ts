@@ -1,7 +1,7 @@
 import { failureOf } from '#bytes/failure.ts';
 import { Backoff, type BackoffLimits } from '#link/backoff.ts';
 import { DEADLINES_MS } from '#policy/delivery-class.ts';
-import type { Store } from '#store/store.ts';
+import type { Owed, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
@@ -40,8 +40,9 @@ export class Urgency {
   #eventCameMs = -Infinity;
   /** Entries that have come so far, for a look that was under way then. */
   #arrivals = 0;
-  /** A session outside the schedule is not to begin before. */
+  /** A session outside the schedule is not to begin before, for what these streams have due. */
   #heldMs = -Infinity;
+  readonly #held = new Set<string>();
 
   constructor(parts: UrgencyParts) {
     const { store, backend, entropy, events } = parts;
@@ -49,7 +50,7 @@ export class Urgency {
     this.#backoff = new Backoff(entropy, LEFT_DUE);
     this.#unsubscribe = [
       store.onDue(backend, (owed) => {
-        for (const of of URGENT) if (owed[of] !== undefined) this.#comes(of);
+        for (const of of URGENT) this.#owed(of, owed[of]);
       }),
       events.onUrgent(() => this.#eventComes()),
     ];
@@ -83,13 +84,10 @@ export class Urgency {
 
   /** What is due is looked up in the store: at the start, and when a session is over. */
   async look(): Promise<void> {
-    const { log, backend } = this.#parts;
-    try {
+    this.#held.clear();
+    await this.#asking(async () => {
       for (const of of URGENT) await this.#lookFor(of);
-    } catch (error) {
-      const { code, message } = failureOf(error);
-      log('warning', 'uplink.store-refused', { backend, code, message });
-    }
+    });
   }
 
   /** A session outside the schedule was left: what it could not send waits, longer each time. */
@@ -107,11 +105,39 @@ export class Urgency {
     const arrivals = this.#arrivals;
     const entries = await store.due(backend, of, 0, LOOK_ENTRIES);
     const due = entries.filter(({ id }) => !acknowledger.holds(id));
+    for (const { stream } of due) this.#held.add(stream);
     if (due.length > 0 || entries.length === LOOK_ENTRIES) {
       const known = this.patienceMs;
       this.#came.set(of, this.#came.get(of) ?? clock.monotonic());
       this.#tell(known);
     } else if (this.#arrivals === arrivals) this.#came.delete(of);
+  }
+
+  #owed(of: Urgent, range: Owed[Urgent]): void {
+    if (range === undefined) return;
+    this.#comes(of);
+    if (this.#heldMs > this.#parts.clock.monotonic()) void this.#release(of, range.firstId);
+  }
+
+  /** What comes on a stream that was not left with something due waits for nobody. */
+  async #release(of: Urgent, firstId: number): Promise<void> {
+    const { store, backend } = this.#parts;
+    await this.#asking(async () => {
+      const entries = await store.due(backend, of, firstId - 1, LOOK_ENTRIES);
+      if (entries.every(({ stream }) => this.#held.has(stream))) return;
+      this.#heldMs = -Infinity;
+      this.#wake();
+    });
+  }
+
+  async #asking(ask: () => Promise<void>): Promise<void> {
+    const { log, backend } = this.#parts;
+    try {
+      await ask();
+    } catch (error) {
+      const { code, message } = failureOf(error);
+      log('warning', 'uplink.store-refused', { backend, code, message });
+    }
   }
 
   #comes(of: Urgent): void {
@@ -129,7 +155,10 @@ export class Urgency {
 
   /** Who waits looks again only where there is less patience now. */
   #tell(knownMs: number): void {
-    if (this.patienceMs >= knownMs) return;
+    if (this.patienceMs < knownMs) this.#wake();
+  }
+
+  #wake(): void {
     for (const wake of [...this.#listeners]) wake();
   }
 }

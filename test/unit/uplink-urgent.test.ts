@@ -6,6 +6,7 @@ import type { DeliveryClass } from '#policy/delivery-class.ts';
 import { BrokerSession, type Fate } from '#sim/life/broker-session.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStoreHere } from '#store/here.ts';
+import type { Store } from '#store/store.ts';
 import type { Message } from '#uplink/session.ts';
 import { oweIn, temporaryFolder } from '../support/outbox.ts';
 import { seeded } from '../support/seeded.ts';
@@ -35,7 +36,11 @@ interface Metered {
 
 const TAKEN: Fate = { kind: 'answered', delayMs: 50 };
 
-async function metered(context: TestContext, connect = NIGHTLY): Promise<Metered> {
+async function metered(
+  context: TestContext,
+  connect = NIGHTLY,
+  before: (store: Store) => Promise<void> = () => Promise.resolve(),
+): Promise<Metered> {
   const clock = new VirtualClock();
   context.after(async () => {
     const stopped = world.uplink.stop();
@@ -45,6 +50,7 @@ async function metered(context: TestContext, connect = NIGHTLY): Promise<Metered
   });
   const directory = join(temporaryFolder(context), 'state');
   const store = await openStoreHere({ directory, clock });
+  await Promise.all([before(store), clock.run(100)]);
   const [arrived, dials]: [Arrived[], number[]] = [[], []];
   const judge = (message: Message): Fate => {
     const topic = message.topic.replace(/^nd\/1\/gw-1\//, '');
@@ -130,6 +136,34 @@ test('an urgent session that leaves something due is not begun again at once', a
   const before = dials.length;
   await clock.run(900_000 - 100_000);
   assert.equal(dials.length, before, 'nothing is due any more');
+});
+
+test('a command on another stream does not wait for one that is refused', async (context) => {
+  const world = await metered(context);
+  const { clock, dials, arrived } = world;
+  world.fate = ({ topic }) =>
+    topic.endsWith('_alarm')
+      ? { ...TAKEN, refusal: { code: 'not-authorised', message: 'no right' } }
+      : TAKEN;
+  await world.owe('alarm', 'm_alarm', 0, 1);
+  await clock.run(HOUR_MS);
+  const before = dials.length;
+  await world.owe('alarm', 'm_alarm', 1, 1);
+  await clock.run(5000);
+  assert.equal(dials.length, before, 'more of the same stream waits as it does');
+  const owedMs = clock.monotonic();
+  await world.owe('command', 'm_command', 0, 1);
+  await clock.run(2000);
+  const command = arrived.find(({ topic }) => topic === 'up/m_command');
+  assert.ok((command?.atMs ?? Infinity) - owedMs < 2000);
+});
+
+test('what was urgent before the start opens a closed link at the start', async (context) => {
+  const world = await metered(context, NIGHTLY, (store) => oweIn(store, 'alarm', 'm_alarm', 0, 1));
+  await world.clock.run(2000);
+  assert.deepEqual(topicsIn(world), ['st', 'up/m_alarm']);
+  await world.clock.run(HOUR_MS);
+  assert.equal(world.dials.length, 1);
 });
 
 test('what is urgent and young is tried again within its deadline', async (context) => {
