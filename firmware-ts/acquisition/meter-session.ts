@@ -36,6 +36,8 @@ export interface MeterSession {
   ): Promise<Result>;
   /** Takes leave of the meter, and closes the link. */
   close(): Promise<void>;
+  /** Ends what is under way with `connection-lost`; `close` has still to be called. */
+  abandon(): void;
 }
 
 /** How long a meter may take to say goodbye. */
@@ -57,6 +59,7 @@ class Session implements MeterSession {
   #answer: Waiting | undefined;
   #released: PromiseWithResolvers<undefined> | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  #abandoned = false;
 
   constructor(options: MeterSessionOptions) {
     this.#options = options;
@@ -84,6 +87,11 @@ class Session implements MeterSession {
     this.#lost(CLOSED);
   }
 
+  abandon(): void {
+    this.#abandoned = true;
+    this.#lost(CLOSED);
+  }
+
   async #takeLeave(): Promise<void> {
     const client = this.#client;
     if (client?.association === undefined) return;
@@ -99,6 +107,7 @@ class Session implements MeterSession {
     work: Procedure<Result, Told>,
     told: (told: Told) => unknown,
   ): Promise<Result> {
+    if (this.#abandoned) throw errorOf(CLOSED);
     await this.#ready.promise;
     let step = work.next(undefined);
     while (step.done !== true) step = await this.#stepped(work, step.value, told);

@@ -15,3 +15,19 @@ export const NAMED = {
   description: '1 to 64 letters, digits, _ or -, the first a letter or digit',
 } as const;
 export const name = (annotation: Annotation) => Type.String({ ...NAMED, ...annotated(annotation) });
+
+export const path = (kind: NonNullable<Annotation['path']>, options: { default?: string } = {}) =>
+  Type.String({
+    minLength: 1,
+    maxLength: 4096,
+    description: PATHS[kind],
+    ...options,
+    ...annotated({ path: kind }),
+  });
+const PATHS = {
+  any: 'a path; a relative one begins at the folder of this file',
+  readable: 'a file that exists; a relative path begins at the folder of this file',
+  secret: 'a file that only its owner may read (0600)',
+  key: 'a file (0600) with the key in hex, 16 or 32 bytes',
+  keyring: 'a YAML file (0600) with the keys of meters by their names',
+} as const;

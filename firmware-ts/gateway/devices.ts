@@ -25,7 +25,10 @@ import type { GatewayPorts } from './ports.ts';
 import type { ReadingPath } from './path.ts';
 import { Throttle } from './throttle.ts';
 
-/** Opens every configured device; key files are read before the first link is touched. */
+/** Those that speak by themselves; who is asked is in asked-meters.ts. */
+type SpeakingSource = Exclude<SourceConfiguration, { readonly protocol: 'dlms' }>;
+
+/** Opens each that speaks by itself; key files are read before the first link is touched. */
 export function openDevices(
   { sources, keyring: file }: Pick<Configuration, 'sources' | 'keyring'>,
   path: Pick<ReadingPath, 'take'>,
@@ -35,6 +38,7 @@ export function openDevices(
   const wall = (): TimeMark => clock.wall();
   const keyring = file === undefined ? undefined : readKeyring(file);
   return sources
+    .filter((source) => source.protocol !== 'dlms')
     .map((source) => ({ source, connect: connectorOf(source, wall, keyring) }))
     .map(({ source, connect }) =>
       openDevice({
@@ -50,7 +54,7 @@ export function openDevices(
 
 /** A protocol is one more case here and a folder below protocol/; nothing else knows of it. */
 function connectorOf(
-  source: SourceConfiguration,
+  source: SpeakingSource,
   wall: () => TimeMark,
   keyring: Keyring | undefined,
 ): () => Connection<Observations> {
@@ -111,7 +115,7 @@ function securityOf(source: Ciphered, keyring: Keyring | undefined): Security {
   };
 }
 
-function zoneOf({ timeZone }: Ciphered): TimeZone | undefined {
+export function zoneOf({ timeZone }: Pick<Ciphered, 'timeZone'>): TimeZone | undefined {
   return timeZone === undefined ? undefined : openTimeZone(timeZone);
 }
 
@@ -133,7 +137,11 @@ const LEVELS: Readonly<Record<DeviceNotice['kind'], LogLevel>> = {
 };
 
 /** A device that sends rubbish for years must not fill the log with it. */
-function noticeLog(source: string, log: Log, throttle: Throttle): (notice: DeviceNotice) => void {
+export function noticeLog(
+  source: string,
+  log: Log,
+  throttle: Throttle,
+): (notice: DeviceNotice) => void {
   return (notice) => {
     const failure = 'failure' in notice ? notice.failure : undefined;
     const quiet = throttle.quietSince(`${notice.kind} ${failure?.code ?? ''}`);

@@ -10,6 +10,7 @@ import { policyOf } from '#policy/policy.ts';
 import type { Policy } from '#policy/policy.ts';
 import { openStore as openThreadedStore } from '#store/open.ts';
 import type { Retention, Store } from '#store/store.ts';
+import { openAskedMeters } from './asked-meters.ts';
 import { openBackends } from './backends.ts';
 import type { BackendPart } from './backends.ts';
 import { raiseFloors, watchClock } from './clock-watch.ts';
@@ -83,7 +84,10 @@ export async function startGateway(
       answers: { '/v1/status': status, ...outboxAnswers(outboxes) },
       actions: outboxActions(outboxes),
     });
-    parts.devices = openDevices(configuration, path, ports);
+    parts.devices = [
+      ...openDevices(configuration, path, ports),
+      ...openAskedMeters(configuration, path, ports),
+    ];
   } catch (error) {
     await stopParts(parts);
     throw error;

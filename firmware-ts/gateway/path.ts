@@ -7,6 +7,7 @@ import { encodeStored } from '#reading/stored.ts';
 import type { Append, Output, Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
+import { newestOf } from './newest.ts';
 import { LatestReadings } from './latest.ts';
 import type { GatewayPorts } from './ports.ts';
 import type { StoreWatch } from './store-watch.ts';
@@ -53,20 +54,29 @@ export class ReadingPath {
 
   /** Never throws and never waits: acquisition goes on whatever the disk does. */
   take(observation: Observation): void {
+    this.keep(observation).catch(() => undefined); // counted and told where it failed
+  }
+
+  /** Resolves when it is durable; errors: those of the store. */
+  async keep(observation: Observation): Promise<void> {
     const record = this.#recordOf(observation.source);
     const readings = observation.readings.length;
     record.taken += readings;
     record.latest.remember(observation);
-    this.#append(observation).then(
-      () => {
-        record.stored += readings;
-        this.#watch.stored();
-      },
-      (error: unknown) => {
-        record.refused += readings;
-        this.#refused(observation.source, failureOf(error));
-      },
-    );
+    try {
+      await this.#append(observation);
+    } catch (error) {
+      record.refused += readings;
+      this.#refused(observation.source, failureOf(error));
+      throw error;
+    }
+    record.stored += readings;
+    this.#watch.stored();
+  }
+
+  /** The last observations of a source that have one time, oldest first. */
+  async newest(source: string): Promise<readonly Observation[]> {
+    return newestOf(this.#store, source);
   }
 
   /** A full disk refuses every frame of every source: that is told once a minute. */

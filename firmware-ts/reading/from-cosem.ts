@@ -12,6 +12,9 @@ import {
 import type { DlmsPushMessage } from '#protocol/dlms/push.ts';
 import type { Observation, Quality, RawValue, Reading, TimeMark } from './reading.ts';
 
+/** What a meter told, of its own accord or asked. */
+export type CosemMessage = Pick<DlmsPushMessage, 'dateTime' | 'items' | 'unverified' | 'defect'>;
+
 export interface FromCosemOptions {
   /**
    * Local time minus UTC in minutes for a meter that shows local time without saying which, given
@@ -27,7 +30,7 @@ export interface FromCosemOptions {
  */
 export function observationFromCosem(
   source: string,
-  message: DlmsPushMessage,
+  message: CosemMessage,
   arrival: TimeMark,
   options: FromCosemOptions = {},
 ): Observation {
@@ -72,7 +75,7 @@ function trustOf(status: ClockStatus | undefined): TimeMark['trust'] {
   return status.invalidValue || status.doubtfulValue ? 'untrusted' : 'trusted';
 }
 
-function qualityOf(message: DlmsPushMessage, clock: CosemDateTime | undefined): readonly Quality[] {
+function qualityOf(message: CosemMessage, clock: CosemDateTime | undefined): readonly Quality[] {
   const quality: Quality[] = [];
   if (message.unverified) quality.push('unverified');
   if (clock?.clockStatus?.doubtfulValue === true) quality.push('clock-unsynchronised');

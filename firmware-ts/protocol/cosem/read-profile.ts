@@ -40,12 +40,13 @@ export interface ProfilePlace {
   readonly rows: number;
 }
 
+export interface ProfileLayout {
+  readonly columns: readonly CaptureObject[];
+  readonly capturePeriodS: number;
+}
+
 export type ProfileTold =
-  | {
-      readonly kind: 'columns';
-      readonly columns: readonly CaptureObject[];
-      readonly capturePeriodS: number;
-    }
+  | ({ readonly kind: 'columns' } & ProfileLayout)
   | { readonly kind: 'row'; readonly row: ProfileRow };
 
 export interface ProfileRow {
@@ -82,11 +83,21 @@ export function* readProfile(request: ProfileRequest): Procedure<ProfileEnd, Pro
   return rows.end;
 }
 
-function part({ logicalName }: ProfileRequest, attributeId: number): AttributeReference {
+/** What the columns are, and how far apart the rows; errors: those of `get`. */
+export function* readProfileLayout(logicalName: Uint8Array): Procedure<ProfileLayout> {
+  const asked = { logicalName };
+  const columns = captureObjectsFrom(yield* get(part(asked, CAPTURE_OBJECTS)));
+  return { columns, capturePeriodS: yield* readPeriod(asked) };
+}
+
+function part(
+  { logicalName }: Pick<ProfileRequest, 'logicalName'>,
+  attributeId: number,
+): AttributeReference {
   return { classId: PROFILE_GENERIC, instanceId: logicalName, attributeId };
 }
 
-function* readPeriod(request: ProfileRequest): Procedure<number> {
+function* readPeriod(request: Pick<ProfileRequest, 'logicalName'>): Procedure<number> {
   const period = yield* get(part(request, CAPTURE_PERIOD));
   return typeof period.value === 'number' ? period.value : 0;
 }
