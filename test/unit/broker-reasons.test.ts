@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { mqttDialer } from '#uplink/mqtt-session.ts';
+import { test } from 'node:test';
 import { PUBACK_REASONS, REACTIONS, REASONS, type Reaction } from '#uplink/reason-codes.ts';
-import type { Dialing, Session } from '#uplink/session.ts';
+import type { Session } from '#uplink/session.ts';
+import { dialled } from '../support/dialled.ts';
 import { owe } from '../support/outbox.ts';
-import { startScriptedBroker, welcome5, type Script } from '../support/scripted-broker.ts';
+import { welcome5 } from '../support/scripted-broker.ts';
 import { open, range, scene, sequencesIn, sequencesOf, urlOf } from '../support/uplink.ts';
 
 const FAILURES = join(import.meta.dirname, '../../firmware-ts/FAILURES.md');
@@ -18,26 +18,11 @@ const DISCONNECTS = [
 /** What a subscription may be refused with (MQTT 5.0, 3.9.3). */
 const SUBACKS = [0x80, 0x83, 0x87, 0x8f, 0x91, 0x97, 0x9e, 0xa1, 0xa2];
 
+/** Refused for being retained, which has a reason code of its own. */
+const RETAINED = { topic: 'will', payload: '', retain: true } as const;
+
 const all = [...REASONS.keys()];
 const codeOf = (reason: number): string => REASONS.get(reason)?.code ?? 'broker-refused';
-
-async function dialled(
-  context: TestContext,
-  script: Partial<Script>,
-  dialing: Partial<Dialing> = {},
-): Promise<Session> {
-  const broker = await startScriptedBroker({ answer: () => 0, ...script });
-  context.after(() => broker.stop());
-  const session = await mqttDialer()({
-    target: { host: '127.0.0.1', port: broker.port, secure: false },
-    clientId: 'gw-1',
-    will: { topic: 'will', payload: '', retain: true },
-    signal: new AbortController().signal,
-    ...dialing,
-  });
-  context.after(() => session.abort({ code: 'stopped', message: 'the test is over' }));
-  return session;
-}
 
 const published = (session: Session): Promise<string> =>
   new Promise((resolve) => {
@@ -56,7 +41,8 @@ test('a welcome refused with any reason code says which', async (context) => {
   for (const reason of all) {
     const welcome = (): Uint8Array => Uint8Array.of(0x20, 3, 0, reason, 0);
     const code = codeOf(reason);
-    await assert.rejects(dialled(context, { welcome }), { code }, reason.toString(16));
+    const dialling = dialled(context, { welcome }, { will: RETAINED });
+    await assert.rejects(dialling, { code }, reason.toString(16));
   }
 });
 

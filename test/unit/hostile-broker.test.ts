@@ -1,26 +1,8 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { mqttDialer } from '#uplink/mqtt-session.ts';
-import type { Dialing, Session } from '#uplink/session.ts';
-import { startScriptedBroker, welcome5, type Script } from '../support/scripted-broker.ts';
-
-async function dialled(
-  context: TestContext,
-  script: Partial<Script>,
-  dialing: Partial<Dialing> = {},
-): Promise<Session> {
-  const broker = await startScriptedBroker({ answer: () => 0, ...script });
-  context.after(() => broker.stop());
-  const session = await mqttDialer()({
-    target: { host: '127.0.0.1', port: broker.port, secure: false },
-    clientId: 'gw-1',
-    will: { topic: 'will', payload: '' },
-    signal: new AbortController().signal,
-    ...dialing,
-  });
-  context.after(() => session.abort({ code: 'stopped', message: 'the test is over' }));
-  return session;
-}
+import { test } from 'node:test';
+import type { Session } from '#uplink/session.ts';
+import { dialled } from '../support/dialled.ts';
+import { welcome5 } from '../support/scripted-broker.ts';
 
 /** What becomes of a message: it is taken, refused, or its session is lost. */
 function outcome(session: Session): Promise<string> {

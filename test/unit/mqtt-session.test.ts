@@ -1,34 +1,11 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
-import { mqttDialer } from '#uplink/mqtt-session.ts';
+import { test } from 'node:test';
 import { PacketWatch } from '#uplink/packet-watch.ts';
-import type { Dialing, Session } from '#uplink/session.ts';
-import {
-  startScriptedBroker,
-  welcome5,
-  type Arrival,
-  type Script,
-} from '../support/scripted-broker.ts';
+import type { Session } from '#uplink/session.ts';
+import { dialled } from '../support/dialled.ts';
+import { welcome5, type Arrival } from '../support/scripted-broker.ts';
 
 const REFUSED_311 = Uint8Array.of(0x20, 2, 0, 1); // unacceptable protocol version
-
-async function dialled(
-  context: TestContext,
-  script: Partial<Script>,
-  dialing: Partial<Dialing> = {},
-): Promise<Session> {
-  const broker = await startScriptedBroker({ answer: () => 0, ...script });
-  context.after(() => broker.stop());
-  const session = await mqttDialer()({
-    target: { host: '127.0.0.1', port: broker.port, secure: false },
-    clientId: 'gw-1',
-    will: { topic: 'will', payload: '' },
-    signal: new AbortController().signal,
-    ...dialing,
-  });
-  context.after(() => session.abort({ code: 'stopped', message: 'the test is over' }));
-  return session;
-}
 
 /** PUBLISH with a remaining length that makes it one byte too large; the greatest; an endless. */
 const HUGE = [
