@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Group } from '#store/group.ts';
 import { openLedger } from '#store/database.ts';
+import { diskFailure, isUnusableFile } from '#store/disk-failure.ts';
+import { setAside } from '#store/set-aside.ts';
 import { OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
 import type { Append, DueEntry, Opening, Kept, StoreCounts, StreamStanding } from '#store/store.ts';
 import { BACKENDS, SOURCES, numbered, numbersIn, owedTo, sourceOf } from './content.ts';
@@ -59,8 +61,22 @@ function numbersOfGaps({ stream, epoch, gaps }: StreamStanding): readonly string
   );
 }
 
-/** Opens what a crash has left, and holds the contract against it; throws where it is broken. */
+/**
+ * Opens what a crash has left, and holds the contract against it; throws where it is broken. A file
+ * that was damaged may show it only on use: then it is set aside, as a running store does.
+ */
 export function inspect(directory: string, obligations: Obligations): void {
+  try {
+    look(directory, obligations);
+  } catch (error) {
+    const failure = diskFailure(error);
+    if (!obligations.damaged || !isUnusableFile(failure)) throw error;
+    setAside(join(directory, 'store.db'), failure);
+    look(directory, obligations);
+  }
+}
+
+function look(directory: string, obligations: Obligations): void {
   const store = openHere(directory);
   try {
     const { setAside } = store.opening;
