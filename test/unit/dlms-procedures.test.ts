@@ -5,6 +5,7 @@ import { operateSwitching, readClock, selectSwitching, setClock } from '#protoco
 import { readObjectList } from '#protocol/cosem/object-list.ts';
 import type { ProfilePlace, ProfileTold } from '#protocol/cosem/read-profile.ts';
 import { readProfile } from '#protocol/cosem/read-profile.ts';
+import type { Image } from '#protocol/cosem/transfer-image.ts';
 import { transferImage } from '#protocol/cosem/transfer-image.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
 import { shownAt } from '#protocol/cosem/local-time.ts';
@@ -242,16 +243,49 @@ function imageMeter(lost: readonly number[]): CosemAnswers & { readonly blocks: 
   };
 }
 
+function imageOf(bytes: Uint8Array, identifier = Uint8Array.of(1, 2, 3)): Image {
+  const block = (number: number, size: number): Uint8Array =>
+    bytes.slice(number * size, (number + 1) * size);
+  return { identifier, size: bytes.length, block };
+}
+
 test('an image arrives whole though blocks were lost, is verified and activated', () => {
   const bytes = Uint8Array.from({ length: 101 }, (_, index) => index);
   const meter = imageMeter([0, 5, 12]);
-  const image = {
-    identifier: Uint8Array.of(1, 2, 3),
-    size: bytes.length,
-    block: (number: number, size: number) => bytes.slice(number * size, (number + 1) * size),
-  };
+  const image = imageOf(bytes);
   const transfer = { image, resume: false, activate: true };
   assert.equal(runProcedure(transferImage(transfer), meter), 'activation-successful');
+  assert.deepEqual(Buffer.concat(meter.blocks), Buffer.from(bytes));
+});
+
+test('a transfer is resumed with the image that was begun, and with no other', () => {
+  const bytes = Uint8Array.from({ length: 101 }, (_, index) => index);
+  const image = imageOf(bytes);
+  const meter = imageMeter([]);
+  const begun = { image, resume: false, activate: false };
+  assert.throws(() => runProcedure(transferImage(begun), meter, { cutAt: 8 }), {
+    code: 'connection-lost',
+  });
+  const had = meter.blocks.length;
+  assert.ok(had > 0 && had < 13);
+  const others: readonly Image[] = [
+    imageOf(bytes, Uint8Array.of(1, 2, 4)),
+    imageOf(bytes.subarray(1)),
+    { ...image, signature: Uint8Array.of(9) },
+  ];
+  for (const other of others) {
+    const resumed = transferImage({ image: other, resume: true, activate: false });
+    assert.throws(() => runProcedure(resumed, meter), { code: 'image-other' });
+  }
+  assert.equal(meter.blocks.length, had, 'no block of another image was sent');
+  const untold: Data = { type: 'array', value: [] };
+  const silent: CosemAnswers = {
+    ...meter,
+    get: (attribute) => (attribute.attributeId === 7 ? untold : meter.get(attribute)),
+  };
+  const resumed = { ...begun, resume: true };
+  assert.throws(() => runProcedure(transferImage(resumed), silent), { code: 'image-unidentified' });
+  assert.equal(runProcedure(transferImage(resumed), meter), 'verification-successful');
   assert.deepEqual(Buffer.concat(meter.blocks), Buffer.from(bytes));
 });
 

@@ -84,7 +84,14 @@ export const METER_COMMANDS: readonly Command[] = [
     options: [
       ...METER_OPTIONS,
       { flags: '--identifier <text>', description: 'its identifier, as its maker gave it' },
-      { flags: '--resume', description: 'go on after a cut: only what is missing is sent' },
+      {
+        flags: '--signature <hex>',
+        description: 'its signature, compared with what the meter says',
+      },
+      {
+        flags: '--resume',
+        description: 'go on after a cut with what is missing, if the meter has begun this image',
+      },
       { flags: '--activate', description: 'activate it once it is verified' },
       YES,
     ],

@@ -1,3 +1,5 @@
+import { OperatingError } from '#bytes/failure.ts';
+import { fromHex } from '#bytes/hex.ts';
 import type { Image, ImageProgress } from '#protocol/cosem/transfer-image.ts';
 import { transferImage } from '#protocol/cosem/transfer-image.ts';
 import { readBounded } from '#system/bounded-file.ts';
@@ -8,7 +10,7 @@ import { printData } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
 import { meterVerb, usage, withMeter } from './session.ts';
 
-/** `normctl meter image FILE --identifier TEXT [--resume] [--activate]` */
+/** `normctl meter image FILE --identifier TEXT [--signature HEX] [--resume] [--activate]` */
 export const meterImage = meterVerb(async (invocation, terminal) => {
   const { resume, activate: activating } = invocation.options;
   const image = imageFrom(invocation);
@@ -29,14 +31,24 @@ const IMAGE_BYTES_MAX = 64 << 20;
 
 /** Errors: `usage`, those of `readBounded`. */
 function imageFrom({ arguments: [file = ''], options }: Invocation): Image {
-  const { identifier } = options;
+  const { identifier, signature } = options;
   if (typeof identifier !== 'string') throw usage('--identifier is missing: the maker tells it');
   const bytes = readBounded(file, { users: 'anyone', bytesMax: IMAGE_BYTES_MAX });
   return {
     identifier: new TextEncoder().encode(identifier),
     size: bytes.length,
+    ...(typeof signature === 'string' ? { signature: signatureFrom(signature) } : {}),
     block: (number, blockSize) => bytes.subarray(number * blockSize, (number + 1) * blockSize),
   };
+}
+
+function signatureFrom(word: string): Uint8Array {
+  try {
+    return fromHex(word);
+  } catch (error) {
+    if (!(error instanceof OperatingError)) throw error;
+    throw usage(`--signature takes hex digits: ${error.message}`);
+  }
 }
 
 const PER_CENT_STEP = 10;

@@ -1,8 +1,9 @@
 import { OperatingError } from '#bytes/failure.ts';
 import type { BitString, Data } from '../dlms/data.ts';
-import { areEqual } from '../dlms/octets.ts';
 import type { Procedure } from '../dlms/procedure.ts';
 import { act, get, tell } from '../dlms/procedure.ts';
+import { imageStanding } from './image-standing.ts';
+import type { ImageIdentity } from './image-standing.ts';
 
 const IMAGE_TRANSFER = 18;
 const IMAGE_TRANSFER_NAME = Uint8Array.of(0, 0, 44, 0, 0, 255);
@@ -21,16 +22,14 @@ const STATUS = [
 
 export type ImageStatus = (typeof STATUS)[number];
 
-export interface Image {
-  readonly identifier: Uint8Array;
-  readonly size: number;
+export interface Image extends ImageIdentity {
   /** The bytes of block `number`, counted from 0. */
   readonly block: (number: number, blockSize: number) => Uint8Array;
 }
 
 export interface ImageTransfer {
   readonly image: Image;
-  /** The meter already has blocks of this very image: only the missing ones are sent. */
+  /** Goes on where a transfer of this very image was cut: only missing blocks are sent. */
   readonly resume: boolean;
   readonly activate: boolean;
   readonly logicalName?: Uint8Array;
@@ -49,8 +48,9 @@ const ROUNDS_MAX = 5;
 
 /**
  * Transfers an image (IEC 62056-6-2, 4.4.6.4): initiate, blocks, the missing ones again, verify,
- * compare what the meter says it would activate, and activate if wanted. Errors:
- * `image-transfer-disabled`, `image-incomplete`, `image-not-verified`, `image-other`,
+ * compare what the meter says it would activate, and activate if wanted. A transfer is resumed only
+ * if the meter tells that it has begun with this image. Errors: `image-transfer-disabled`,
+ * `image-unidentified`, `image-incomplete`, `image-not-verified`, `image-other`,
  * `image-not-activated`, those of the services.
  */
 export function* transferImage(transfer: ImageTransfer): Procedure<ImageStatus, ImageProgress> {
@@ -59,13 +59,15 @@ export function* transferImage(transfer: ImageTransfer): Procedure<ImageStatus, 
   if ((yield* meter.read(5)).value !== true) throw disabled();
   const blockSize = Number((yield* meter.read(2)).value);
   const blocks = Math.ceil(image.size / blockSize);
-  if (!transfer.resume) yield* meter.initiate(image);
+  if (transfer.resume) yield* checkBegun(meter, image);
+  else yield* meter.initiate(image);
   yield* tell<ImageProgress>({ step: 'initiated', blocksDone: 0, blocks });
   yield* sendMissing(meter, image, blockSize, blocks);
   yield* tell<ImageProgress>({ step: 'verifying', blocksDone: blocks, blocks });
   yield* meter.invoke(3, ZERO);
   yield* settled(meter, 'verification-successful', 'verification-failed', 'image-not-verified');
-  checkOffered(yield* meter.read(7), image);
+  // Some meters tell nothing here: what they verified is what they were sent.
+  if (imageStanding(yield* meter.read(7), image) === 'other') throw otherImage();
   if (!transfer.activate) return 'verification-successful';
   yield* tell<ImageProgress>({ step: 'activating', blocksDone: blocks, blocks });
   yield* meter.invoke(4, ZERO);
@@ -115,6 +117,17 @@ class ImageObject {
   }
 }
 
+/** Blocks of one image behind blocks of another would be found out by verification, or never. */
+function* checkBegun(meter: ImageObject, image: Image): Procedure<void> {
+  const standing = imageStanding(yield* meter.read(7), image);
+  if (standing === 'same') return;
+  if (standing === 'other') throw otherImage();
+  throw new OperatingError('image-unidentified', 'the meter does not tell what it has begun', {
+    field: 'image-to-activate-info',
+    hint: 'transfer the image anew, without resuming',
+  });
+}
+
 function* sendMissing(
   meter: ImageObject,
   image: Image,
@@ -161,26 +174,16 @@ function* settled(
   throw new OperatingError(code, `the meter did not come to ${wanted}`);
 }
 
-/** image_to_activate_info: size, identification, signature of each image. */
-function checkOffered(info: Data, image: Image): void {
-  const images = info.type === 'array' ? info.value : [];
-  const offered = images.some(({ value }) => {
-    const [size, identification] = Array.isArray(value) ? (value as readonly Data[]) : [];
-    const named = identification?.type === 'octet-string' ? identification.value : undefined;
-    const same = named !== undefined && areEqual(named, image.identifier);
-    return size?.value === image.size && same;
-  });
-  // Some meters tell nothing here.
-  if (offered || images.length === 0) return;
-  throw new OperatingError('image-other', 'the meter would activate another image', {
-    field: 'image-to-activate-info',
-    hint: 'initiate the transfer anew',
-  });
-}
-
 function disabled(): OperatingError {
   return new OperatingError('image-transfer-disabled', 'the meter takes no image', {
     field: 'image-transfer-enabled',
     hint: 'set attribute 5 of the image transfer object first',
+  });
+}
+
+function otherImage(): OperatingError {
+  return new OperatingError('image-other', 'the meter has another image', {
+    field: 'image-to-activate-info',
+    hint: 'compare identifier, size and signature, or transfer the image anew',
   });
 }
