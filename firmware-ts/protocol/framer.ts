@@ -75,6 +75,7 @@ export class StreamFramer<Frame> implements Framer<Frame> {
   }
 
   push(chunk: Uint8Array): readonly FramerEvent<Frame>[] {
+    if (this.#kept(chunk)) return NOTHING;
     let events: FramerEvent<Frame>[] | undefined;
     for (let from = 0; from < chunk.length;) {
       from += this.#fill(chunk, from);
@@ -90,13 +91,19 @@ export class StreamFramer<Frame> implements Framer<Frame> {
     return events;
   }
 
+  /** Where a chunk neither completes what is waited for nor needs room, it is only kept. */
+  #kept(chunk: Uint8Array): boolean {
+    const end = this.#end + chunk.length;
+    if (end - this.#start >= this.#need || end > this.#buffer.length) return false;
+    copied(chunk, 0, chunk.length, this.#buffer, this.#end);
+    this.#end = end;
+    return true;
+  }
+
   #fill(chunk: Uint8Array, from: number): number {
     if (this.#start === this.#end || this.#end === this.#buffer.length) this.#makeRoom();
     const count = Math.min(chunk.length - from, this.#buffer.length - this.#end);
-    this.#buffer.set(
-      count === chunk.length ? chunk : chunk.subarray(from, from + count),
-      this.#end,
-    );
+    copied(chunk, from, count, this.#buffer, this.#end);
     this.#end += count;
     return count;
   }
@@ -167,6 +174,23 @@ export class StreamFramer<Frame> implements Framer<Frame> {
     this.#skipped = 0;
     this.#failure = undefined;
   }
+}
+
+/** Up to here a loop is faster than the call of `set`, which costs as much as fifty bytes. */
+const LOOP_BYTES_MAX = 32;
+
+function copied(
+  from: Uint8Array,
+  at: number,
+  count: number,
+  into: Uint8Array,
+  place: number,
+): void {
+  if (count > LOOP_BYTES_MAX) {
+    into.set(count === from.length ? from : from.subarray(at, at + count), place);
+    return;
+  }
+  for (let index = 0; index < count; index += 1) into[place + index] = from[at + index] ?? 0;
 }
 
 function absolute(failure: Failure, base: number): Failure {

@@ -4,6 +4,7 @@ import { encodeHdlcFrame } from '#protocol/hdlc/frame.ts';
 import { flagged, hdlcFramer } from '#protocol/hdlc/framer.ts';
 import type { Bench } from './bench.ts';
 import { ratePerSecond } from './bench.ts';
+import { inChunks } from './chunks.ts';
 
 const ROWS = 2880; // a month of quarter hours
 const MEGA = 1e6;
@@ -44,9 +45,9 @@ function deframed(chunk: number): number {
   const framer = hdlcFramer();
   return ratePerSecond(STREAM.length / MEGA, () => {
     let frames = 0;
-    for (let start = 0; start < STREAM.length; start += chunk) {
-      frames += framer.push(STREAM.subarray(start, start + chunk)).length;
-    }
+    inChunks(STREAM, chunk, (bytes) => {
+      frames += framer.push(bytes).length;
+    });
     if (frames !== FRAMES) throw new Error(`${frames} of ${FRAMES} frames`);
   });
 }

@@ -9,6 +9,7 @@ import { flagged, hdlcFramer } from '#protocol/hdlc/framer.ts';
 import { machineAesGcm } from '#system/cipher.ts';
 import type { Bench } from './bench.ts';
 import { ratePerSecond } from './bench.ts';
+import { inChunks } from './chunks.ts';
 
 const ROWS = 2880; // 30 days of quarter hours
 const MEGA = 1e6;
@@ -106,13 +107,13 @@ function deframed(): Uint8Array {
   const framer = hdlcFramer();
   const whole = new Uint8Array(PROFILE.length);
   let at = 0;
-  for (let start = 0; start < STREAM.length; start += 1) {
-    for (const event of framer.push(STREAM.subarray(start, start + 1))) {
+  inChunks(STREAM, 1, (octet) => {
+    for (const event of framer.push(octet)) {
       if (event.kind !== 'frame') continue;
       whole.set(event.frame.information, at);
       at += event.frame.information.length;
     }
-  }
+  });
   assert.equal(at, PROFILE.length);
   return whole;
 }

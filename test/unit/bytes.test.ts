@@ -15,6 +15,19 @@ test('the three checks give their catalogue values for 123456789', () => {
   assert.equal(crcCcitt(CHECK_INPUT), 0x29b1);
 });
 
+test('the check of HDLC, eight bytes at a time, is that of one bit at a time', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(20), (bytes, start) => {
+      let crc = 0xffff;
+      for (const byte of bytes.subarray(start)) {
+        crc ^= byte;
+        for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ ((crc & 1) === 0 ? 0 : 0x8408);
+      }
+      assert.equal(crc16X25(bytes, start), crc ^ 0xffff);
+    }),
+  );
+});
+
 test('a reader refuses to read past its end and says where and what', () => {
   const reader = new Reader(Uint8Array.of(1, 2, 3));
   assert.equal(reader.u16('length'), 0x0102);
