@@ -10,7 +10,10 @@ import type { SelectedAttribute } from '#protocol/dlms/descriptors.ts';
 import { selectiveAccessFrom } from '#protocol/dlms/selective-access.ts';
 import type { AttributeReference, ServiceRequest } from '#protocol/dlms/service.ts';
 import { SET_REQUEST } from '#protocol/dlms/set.ts';
+import { READ_REQUEST } from '#protocol/dlms/short-names.ts';
+import { rawReference } from './raw-names.ts';
 import type { SessionFrame } from './sessions.ts';
+import { apduIn } from './sessions.ts';
 
 /** What a client got through of a recorded session. */
 export interface Replayed {
@@ -18,14 +21,18 @@ export interface Replayed {
   readonly answered: number;
   readonly associated: number;
   readonly refused: readonly string[];
+  /** What the client says next, where the recording ends in the middle of an answer. */
+  readonly ahead: readonly Uint8Array[];
+  /** Requests that our client would make otherwise: ACCESS, and lists of one. */
+  readonly leftOut: number;
 }
 
 export interface ReplayedSession {
   readonly frames: readonly SessionFrame[];
-  /** The client for the next association of the session, by its AARQ in clear. */
-  readonly clientFor: (aarq: Uint8Array | undefined) => DlmsClient;
-  /** The APDU in a frame of the recorded client, in clear. */
-  readonly inClear: (frame: Uint8Array) => Uint8Array;
+  /** The client for the next association of the session. */
+  readonly clientFor: () => DlmsClient;
+  /** What is sent in the place of a frame that the recorded client got wrong, in hex. */
+  readonly instead?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -35,12 +42,12 @@ export interface ReplayedSession {
 export function replayServer(session: ReplayedSession): Replayed {
   const replay = new Replay(session);
   let skipping = false;
-  for (const [index, { dir, hex }] of session.frames.entries()) {
-    const bytes = fromHex(hex);
-    if (dir === 'tx') skipping = isLeftOut(session.inClear(bytes), skipping);
+  for (const [index, frame] of session.frames.entries()) {
+    if (frame.dir === 'tx') skipping = isLeftOut(apduIn(frame), skipping);
+    if (skipping && frame.dir === 'tx') replay.leaveOut();
     if (skipping) continue;
-    if (dir === 'rx') replay.receive(bytes, index);
-    else replay.expect(bytes, index);
+    if (frame.dir === 'rx') replay.receive(fromHex(frame.hex), index);
+    else replay.expect(frame, index);
   }
   return replay.end();
 }
@@ -51,6 +58,7 @@ class Replay {
   /** What the client has sent and was not yet compared. */
   readonly #sent: Uint8Array[] = [];
   readonly #messages: DlmsClientMessage[] = [];
+  #leftOut = 0;
 
   constructor(session: ReplayedSession) {
     this.#session = session;
@@ -62,27 +70,38 @@ class Replay {
   }
 
   /** The client must send this next; it is made to, if nothing is under way. */
-  expect(bytes: Uint8Array, at: number): void {
-    if (this.#sent.length === 0) this.#begin(this.#session.inClear(bytes), at);
-    assert.equal(toHex(this.#sent.shift() ?? new Uint8Array()), toHex(bytes), `frame ${at}`);
+  expect(frame: SessionFrame, at: number): void {
+    if (this.#sent.length === 0) this.#begin(apduIn(frame), at);
+    const sent = toHex(this.#sent.shift() ?? new Uint8Array()).toUpperCase();
+    assert.equal(sent, this.#session.instead?.[frame.hex] ?? frame.hex, `frame ${at}`);
+  }
+
+  leaveOut(): void {
+    this.#leftOut += 1;
   }
 
   end(): Replayed {
-    assert.equal(this.#sent.length, 0);
     const count = (kind: DlmsClientMessage['kind']): number =>
       this.#messages.filter((message) => message.kind === kind).length;
     const refused = this.#messages.flatMap((message) =>
       message.kind === 'failed' ? [message.failure.code] : [],
     );
-    return { associated: count('associated'), answered: count('answered'), refused };
+    return {
+      associated: count('associated'),
+      answered: count('answered'),
+      refused,
+      ahead: this.#sent,
+      leftOut: this.#leftOut,
+    };
   }
 
   #begin(apdu: Uint8Array, at: number): void {
-    const associating = apdu[0] === APDU_TAG.aarq;
-    if (associating || this.#client === undefined) {
-      this.#client = this.#session.clientFor(associating ? apdu : undefined);
+    // An SNRM carries none; the AARQ follows it by itself.
+    const opening = apdu.length === 0 || apdu[0] === APDU_TAG.aarq;
+    if (opening || this.#client === undefined) {
+      this.#client = this.#session.clientFor();
       this.#take(this.#client.start(at));
-      if (associating) return;
+      if (opening) return;
     }
     const leaving = apdu[0] === APDU_TAG.rlrq;
     this.#take(leaving ? this.#client.release(at) : this.#client.ask(requestOf(apdu), at));
@@ -130,6 +149,8 @@ function requestOf(apdu: Uint8Array): ServiceRequest {
       assert.equal(request.kind, 'action-request-normal');
       return { kind: 'action', items: [request] };
     }
+    case APDU_TAG.readRequest:
+      return { kind: 'get', attributes: READ_REQUEST.decode(apdu).map(rawReference) };
     default:
       throw new RangeError(`no request for ${toHex(apdu)}`);
   }

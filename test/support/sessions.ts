@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromHex } from '#bytes/hex.ts';
 import { deframerFor } from '#protocol/dlms/deframer.ts';
+import { decodeHdlcFrame } from '#protocol/hdlc/frame.ts';
+import { withoutLlc } from '#protocol/hdlc/segments.ts';
 import { VECTORS, withoutVectors } from './vectors.ts';
 
 /** A whole session between two other implementations, recorded on loopback. */
@@ -46,9 +48,29 @@ export interface SessionApdu {
   readonly bytes: Uint8Array;
 }
 
+export function framingOf({ frames }: Pick<Session, 'frames'>): 'hdlc' | 'wrapper' {
+  return frames[0]?.hex.startsWith('7E') === true ? 'hdlc' : 'wrapper';
+}
+
+const WRAPPER_BYTES = 8;
+
+/** What a frame carries, as it went over the line; nothing where it is the data link's own. */
+export function carriedIn({ hex }: SessionFrame): Uint8Array {
+  const bytes = fromHex(hex);
+  if (bytes[0] !== 0x7e) return bytes.subarray(WRAPPER_BYTES);
+  const { control, information } = decodeHdlcFrame(bytes.subarray(1, -1));
+  return control.kind === 'I' ? withoutLlc(information) : new Uint8Array(0);
+}
+
+/** The same in clear. */
+export function apduIn(frame: SessionFrame): Uint8Array {
+  return frame.plaintext === undefined ? carriedIn(frame) : fromHex(frame.plaintext);
+}
+
 /** Every APDU of a session in order, without HDLC or wrapper. */
-export function apdusOf({ frames }: Session): readonly SessionApdu[] {
-  const framing = frames[0]?.hex.startsWith('7E') === true ? 'hdlc' : 'wrapper';
+export function apdusOf(session: Session): readonly SessionApdu[] {
+  const { frames } = session;
+  const framing = framingOf(session);
   const ways = { tx: deframerFor(framing), rx: deframerFor(framing) };
   return frames.flatMap(({ dir, hex }) =>
     ways[dir]

@@ -1,6 +1,7 @@
 import { APDU_TAG } from '../apdu-tags.ts';
 import type { Protection } from '../protection.ts';
 import { IN_CLEAR } from '../protection.ts';
+import type { Transferred } from './block-transfer.ts';
 import { BlockTransfer } from './block-transfer.ts';
 
 /** What an APDU of the link holds. */
@@ -22,6 +23,8 @@ export class Envelope {
   readonly #protection: Protection | undefined;
   readonly #window: number;
   #transfer: BlockTransfer | undefined;
+  /** A transfer came to nothing: each answer to a block of it could bring the next one. */
+  #mute = false;
 
   constructor(protection: Protection | undefined, blockWindow = BLOCK_WINDOW) {
     this.#protection = protection;
@@ -31,6 +34,7 @@ export class Envelope {
   /** What goes over the link first; `apduBytesMax` is the most that the peer takes at once. */
   seal(apdu: Uint8Array, apduBytesMax: number): readonly Uint8Array[] {
     const bare = isAcse(apdu);
+    this.#mute = false;
     const bytes = bare ? apdu : (this.#protection ?? IN_CLEAR).protect(apdu);
     const blocked = !bare && bytes.length > apduBytesMax;
     this.#transfer = blocked ? new BlockTransfer(this.#window, bytes, apduBytesMax) : undefined;
@@ -54,9 +58,19 @@ export class Envelope {
   }
 
   #transferred(bytes: Uint8Array): Opened {
+    if (this.#mute) return { kind: 'block', send: [] };
     this.#transfer ??= new BlockTransfer(this.#window);
-    const { send, apdu } = this.#transfer.receive(bytes);
+    const { send, apdu } = this.#blockTaken(this.#transfer, bytes);
     return apdu === undefined ? { kind: 'block', send } : this.open(apdu);
+  }
+
+  #blockTaken(transfer: BlockTransfer, bytes: Uint8Array): Transferred {
+    try {
+      return transfer.receive(bytes);
+    } catch (error) {
+      this.#mute = true;
+      throw error;
+    }
   }
 }
 
