@@ -92,7 +92,7 @@ export class Lane {
       if (batchMs > 0) this.#hold(batchMs);
     }
     if (range.firstId <= this.#afterId) {
-      this.#afterId = range.firstId - 1; // due again, not new
+      this.#readAgain(range.firstId); // due again, not new
       return;
     }
     this.#fresh = { firstId: this.#fresh?.firstId ?? range.firstId, lastId: range.lastId };
@@ -101,16 +101,13 @@ export class Lane {
 
   /** The stream's entries after `throughId` are due again. */
   resume(stream: string, throughId: number): void {
-    this.queue.resume(stream);
-    this.#afterId = Math.min(this.#afterId, throughId);
-    this.#more = true;
+    this.#readAgain(Math.min(throughId + 1, this.queue.resume(stream)));
   }
 
   /** Sends the observations of these entries one by one, to find one that is refused. */
   alone(entries: readonly DueEntry[]): void {
-    this.queue.addAlone(entries);
-    this.#afterId = Math.min(this.#afterId, entries.at(-1)?.id ?? this.#afterId);
-    this.#more = true;
+    const leftId = this.queue.addAlone(entries);
+    this.#readAgain(Math.min((entries.at(-1)?.id ?? Infinity) + 1, leftId));
   }
 
   /** The next pack of at most `bytesMax`. */
@@ -136,6 +133,12 @@ export class Lane {
     for (const cancel of this.#timers) cancel();
   }
 
+  /** The outbox is to be read again from `fromId` on, if it has been read so far. */
+  #readAgain(fromId: number): void {
+    this.#afterId = Math.min(this.#afterId, fromId - 1);
+    this.#more = true;
+  }
+
   #caughtUp(): void {
     this.#behindSinceMs = undefined;
     this.#fresh = undefined;
@@ -152,11 +155,13 @@ export class Lane {
       const entries = await store.due(backend, this.of, afterId, PAGE_ENTRIES);
       this.#page = entries;
       this.#more ||= entries.length > 0;
-      // A stream that resumed meanwhile has moved the mark back.
       const lastId = entries.at(-1)?.id ?? afterId;
-      if (this.#afterId === afterId) this.#afterId = lastId;
-      const owed = entries.filter(({ id }) => !acknowledger.holds(id));
-      this.queue.add(owed, this.#parts.pieceBytesMax);
+      // Where the mark was moved back meanwhile, something else comes before these.
+      if (this.#afterId === afterId) {
+        this.#afterId = lastId;
+        const owed = entries.filter(({ id }) => !acknowledger.holds(id));
+        this.queue.add(owed, this.#parts.pieceBytesMax);
+      }
       // A page that does not reach what had come before it was asked for is full.
       if (entries.length > 0 && lastId < (fresh?.firstId ?? 0)) this.#isBacklog();
     } catch (error) {

@@ -16,6 +16,8 @@ interface Stream {
   /** Sent and not yet deletable, oldest first. */
   readonly flight: { readonly pack: Pack; delivered: boolean }[];
   refused?: Refused;
+  /** The first of those that fell back or were passed over because of the refusal. */
+  leftId: number;
 }
 
 /**
@@ -54,19 +56,25 @@ export class SendQueue {
    */
   add(entries: readonly DueEntry[], bytesMax: number): void {
     for (const entry of entries) {
-      if (this.#stream(entry.stream).refused !== undefined || this.#taken.has(entry.id)) continue;
+      if (this.#taken.has(entry.id)) continue;
+      const stream = this.#stream(entry.stream);
+      if (stream.refused !== undefined) {
+        stream.leftId = Math.min(stream.leftId, entry.id);
+        continue;
+      }
       this.#taken.add(entry.id);
       this.#pending.push(...piecesOf(entry, bytesMax));
     }
   }
 
-  /** The observations of `entries` go next, each alone; their stream goes on behind them. */
-  addAlone(entries: readonly DueEntry[]): void {
-    for (const { id, stream } of entries) {
-      this.resume(stream);
-      this.#taken.add(id);
-    }
+  /**
+   * The observations of `entries` go next, each alone; their stream goes on behind them. Answers
+   * the first id that was left, as `resume` does.
+   */
+  addAlone(entries: readonly DueEntry[]): number {
+    for (const { id } of entries) this.#taken.add(id);
     this.#pending.unshift(...entries.flatMap(atomsOf));
+    return Math.min(...entries.map(({ stream }) => this.resume(stream)));
   }
 
   /** The next pack of at most `bytesMax`; an entry that is larger by itself comes alone. */
@@ -105,17 +113,29 @@ export class SendQueue {
     const stream = this.#stream(pack.stream);
     const at = stream.flight.findIndex((one) => one.pack === pack);
     if (at < 0) return undefined; // it already fell back behind an earlier one
-    for (const { pack: fallen } of stream.flight.splice(at)) this.#release(fallen.entries);
-    this.#release(this.#pending.filter((entry) => entry.stream === pack.stream));
+    const flown = stream.flight.splice(at).flatMap((one) => one.pack.entries);
+    const waiting = this.#pending.filter((entry) => entry.stream === pack.stream);
+    this.#release([...flown, ...waiting]);
     this.#pending = this.#pending.filter((entry) => entry.stream !== pack.stream);
     const tries = (stream.refused?.tries ?? 0) + 1;
-    stream.refused = { failure, id: pack.entries[0].id, tries };
+    const { id } = pack.entries[0];
+    const left = [...flown, ...waiting].filter((entry) => entry.id !== id);
+    stream.leftId = Math.min(stream.leftId, ...left.map((entry) => entry.id));
+    stream.refused = { failure, id, tries };
     return stream.refused;
   }
 
-  /** The stream is sent again; the outbox is to be read anew from its oldest entry. */
-  resume(name: string): void {
-    delete this.#stream(name).refused;
+  /**
+   * The stream is sent again. Answers the first id that was left because of the refusal, from
+   * which the outbox is to be read anew; it is before the refused one where a person has made
+   * something older due again. `Infinity` if none was.
+   */
+  resume(name: string): number {
+    const stream = this.#stream(name);
+    const { leftId } = stream;
+    delete stream.refused;
+    stream.leftId = Infinity;
+    return leftId;
   }
 
   #release(entries: readonly Piece[]): void {
@@ -131,7 +151,7 @@ export class SendQueue {
   #stream(name: string): Stream {
     let stream = this.#streams.get(name);
     if (stream === undefined) {
-      stream = { flight: [] };
+      stream = { flight: [], leftId: Infinity };
       this.#streams.set(name, stream);
     }
     return stream;

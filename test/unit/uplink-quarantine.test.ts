@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
+import { Acknowledger } from '#uplink/acknowledger.ts';
+import { Lane } from '#uplink/lane.ts';
 import { openUplink } from '#uplink/open.ts';
 import { HangUps } from '#uplink/quarantine-rule.ts';
-import { owe } from '../support/outbox.ts';
-import { GATEWAY, scene, sequencesIn, sequencesOf, urlOf } from '../support/uplink.ts';
+import { nothingOwed, owe, temporaryFolder } from '../support/outbox.ts';
+import { BACKEND, OwingStore } from '../support/owing-store.ts';
+import { GATEWAY, open, scene, sequencesIn, sequencesOf, urlOf } from '../support/uplink.ts';
 
 test('a broker that refuses everything does not empty the outbox', async (context) => {
   let ill = true;
@@ -48,4 +51,62 @@ test('a broker that leaves over everything with a word sets aside ever more slow
   });
   const [one, wait] = ['quarantine', 'alone'];
   assert.deepEqual(verdicts, [one, wait, one, wait, wait, wait, one]);
+});
+
+test('what is sent again while its stream is refused goes when that goes on', async (context) => {
+  let [poison, full] = [true, true];
+  const { store, broker, arrivals, until } = await scene(context, (arrival) => {
+    const sequences = sequencesOf(arrival);
+    if (poison && sequences.includes(3)) return 0x99;
+    return full && sequences.includes(8) ? 0x97 : 0;
+  });
+  const clock = new VirtualClock();
+  const uplink = open(context, store, { url: urlOf(broker) }, clock);
+  await owe(store, 'm', 0, 10);
+  await uplink.reached(({ refusedStreams }) => refusedStreams['m']?.code === 'quota-exceeded');
+  const [aside] = await store.quarantined('utility');
+  assert.equal(aside?.sequence, 3);
+  poison = false;
+  assert.ok(await store.resend('utility', aside.id));
+  while ((await store.quarantined('utility')).length > 0);
+  full = false;
+  clock.advance(2000);
+  await until(() => sequencesIn(arrivals, 'm').at(-1) === 9);
+  await nothingOwed(store, () => store.flush());
+  await uplink.stop();
+});
+
+test('a page asked for during a refusal comes after what was passed over', async (context) => {
+  const world = new OwingStore({ directory: temporaryFolder(context), runCountMax: 1 });
+  await world.open();
+  context.after(() => world.close());
+  const { store, clock } = world;
+  const parts = { backend: BACKEND, store, clock, entropy: machineEntropy, log: () => undefined };
+  const durable = (): void => undefined;
+  const acknowledger = new Acknowledger({ ...parts, awaitReceipt: false, durable });
+  const waits = { batchMs: 0, backlogDelayMs: 0, pieceBytesMax: 1000 };
+  const calls = {
+    acknowledger,
+    ready: () => undefined,
+    failed: (error: unknown) => assert.fail(String(error)),
+  };
+  const lane = new Lane({ ...parts, ...calls, ...waits, of: 'measurement' });
+  await world.appendAll('m', [0, 1]);
+  lane.fill();
+  await clock.run(20);
+  const first = lane.next(1);
+  assert.ok(first !== undefined);
+  const refused = lane.queue.refused(first.pack, { code: 'payload-invalid', message: '' });
+
+  await world.appendAll('m', [2]);
+  const [last] = (await world.due()).slice(-1);
+  assert.ok(last !== undefined && refused !== undefined);
+  lane.woken({ firstId: last.id, lastId: last.id });
+  lane.fill();
+  lane.resume('m', refused.id); // before the store answers
+  await clock.run(20);
+  lane.fill();
+  await clock.run(20);
+  const sequences = lane.next(1000)?.pack.entries.map(({ sequence }) => sequence);
+  assert.deepEqual(sequences, [1, 2]);
 });
