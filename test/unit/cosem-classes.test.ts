@@ -21,6 +21,9 @@ function shapeOf(classId: number, name: string, version = 0): Shape {
   return attribute.shape;
 }
 
+/** Its second method has another name, and does more, in version 1. */
+const SECURITY_SETUP = 64;
+
 const raw = ({ type }: Data): string => `raw ${type}`;
 
 test('a class and version has one table, and what it marks is an attribute of it', () => {
@@ -35,6 +38,108 @@ test('a class and version has one table, and what it marks is an attribute of it
   }
   assert.equal(interfaceClassOf(3, 7), undefined);
   assert.equal(interfaceClassOf(8192, 0), undefined);
+});
+
+test('the numbers of a class have no gap and its names no double', () => {
+  for (const table of INTERFACE_CLASSES) {
+    const label = `${table.classId} v${table.versions.join()}`;
+    const attributes = attributesOf(table);
+    assert.equal(attributes[0]?.name, 'logical_name', label);
+    assert.deepEqual(
+      attributes.map(({ attributeId }) => attributeId),
+      attributes.map((_, index) => index + 1),
+      label,
+    );
+    const methods = table.methods.filter((name) => name !== '');
+    for (const names of [attributes.map(({ name }) => name), methods]) {
+      assert.equal(new Set(names).size, names.length, label);
+      for (const name of names) assert.match(name, /^[A-Za-z][A-Za-z0-9_-]*$/, label);
+    }
+    assert.notEqual(table.methods.at(-1), '', label);
+    assert.deepEqual(
+      table.versions,
+      [...table.versions].sort((a, b) => a - b),
+      label,
+    );
+  }
+});
+
+test('a later version of a class keeps the numbers of the earlier', () => {
+  for (const { classId, versions } of INTERFACE_CLASSES) {
+    const [later] = versions;
+    const earlier = INTERFACE_CLASSES.findLast(
+      (one) => one.classId === classId && (one.versions[0] ?? 0) < (later ?? 0),
+    );
+    const now = interfaceClassOf(classId, later ?? -1);
+    if (earlier === undefined || now === undefined || classId === SECURITY_SETUP) continue;
+    const kept = attributesOf(earlier).map(({ name }) => name);
+    const names = attributesOf(now).map(({ name }) => name);
+    assert.deepEqual(names.slice(0, kept.length), kept, `${classId} v${later}`);
+    assert.deepEqual(now.methods.slice(0, earlier.methods.length), earlier.methods);
+  }
+});
+
+test('the classes that a meter shows have a table in each version of theirs', () => {
+  const shown: readonly (readonly [string, number, ...number[]])[] = [
+    ['Data', 1, 0],
+    ['Register', 3, 0],
+    ['Extended register', 4, 0],
+    ['Demand register', 5, 0],
+    ['Register activation', 6, 0],
+    ['Profile generic', 7, 0, 1],
+    ['Clock', 8, 0],
+    ['Script table', 9, 0],
+    ['Schedule', 10, 0],
+    ['Special days table', 11, 0],
+    ['Association SN', 12, 0, 1, 2, 3, 4],
+    ['Association LN', 15, 0, 1, 2, 3],
+    ['SAP assignment', 17, 0],
+    ['Image transfer', 18, 0],
+    ['IEC local port setup', 19, 0, 1],
+    ['Activity calendar', 20, 0],
+    ['Register monitor', 21, 0],
+    ['Single action schedule', 22, 0],
+    ['IEC HDLC setup', 23, 0, 1],
+    ['M-Bus slave port setup', 25, 0],
+    ['Utility tables', 26, 0],
+    ['Modem configuration', 27, 0, 1],
+    ['Auto answer', 28, 0, 2],
+    ['Auto connect', 29, 1, 2],
+    ['Data protection', 30, 0],
+    ['Push setup', 40, 0, 1, 2],
+    ['TCP-UDP setup', 41, 0],
+    ['IPv4 setup', 42, 0],
+    ['MAC address setup', 43, 0],
+    ['PPP setup', 44, 0],
+    ['GPRS modem setup', 45, 0],
+    ['SMTP setup', 46, 0],
+    ['GSM diagnostic', 47, 0, 1, 2],
+    ['IPv6 setup', 48, 0],
+    ['Register table', 61, 0],
+    ['Compact data', 62, 0, 1],
+    ['Status mapping', 63, 0],
+    ['Security setup', 64, 0, 1],
+    ['Parameter monitor', 65, 0, 1],
+    ['Sensor manager', 67, 0],
+    ['Arbitrator', 68, 0],
+    ['Disconnect control', 70, 0],
+    ['Limiter', 71, 0],
+    ['M-Bus client', 72, 0, 1],
+    ['M-Bus master port setup', 74, 0],
+    ['NTP setup', 100, 0],
+    ['Account', 111, 0],
+    ['Credit', 112, 0],
+    ['Charge', 113, 0],
+    ['Token gateway', 115, 0],
+    ['Function control', 122, 0],
+    ['Array manager', 123, 0],
+    ['Communication port protection', 124, 0],
+    ['LTE monitoring', 151, 1],
+  ];
+  for (const [name, classId, ...versions] of shown) {
+    for (const version of versions) assert.equal(interfaceClassOf(classId, version)?.name, name);
+  }
+  assert.equal(new Set(INTERFACE_CLASSES.map(({ classId }) => classId)).size, shown.length);
 });
 
 test('attributes and methods have the numbers of the standard', () => {
@@ -52,6 +157,17 @@ test('attributes and methods have the numbers of the standard', () => {
     [70, 0, 'control_mode', 4],
     [71, 0, 'actions', 11],
     [72, 1, 'encryption_key_status', 14],
+    [28, 2, 'list_of_allowed_callers', 7],
+    [30, 0, 'required_protection', 6],
+    [47, 2, 'capture_time', 8],
+    [48, 0, 'neighbor_discovery_setup', 10],
+    [62, 1, 'capture_method', 6],
+    [65, 1, 'parameter_values', 8],
+    [67, 0, 'processed_value_actions', 15],
+    [68, 0, 'last_outcome', 6],
+    [111, 0, 'max_provision_period', 19],
+    [113, 0, 'proportion', 13],
+    [124, 0, 'cumulative_failed_attempts', 10],
   ];
   for (const [classId, version, name, attributeId] of numbers) {
     const table = interfaceClassOf(classId, version);

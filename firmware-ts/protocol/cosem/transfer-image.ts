@@ -2,25 +2,13 @@ import { OperatingError } from '#bytes/failure.ts';
 import type { BitString, Data } from '../dlms/data.ts';
 import type { Procedure } from '../dlms/procedure.ts';
 import { act, get, tell } from '../dlms/procedure.ts';
+import type { ImageStatus } from './image-status.ts';
+import { IMAGE_STATUSES } from './image-status.ts';
 import { imageStanding } from './image-standing.ts';
 import type { ImageIdentity } from './image-standing.ts';
 
 const IMAGE_TRANSFER = 18;
 const IMAGE_TRANSFER_NAME = Uint8Array.of(0, 0, 44, 0, 0, 255);
-
-/** image_transfer_status (IEC 62056-6-2, 4.4.6). */
-const STATUS = [
-  'not-initiated',
-  'initiated',
-  'verification-initiated',
-  'verification-successful',
-  'verification-failed',
-  'activation-initiated',
-  'activation-successful',
-  'activation-failed',
-] as const;
-
-export type ImageStatus = (typeof STATUS)[number];
 
 export interface Image extends ImageIdentity {
   /** The bytes of block `number`, counted from 0. */
@@ -166,7 +154,7 @@ function* settled(
   code: string,
 ): Procedure<ImageStatus> {
   for (let poll = 0; poll < POLLS_MAX; poll += 1) {
-    const status = STATUS[Number((yield* meter.read(6)).value)];
+    const status = IMAGE_STATUSES[Number((yield* meter.read(6)).value)];
     if (status === wanted) return status;
     if (status === failed) break;
     yield { kind: 'pause', delayMs: POLL_MS };

@@ -1,3 +1,4 @@
+import { IMAGE_STATUSES } from '../image-status.ts';
 import type { InterfaceClass, Shape } from './interface-class.ts';
 import { fields, listOf, words } from './interface-class.ts';
 import { USER } from './shapes.ts';
@@ -31,23 +32,7 @@ const SN_METHODS = [
 ];
 const USERS = { user_list: listOf(USER), current_user: USER };
 
-const SECURITY_SETUP = {
-  security_policy: 'enum',
-  security_suite: words('AES-GCM-128', 'ECDH-ECDSA P-256, AES-GCM-128', 'P-384, AES-GCM-256'),
-  client_system_title: 'octet-string',
-  server_system_title: 'octet-string',
-} as const satisfies Readonly<Record<string, Shape>>;
-
-const IMAGE_TRANSFER_STATUS = words(
-  'not initiated',
-  'initiated',
-  'verification initiated',
-  'verification successful',
-  'verification failed',
-  'activation initiated',
-  'activation successful',
-  'activation failed',
-);
+const IMAGE_TRANSFER_STATUS = words(...IMAGE_STATUSES.map((word) => word.replaceAll('-', ' ')));
 
 /** Access control and management (IEC 62056-6-2, 4.4). */
 export const ACCESS_CLASSES: readonly InterfaceClass[] = [
@@ -144,26 +129,29 @@ export const ACCESS_CLASSES: readonly InterfaceClass[] = [
     methods: ['image_transfer_initiate', 'image_block_transfer', 'image_verify', 'image_activate'],
   },
   {
-    classId: 64,
+    classId: 122,
     versions: [0],
-    name: 'Security setup',
-    attributes: SECURITY_SETUP,
-    methods: ['security_activate', 'global_key_transfer'],
+    name: 'Function control',
+    attributes: {
+      activation_status: listOf(fields({ function_name: 'octet-string', status: 'boolean' })),
+      function_list: listOf(
+        fields({ function_name: 'octet-string', function_specifications: 'array' }),
+      ),
+    },
+    dynamic: ['activation_status'],
+    methods: ['set_function_status', 'add_function', 'remove_function'],
   },
   {
-    classId: 64,
-    versions: [1],
-    name: 'Security setup',
-    attributes: { ...SECURITY_SETUP, certificates: 'array' },
+    classId: 123,
+    versions: [0],
+    name: 'Array manager',
+    attributes: { array_object_list: 'array' },
     methods: [
-      'security_activate',
-      'key_transfer',
-      'key_agreement',
-      'generate_key_pair',
-      'generate_certificate_request',
-      'import_certificate',
-      'export_certificate',
-      'remove_certificate',
+      'retrieve_number_of_entries',
+      'retrieve_entries',
+      'insert_entry',
+      'update_entry',
+      'remove_entries',
     ],
   },
 ];

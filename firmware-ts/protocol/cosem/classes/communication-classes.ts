@@ -2,7 +2,9 @@ import type { InterfaceClass, Shape } from './interface-class.ts';
 import { fields, listOf, words } from './interface-class.ts';
 import { BAUD, WINDOWS } from './shapes.ts';
 
-const TRANSPORT = words('TCP', 'UDP', 'FTP', 'SMTP', 'SMS', 'HDLC', 'M-Bus', 'ZigBee');
+const TRANSPORT = words(
+  ...['TCP', 'UDP', 'FTP', 'SMTP', 'SMS', 'HDLC', 'M-Bus', 'ZigBee', 'DLMS gateway'],
+);
 
 const PUSH_SETUP = {
   push_object_list: 'array',
@@ -131,7 +133,9 @@ export const COMMUNICATION_CLASSES: readonly InterfaceClass[] = [
     name: 'Push setup',
     attributes: {
       ...PUSH_SETUP_1,
-      push_operation_method: 'enum',
+      push_operation_method: words(
+        ...['unconfirmed, repeated on failure', 'unconfirmed, repeated if missing', 'confirmed'],
+      ),
       confirmation_parameters: 'structure',
       last_confirmation_date_time: 'moment',
     },
@@ -162,5 +166,12 @@ export const COMMUNICATION_CLASSES: readonly InterfaceClass[] = [
     dynamic: ['access_number', 'status', 'alarm', 'encryption_key_status'],
     units: { capture_period: 's' },
     methods: MBUS_METHODS,
+  },
+  {
+    classId: 74,
+    versions: [0],
+    name: 'M-Bus master port setup',
+    attributes: { comm_speed: BAUD },
+    methods: [],
   },
 ];

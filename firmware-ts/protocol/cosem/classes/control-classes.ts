@@ -1,6 +1,6 @@
 import type { InterfaceClass } from './interface-class.ts';
 import { fields, listOf, words } from './interface-class.ts';
-import { ACTIONS, MONITORED_VALUE, SCRIPT } from './shapes.ts';
+import { SCRIPT } from './shapes.ts';
 
 const CLOCK_BASE = words(
   ...['not defined', 'internal crystal', 'mains 50 Hz', 'mains 60 Hz', 'GPS', 'radio controlled'],
@@ -142,17 +142,6 @@ export const CONTROL_CLASSES: readonly InterfaceClass[] = [
     methods: ['activate_passive_calendar'],
   },
   {
-    classId: 21,
-    versions: [0],
-    name: 'Register monitor',
-    attributes: {
-      thresholds: listOf('choice'),
-      monitored_value: MONITORED_VALUE,
-      actions: listOf(ACTIONS),
-    },
-    methods: [],
-  },
-  {
     classId: 22,
     versions: [0],
     name: 'Single action schedule',
@@ -162,18 +151,6 @@ export const CONTROL_CLASSES: readonly InterfaceClass[] = [
       execution_time: listOf(fields({ time: 'octet-string', date: 'octet-string' })),
     },
     methods: [],
-  },
-  {
-    classId: 65,
-    versions: [0],
-    name: 'Parameter monitor',
-    attributes: {
-      changed_parameter: 'structure',
-      capture_time: 'moment',
-      parameter_list: listOf(MONITORED_VALUE),
-    },
-    dynamic: ['changed_parameter', 'capture_time'],
-    methods: ['add_parameter', 'delete_parameter'],
   },
   {
     classId: 70,
@@ -186,29 +163,5 @@ export const CONTROL_CLASSES: readonly InterfaceClass[] = [
     },
     dynamic: ['output_state', 'control_state'],
     methods: ['remote_disconnect', 'remote_reconnect'],
-  },
-  {
-    classId: 71,
-    versions: [0],
-    name: 'Limiter',
-    attributes: {
-      monitored_value: MONITORED_VALUE,
-      threshold_active: 'choice',
-      threshold_normal: 'choice',
-      threshold_emergency: 'choice',
-      min_over_threshold_duration: 'double-long-unsigned',
-      min_under_threshold_duration: 'double-long-unsigned',
-      emergency_profile: fields({
-        emergency_profile_id: 'long-unsigned',
-        emergency_activation_time: 'moment',
-        emergency_duration: 'double-long-unsigned',
-      }),
-      emergency_profile_group_id_list: listOf('long-unsigned'),
-      emergency_profile_active: 'boolean',
-      actions: fields({ action_over_threshold: SCRIPT, action_under_threshold: SCRIPT }),
-    },
-    dynamic: ['threshold_active', 'emergency_profile_active'],
-    units: { min_over_threshold_duration: 's', min_under_threshold_duration: 's' },
-    methods: [],
   },
 ];

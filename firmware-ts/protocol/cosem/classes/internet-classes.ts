@@ -1,5 +1,5 @@
 import type { InterfaceClass, Shape } from './interface-class.ts';
-import { listOf, words } from './interface-class.ts';
+import { fields, listOf, words } from './interface-class.ts';
 import { WINDOWS } from './shapes.ts';
 
 const AUTO_CONNECT = {
@@ -10,18 +10,31 @@ const AUTO_CONNECT = {
   destination_list: listOf('octet-string'),
 } as const satisfies Readonly<Record<string, Shape>>;
 
-/** Exchange over the Internet and mobile networks (IEC 62056-6-2, 4.7, 4.9). */
+const AUTO_ANSWER = {
+  mode: 'enum',
+  listening_window: WINDOWS,
+  status: words('inactive', 'active', 'locked'),
+  number_of_calls: 'unsigned',
+  number_of_rings: fields({ nr_rings_in_window: 'unsigned', nr_rings_out_of_window: 'unsigned' }),
+} as const satisfies Readonly<Record<string, Shape>>;
+
+/** Exchange over telephone lines and the Internet (IEC 62056-6-2, 4.7, 4.9). */
 export const INTERNET_CLASSES: readonly InterfaceClass[] = [
   {
     classId: 28,
     versions: [0],
     name: 'Auto answer',
+    attributes: AUTO_ANSWER,
+    dynamic: ['status'],
+    methods: [],
+  },
+  {
+    classId: 28,
+    versions: [2],
+    name: 'Auto answer',
     attributes: {
-      mode: 'enum',
-      listening_window: WINDOWS,
-      status: words('inactive', 'active', 'locked'),
-      number_of_calls: 'unsigned',
-      number_of_rings: 'structure',
+      ...AUTO_ANSWER,
+      list_of_allowed_callers: listOf(fields({ caller_id: 'octet-string', call_type: 'enum' })),
     },
     dynamic: ['status'],
     methods: [],
@@ -93,36 +106,16 @@ export const INTERNET_CLASSES: readonly InterfaceClass[] = [
     methods: [],
   },
   {
-    classId: 45,
+    classId: 46,
     versions: [0],
-    name: 'GPRS modem setup',
-    attributes: { APN: 'octet-string', PIN_code: 'long-unsigned', quality_of_service: 'structure' },
-    methods: [],
-  },
-  {
-    classId: 47,
-    versions: [0, 1, 2],
-    name: 'GSM diagnostic',
+    name: 'SMTP setup',
     attributes: {
-      operator: 'visible-string',
-      status: words(
-        'not registered',
-        'registered, home network',
-        'not registered, searching',
-        'registration denied',
-        'unknown',
-        'registered, roaming',
-      ),
-      cs_attachment: words('inactive', 'incoming call', 'active'),
-      ps_status: words('inactive', 'GPRS', 'EDGE', 'UMTS', 'HSDPA'),
-      cell_info: 'structure',
-      adjacent_cells: 'array',
-      capture_time: 'moment',
+      server_port: 'long-unsigned',
+      user_name: 'octet-string',
+      login_password: 'octet-string',
+      server_address: 'octet-string',
+      sender_address: 'octet-string',
     },
-    dynamic: [
-      ...['operator', 'status', 'cs_attachment', 'ps_status'],
-      ...['cell_info', 'adjacent_cells', 'capture_time'],
-    ],
     methods: [],
   },
   {
@@ -141,5 +134,19 @@ export const INTERNET_CLASSES: readonly InterfaceClass[] = [
       neighbor_discovery_setup: 'array',
     },
     methods: ['add_IPv6_address', 'remove_IPv6_address'],
+  },
+  {
+    classId: 100,
+    versions: [0],
+    name: 'NTP setup',
+    attributes: {
+      activated: 'boolean',
+      server_address: 'octet-string',
+      server_port: 'long-unsigned',
+      authentication_method: words('no security', 'shared secrets', 'autokey IFF'),
+      authentication_keys: listOf(fields({ key_id: 'double-long-unsigned', key: 'octet-string' })),
+      client_key: 'octet-string',
+    },
+    methods: ['synchronize', 'add_authentication_key', 'delete_authentication_key'],
   },
 ];

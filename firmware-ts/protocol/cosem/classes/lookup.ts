@@ -4,16 +4,27 @@ import { CONTROL_CLASSES } from './control-classes.ts';
 import { DATA_CLASSES } from './data-classes.ts';
 import type { InterfaceClass, Shape } from './interface-class.ts';
 import { INTERNET_CLASSES } from './internet-classes.ts';
+import { MOBILE_CLASSES } from './mobile-classes.ts';
+import { MONITOR_CLASSES } from './monitor-classes.ts';
 import { PAYMENT_CLASSES } from './payment-classes.ts';
+import { SECURITY_CLASSES } from './security-classes.ts';
 
-/** Every interface class whose table is here, a row for each set of versions that are alike. */
+/**
+ * Every interface class whose table is here, a row for each set of versions that are alike: after
+ * IEC 62056-6-2:2021 (Blue Book part 2, edition 16), older versions after Blue Book 12.1. Names and
+ * numbers are those that at least two public object models agree on; a class of which they differ
+ * (76, 77, versions 0 of 24 and 151) is left out rather than named wrongly.
+ */
 export const INTERFACE_CLASSES: readonly InterfaceClass[] = [
   ...DATA_CLASSES,
   ...ACCESS_CLASSES,
+  ...SECURITY_CLASSES,
   ...CONTROL_CLASSES,
+  ...MONITOR_CLASSES,
   ...PAYMENT_CLASSES,
   ...COMMUNICATION_CLASSES,
   ...INTERNET_CLASSES,
+  ...MOBILE_CLASSES,
 ];
 
 /** The class in this version; `undefined` where no table has just this version. */
