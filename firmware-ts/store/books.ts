@@ -165,6 +165,8 @@ function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'cl
   switch (request.call) {
     case 'due':
       return ledger.due(request.ask);
+    case 'peek':
+      return ledger.peek(request.ask);
     case 'quarantine':
       return ledger.quarantine(request.ask);
     case 'quarantined':

@@ -1,8 +1,8 @@
 import { DELIVERY_CLASSES, byClass, type DeliveryClass } from '#policy/delivery-class.ts';
-import type { BackendState } from './running.ts';
+import type { BackendState, RunningNumbers } from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, Statements } from './statements.ts';
-import type { Owed, QueueCounts } from './store.ts';
+import type { DueName, Owed, QueueCounts } from './store.ts';
 
 export function laneOf({ id }: Pick<BackendState, 'id'>, of: DeliveryClass): number {
   return id * LANES + DELIVERY_CLASSES.indexOf(of);
@@ -20,6 +20,17 @@ export function dueByClass(
     if (oldest === undefined) return { entries: 0 };
     const entries = statements.countIn.get(lane, STATE.due) ?? 0;
     return { entries, committedMs: oldest.storedMs - zeroMs };
+  });
+}
+
+/** A page of what is due, by its names. */
+export function dueNames(
+  { dueNames: named }: Statements,
+  { streams }: RunningNumbers,
+  page: readonly [lane: number, afterId: number, limit: number],
+): readonly DueName[] {
+  return named.all(...page).map(({ id, stream }) => {
+    return { id, stream: streams.get(stream)?.name ?? '' };
   });
 }
 

@@ -1,10 +1,10 @@
 import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
-import { letGo } from '#system/memory.ts';
 import { recordsOf } from './boots.ts';
-import { countQuarantined, dueByClass, laneOf, merged } from './lanes.ts';
+import { countQuarantined, dueByClass, dueNames, laneOf, merged } from './lanes.ts';
 import type { Acknowledged, Batch, Calls, Now, OwedBy, Page } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
+import { bounded, inOneBuffer } from './pages.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
 import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
@@ -15,11 +15,8 @@ import {
   type Statements,
   prepareStatements,
 } from './statements.ts';
-import type { DueEntry, Kept, NamedGap, Owed, Standing } from './store.ts';
+import type { DueEntry, DueName, Kept, NamedGap, Owed, Standing } from './store.ts';
 import type { Quarantined, Retention, StoreCounts, StreamStanding } from './store.ts';
-
-/** A page's bytes: one answer neither holds a backlog in memory, nor holds up what comes next. */
-const PAGE_BYTES_MAX = 1 << 18;
 
 /** Entries in quarantine that are listed; people look at them. */
 const QUARANTINE_ROWS_MAX = 1_000;
@@ -146,6 +143,13 @@ export class Ledger {
       });
     }
     return inOneBuffer(rows.map((row) => this.#dueOf(row)));
+  }
+
+  peek({ name, class: of, afterId, limit }: Calls['peek']['ask']): readonly DueName[] {
+    this.#refresh();
+    const backend = this.#numbers.backends.get(name);
+    if (backend === undefined) return [];
+    return dueNames(this.#statements, this.#numbers, [laneOf(backend, of), afterId, limit]);
   }
 
   quarantine({ backend, id, failure, now }: Calls['quarantine']['ask']): boolean {
@@ -367,29 +371,4 @@ function backendsOwed({ owed }: Batch): readonly { backend: string; class: Deliv
   return [...places].map(([backend, place]) => {
     return { backend, class: DELIVERY_CLASSES[place] ?? 'bulk' };
   });
-}
-
-/** So that a page changes threads without a copy, and is gone as a whole. */
-function inOneBuffer(entries: readonly DueEntry[]): readonly DueEntry[] {
-  const page = new Uint8Array(entries.reduce((sum, { records }) => sum + records.length, 0));
-  let offset = 0;
-  return entries.map(({ records, ...head }) => {
-    const place = page.subarray(offset, offset + records.length);
-    place.set(records);
-    offset += records.length;
-    letGo([records]);
-    return { ...head, records: place };
-  });
-}
-
-/** Rows up to `PAGE_BYTES_MAX` in all, but at least one. */
-function bounded<Row>(rows: Iterable<Row>, bytesOf: (row: Row) => number): readonly Row[] {
-  const page: Row[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    page.push(row);
-    bytes += bytesOf(row);
-    if (bytes >= PAGE_BYTES_MAX) break;
-  }
-  return page;
 }

@@ -4,6 +4,7 @@ import type { TimeMark } from '#reading/reading.ts';
 import type {
   Standing,
   DueEntry,
+  DueName,
   Kept,
   NamedGap,
   Opening,
@@ -122,6 +123,10 @@ export interface Calls {
   readonly due: {
     readonly ask: Page & { readonly class: DeliveryClass; readonly now: Now };
     readonly answer: readonly DueEntry[];
+  };
+  readonly peek: {
+    readonly ask: Page & { readonly class: DeliveryClass };
+    readonly answer: readonly DueName[];
   };
   readonly quarantine: {
     readonly ask: EntryAsk & { readonly failure: Failure };

@@ -6,6 +6,7 @@ import { Committer, type CommitterParts } from './committer.ts';
 import type { Acknowledged, Batch, Now, OwedBy } from './messages.ts';
 import type { Acknowledgement, Append, DueEntry, Kept, NamedGap, Opening } from './store.ts';
 import type {
+  DueName,
   Owed,
   Quarantined,
   Receipt,
@@ -91,6 +92,16 @@ export class ServedStore implements Store {
       class: of,
       now: this.#now(),
     });
+  }
+
+  async peek(
+    backend: string,
+    of: DeliveryClass,
+    afterId: number,
+    limit: number,
+  ): Promise<readonly DueName[]> {
+    this.#assertOpen();
+    return this.#caller.call('peek', { ...page(backend, afterId, limit), class: of });
   }
 
   async quarantine(backend: string, id: number, failure: Failure): Promise<void> {

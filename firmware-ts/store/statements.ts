@@ -189,6 +189,10 @@ function preparedForOutbox(database: Database) {
       `SELECT ${ENTRY}, records, stamps FROM entry
        WHERE lane = ? AND state = 0 AND id > ? ORDER BY id LIMIT ?`,
     ),
+    dueNames: database.prepare<
+      [lane: number, afterId: number, limit: number],
+      Pick<EntryRow, 'id' | 'stream'>
+    >('SELECT id, stream FROM entry WHERE lane = ? AND state = 0 AND id > ? ORDER BY id LIMIT ?'),
     entry: database.prepare<[id: number], FilledEntryRow>(
       `SELECT ${ENTRY}, records, stamps FROM entry WHERE id = ?`,
     ),

@@ -45,6 +45,13 @@ export interface Outbox {
     afterId: number,
     limit: number,
   ): Promise<readonly DueEntry[]>;
+  /** The same by name only: nothing is given out, so that what has no date may still get one. */
+  peek(
+    backend: string,
+    of: DeliveryClass,
+    afterId: number,
+    limit: number,
+  ): Promise<readonly DueName[]>;
   /**
    * The broker has these; they are forgotten, or kept until `receive` if `awaitReceipt`. Unknown
    * ids do nothing. Of a stream the oldest must come first: one that comes before its turn stays
@@ -165,6 +172,8 @@ export interface DueEntry {
   readonly recordCount: number;
   readonly readings: number;
 }
+
+export type DueName = Pick<DueEntry, 'id' | 'stream'>;
 
 export interface Quarantined extends Omit<DueEntry, 'records'> {
   readonly bytes: number;

@@ -103,7 +103,7 @@ export class Urgency {
   async #lookFor(of: Urgent): Promise<void> {
     const { store, backend, acknowledger, clock } = this.#parts;
     const arrivals = this.#arrivals;
-    const entries = await store.due(backend, of, 0, LOOK_ENTRIES);
+    const entries = await store.peek(backend, of, 0, LOOK_ENTRIES);
     const due = entries.filter(({ id }) => !acknowledger.holds(id));
     for (const { stream } of due) this.#held.add(stream);
     if (due.length > 0 || entries.length === LOOK_ENTRIES) {
@@ -123,7 +123,7 @@ export class Urgency {
   async #release(of: Urgent, firstId: number): Promise<void> {
     const { store, backend } = this.#parts;
     await this.#asking(async () => {
-      const entries = await store.due(backend, of, firstId - 1, LOOK_ENTRIES);
+      const entries = await store.peek(backend, of, firstId - 1, LOOK_ENTRIES);
       if (entries.every(({ stream }) => this.#held.has(stream))) return;
       this.#heldMs = -Infinity;
       this.#wake();

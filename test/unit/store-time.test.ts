@@ -21,6 +21,8 @@ import { Ledger } from '#store/ledger.ts';
 import type { Now } from '#store/messages.ts';
 import { migrate } from '#store/schema.ts';
 import { OUTBOX_RETENTION, RETENTION, type DueEntry } from '#store/store.ts';
+import { machineEntropy } from '#system/entropy.ts';
+import { openUplink } from '#uplink/open.ts';
 import { Tallying } from '#uplink/tally.ts';
 import { folder } from '../support/store.ts';
 
@@ -224,6 +226,42 @@ test('to be asked what waits takes no date away', async (context) => {
     ...[[0, SECOND - 2, 'gateway', 'trusted'], gas],
     ...[[1, SECOND - 1, 'gateway', 'trusted'], gas],
   ]);
+  await store.close();
+});
+
+test('an alarm keeps its date while its uplink waits for the clock to be set', async (context) => {
+  const clock = new VirtualClock({ second: 5, trust: 'untrusted' });
+  const directory = folder(context);
+  const alarm = { ...OWED, stream: 'meter_alarm', class: 'alarm' } as const;
+  const first = await openStoreHere({ directory, clock });
+  const time = { second: 0, nanosecond: 0, clock: 'gateway', trust: 'untrusted' } as const;
+  const kept = first.append({
+    ...{ source: 'meter', takenMs: clock.monotonic(), boot: clock.boot, readings: 2 },
+    observation: new Uint8Array(1),
+    outputs: [{ ...alarm, ...encodeRecords(observation(0, time)) }],
+  });
+  await Promise.all([kept, clock.run(1000)]);
+  first.abandon();
+
+  const store = await openStoreHere({ directory, clock });
+  const codes: string[] = [];
+  const uplink = openUplink(
+    {
+      ...{ backend: 'utility', gateway: 'gw-1', software: '0', url: 'mqtts://broker.example:8883' },
+      credentials: { key: 'key', certificate: 'certificate', anchors: ['anchors'] },
+    },
+    {
+      ...{ store, clock, entropy: machineEntropy },
+      log: (_level, _event, fields) => codes.push(String(fields?.['code'])),
+    },
+  );
+  await clock.run(3000);
+  assert.ok(codes.includes('clock-not-trusted'), codes.join());
+  clock.set(SECOND, 'trusted');
+  await store.believe();
+  const due = await store.due('utility', 'alarm', 0, 10);
+  assert.deepEqual(received(due), [[0, SECOND - 4, 'gateway', 'trusted'], gas]);
+  await Promise.all([uplink.stop(), clock.run(20_000)]);
   await store.close();
 });
 
