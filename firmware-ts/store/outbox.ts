@@ -278,11 +278,14 @@ export class OutboxLedger {
       const later = ended.filter((other) => {
         return other.name === name && other.backend === backend && other.epoch > stream.epoch;
       });
-      const owes = (): boolean =>
-        this.#statements.owesAny.get(laneOf(backend, stream.class), stream.id) !== undefined;
-      const done = !owes() && !this.gaps.leftToTell(stream);
-      if (later.length >= EPOCHS_MAX && done) this.#numbers.forgetStream(stream);
+      if (later.length < EPOCHS_MAX || this.gaps.leftToTell(stream)) continue;
+      // The last to be asked: it may walk over all that waits in the lane.
+      if (!this.#owesAny(stream)) this.#numbers.forgetStream(stream);
     }
+  }
+
+  #owesAny({ id, backend, class: of }: StreamState): boolean {
+    return this.#statements.owesAny.get(laneOf(backend, of), id) !== undefined;
   }
 
   #streamsOf(name: string): readonly StreamState[] {

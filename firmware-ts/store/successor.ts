@@ -32,7 +32,7 @@ export function makeSuccessor(
   freeBytes: FreeBytes,
 ): Succession {
   let failure: Failure | undefined;
-  if (aside.failure.code === 'store-damaged' && existsSync(aside.file)) {
+  if (aside.failure.code !== 'store-foreign' && existsSync(aside.file)) {
     try {
       return withFind(file, aside, setting, roomIn(dirname(file), freeBytes));
     } catch (error) {

@@ -82,10 +82,27 @@ for (const { title, code, damage } of FAULTS) {
       );
     }
     await after.append(observation(1, 'meter', ['utility']));
-    const [entry] = await after.due('utility', 'measurement', 0, 10);
+    const entry = (await after.due('utility', 'measurement', 0, 10)).at(-1);
     assert.deepEqual([entry?.sequence, entry?.epoch], [0, epoch]);
   });
 }
+
+test('what a later normd still owed is carried over by an older one', async (context) => {
+  const directory = folder(context);
+  const before = await opened(context, { directory });
+  await before.append(observation(0, 'meter', ['utility']));
+  const { file, epoch } = before.opening;
+  await before.close();
+  const database = new Sqlite(file);
+  database.exec('ALTER TABLE entry ADD COLUMN later TEXT');
+  database.pragma('user_version = 99');
+  database.close();
+
+  const after = await opened(context, { directory });
+  assert.equal(after.opening.setAside?.salvagedEntries, 1);
+  const [entry] = await after.due('utility', 'measurement', 0, 10);
+  assert.deepEqual([entry?.sequence, entry?.epoch], [0, epoch]);
+});
 
 test('damage found on use is reported, and a new epoch takes what follows', async (context) => {
   const directory = folder(context);
