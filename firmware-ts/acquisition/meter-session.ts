@@ -15,8 +15,17 @@ export interface MeterSessionOptions {
   /** A fresh client for each stream that comes up. */
   readonly connect: () => DlmsClient;
   readonly clock: Clock;
+  readonly security?: SessionSecurity;
   /** What the meter says of its own accord, and what was no good on the line. */
   readonly notice?: (event: MeterNotice) => void;
+}
+
+/** What a session is secured by, as far as it has to wait for it and to answer for it. */
+export interface SessionSecurity {
+  /** Makes sure of what the next request takes. */
+  provide(): Promise<void>;
+  /** Whether anything that came was not proven to be the meter's, although it could have been. */
+  readonly unverified: boolean;
 }
 
 export type MeterNotice =
@@ -34,6 +43,10 @@ export interface MeterSession {
     work: Procedure<Result, Told>,
     told?: (told: Told) => unknown,
   ): Promise<Result>;
+  /** Settles when the association stands. Errors: all that opening can bring. */
+  associated(): Promise<void>;
+  /** The mark of what is read from now on: see `SessionSecurity`. */
+  readonly unverified: boolean;
   /** Takes leave of the meter, and closes the link. */
   close(): Promise<void>;
   /** Ends what is under way with `connection-lost`; `close` has still to be called. */
@@ -77,6 +90,14 @@ class Session implements MeterSession {
     const turn = this.#last.then(() => this.#perform(work, told));
     this.#last = turn.catch(() => undefined);
     return turn;
+  }
+
+  get unverified(): boolean {
+    return this.#options.security?.unverified === true;
+  }
+
+  async associated(): Promise<void> {
+    await this.#ready.promise;
   }
 
   async close(): Promise<void> {
@@ -146,7 +167,8 @@ class Session implements MeterSession {
 
   async #ask(request: ServiceRequest): Promise<ServiceAnswer> {
     const client = this.#client;
-    if (client === undefined) throw errorOf(CLOSED);
+    await this.#options.security?.provide();
+    if (client === undefined || client !== this.#client) throw errorOf(CLOSED);
     const waiting = Promise.withResolvers<DlmsClientMessage>();
     this.#answer = waiting;
     this.#loop?.perform((at) => client.ask(request, at));

@@ -10,6 +10,7 @@ import { openTimeZone } from '#system/time-zone.ts';
 import type { Annotation, NameKind } from './annotation.ts';
 import type { Keyring } from '#identity/keyring.ts';
 import { readKeyring } from '#identity/keyring.ts';
+import { judgeAsked } from './asked-rules.ts';
 import { readKeyFile } from './key-file.ts';
 import { nearest } from './nearest.ts';
 import type { Finding, ProblemCode } from './problem.ts';
@@ -159,43 +160,6 @@ function judgeSource(
       hint,
     },
   ];
-}
-
-/** What fits the line, and a password where one is used. */
-function judgeAsked(
-  mark: Mark,
-  { name, link, framing, signOn, mechanism }: Extract<SourceConfiguration, { protocol: 'dlms' }>,
-  keyring: Keyring | undefined,
-): Finding[] {
-  const findings: Finding[] = [];
-  if (link.kind !== 'serial' && link.kind !== 'tcp') {
-    findings.push({
-      code: 'not-allowed',
-      path: `${mark.path}.link`,
-      at: mark.atKey('link'),
-      message: `a meter is not asked over ${link.kind}`,
-      hint: 'write link: { kind: tcp, … } or { kind: serial, … }, or protocol: dlms-push',
-    });
-  }
-  if (mechanism === 'low' && keyring?.named(name)?.secret() === undefined) {
-    findings.push({
-      code: 'missing-key',
-      path: `${mark.path}.mechanism`,
-      at: mark.atKey('mechanism'),
-      message: `the keyring has no password of ${name}`,
-      hint: `add keyring: FILE to this file, and in it ${name}: { password: 'TEXT' }`,
-    });
-  }
-  if (signOn && (link.kind !== 'serial' || framing === 'wrapper')) {
-    findings.push({
-      code: 'not-allowed',
-      path: `${mark.path}.signOn`,
-      at: mark.atKey('signOn'),
-      message: 'only a serial line with hdlc begins with a sign-on',
-      hint: 'remove signOn, or write link: { kind: serial, … } and framing: hdlc',
-    });
-  }
-  return findings;
 }
 
 function judgeDeadband(mark: Mark, { absolute, percent }: DeadbandConfiguration): Finding[] {

@@ -2,6 +2,9 @@ import Type from 'typebox';
 import type { Static } from 'typebox';
 import { SILENT_MS as DLMS_SILENT_MS } from '#protocol/dlms/push.ts';
 import { SILENT_MS as P1_SILENT_MS } from '#protocol/p1/connection.ts';
+import { MECHANISM } from '#protocol/dlms/acse.ts';
+import type { MechanismName } from '#protocol/dlms/acse.ts';
+import { PROTECTION_LEVELS, SERVICE_FORMS } from '#identity/association-keys.ts';
 import { annotated, closed, name, path } from './schema-parts.ts';
 
 /** Devices, and the links to them. */
@@ -121,10 +124,11 @@ const DlmsPushSource = Type.Object(
   sourceOptions,
 );
 /** OBIS code of an object. */
-const obis = Type.String({
+const OBIS = {
   pattern: '^\\d{1,3}-\\d{1,3}:\\d{1,3}\\.\\d{1,3}\\.\\d{1,3}(\\*\\d{1,3})?$',
   description: "an OBIS code in quotes, such as '1-0:1.8.0'",
-});
+} as const;
+const obis = Type.String(OBIS);
 const ProfileReading = Type.Object({ kind: Type.Literal('profile'), object: obis }, closed);
 const RegisterReading = Type.Object(
   {
@@ -157,6 +161,39 @@ const Every = Type.Object(
 const address = (options: { default?: number }, description: string) =>
   Type.Integer({ minimum: 0, maximum: 0x3fff, description, ...options });
 
+const MECHANISMS = Object.keys(MECHANISM) as [MechanismName, ...MechanismName[]];
+const Ciphering = Type.Object(
+  {
+    services: Type.Enum(SERVICE_FORMS, {
+      default: 'glo',
+      description: 'under the global key, or a dedicated one that is new in each association',
+    }),
+    level: Type.Enum(PROTECTION_LEVELS, {
+      default: 'authenticated-and-encrypted',
+      description: 'what is done to what goes out; authentication says what must come in',
+    }),
+  },
+  { ...closed, description: 'a ciphered context, with the keys that the keyring has' },
+);
+const Counter = Type.Object(
+  {
+    client: address({ default: 16 }, 'who reads the counter when it is not known: 16, the public'),
+    object: Type.String({ ...OBIS, default: '0-0:43.1.0' }),
+    beginAt: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 0xffff_fffe,
+        description: 'nobody reads it: a counter that is not known begins here, 0 for a new key',
+      }),
+    ),
+  },
+  {
+    ...closed,
+    default: {},
+    description: 'where the invocation counter of the key is learned from',
+  },
+);
+
 /** A meter that is asked. */
 const DlmsSource = Type.Object(
   {
@@ -175,9 +212,26 @@ const DlmsSource = Type.Object(
       default: false,
       description: 'an optical head: begin at 300 baud in mode E of IEC 62056-21',
     }),
-    mechanism: Type.Enum(['lowest', 'low'], {
+    referencing: Type.Enum(['LN', 'SN'], {
+      default: 'LN',
+      description: 'logical names, or the short names of old meters',
+    }),
+    mechanism: Type.Enum(MECHANISMS, {
       default: 'lowest',
-      description: 'none, or the password that the keyring has under the name of this source',
+      description: 'how this client proves itself, with what the keyring has of this source',
+    }),
+    ciphering: Type.Optional(Ciphering),
+    authentication,
+    counter: Counter,
+    clientTitle: Type.Optional(
+      Type.String({
+        pattern: '^[0-9A-Fa-f]{16}$',
+        description: 'system title of this client, 8 bytes in hex; its own for each gateway',
+      }),
+    ),
+    preEstablished: Type.Boolean({
+      default: false,
+      description: 'the association stands already: nothing is proposed or proven',
     }),
     read: Type.Union([ProfileReading, RegisterReading]),
     every: Every,

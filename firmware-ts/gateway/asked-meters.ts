@@ -1,16 +1,24 @@
+import { join } from 'node:path';
 import { openAskedMeter } from '#acquisition/asked-meter.ts';
 import type { Device } from '#acquisition/device.ts';
 import { LineTurns } from '#acquisition/line-turns.ts';
+import { meterAccess } from '#acquisition/meter-access.ts';
 import { meterLinkOf } from '#acquisition/meter-link.ts';
-import { openMeterSession } from '#acquisition/meter-session.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
+import { fromHex } from '#bytes/hex.ts';
 import type { Configuration, SourceConfiguration } from '#config/schema.ts';
+import type { AssociationSettings } from '#identity/association-keys.ts';
+import { usesCounter } from '#identity/association-keys.ts';
+import { clientTitleOf } from '#identity/association.ts';
+import type { CounterLedger } from '#identity/counter-ledger.ts';
+import { holdCounterLedger } from '#identity/counter-lock.ts';
+import type { HeldLedger } from '#identity/counter-lock.ts';
 import { readKeyring } from '#identity/keyring.ts';
 import type { Keyring } from '#identity/keyring.ts';
+import { ReservedCounters } from '#identity/reserved-counter.ts';
 import { openLink as openMachineLink } from '#link/open.ts';
-import { MECHANISM } from '#protocol/dlms/acse.ts';
-import { DlmsClient } from '#protocol/dlms/client/client.ts';
-import type { Authenticator } from '#protocol/dlms/protection.ts';
+import { obisFrom } from '#protocol/cosem/obis.ts';
+import { machineCiphers } from '#system/ciphers.ts';
 import type { Clock } from '#system/clock.ts';
 import { noticeLog, zoneOf } from './devices.ts';
 import type { MeterReader } from './meter-reader.ts';
@@ -23,17 +31,19 @@ type AskedSource = Extract<SourceConfiguration, { readonly protocol: 'dlms' }>;
 
 /** Opens every meter that is asked; those of one line take turns. Errors: those of the keyring. */
 export function openAskedMeters(
-  { sources, keyring: file }: Pick<Configuration, 'sources' | 'keyring'>,
+  { sources, keyring: file, gateway }: Pick<Configuration, 'sources' | 'keyring' | 'gateway'>,
   path: Pick<ReadingPath, 'keep' | 'newest'>,
   ports: GatewayPorts,
+  ledger: CounterLedger | undefined,
 ): readonly Device[] {
   const asked = sources.filter((source) => source.protocol === 'dlms');
   const keyring = file === undefined || asked.length === 0 ? undefined : readKeyring(file);
+  const counters = ledger === undefined ? undefined : new ReservedCounters(ledger);
+  const parts = { keyring, counters, gateway };
   const turns = new LineTurns();
   const { clock, entropy, log } = ports;
-  return asked.map((source) => {
-    const authenticator = authenticatorOf(source, keyring);
-    return openAskedMeter({
+  return asked.map((source) =>
+    openAskedMeter({
       name: source.name,
       line: lineOf(source),
       turns,
@@ -41,14 +51,20 @@ export function openAskedMeters(
         everyMs: source.every.minutes * 60_000,
         offsetMs: source.every.offsetSeconds * 1000,
       },
-      open: () => sessionOf(source, authenticator, ports),
+      open: accessOf(source, ports, parts),
       read: readerOf(source, path, clock),
       keep: (observation) => path.keep(observation),
       clock,
       entropy,
       notice: noticeLog(source.name, log, new Throttle(clock)),
-    });
-  });
+    }),
+  );
+}
+
+interface AskedParts {
+  readonly keyring: Keyring | undefined;
+  readonly counters: ReservedCounters | undefined;
+  readonly gateway: string;
 }
 
 function readerOf(
@@ -70,32 +86,56 @@ function lineOf({ name, link }: AskedSource): string {
   return link.kind === 'tcp' ? `${link.host}:${link.port}` : name;
 }
 
-function sessionOf(
+/** How a source is asked. Errors: `key-missing`, `not-authenticated`. */
+function accessOf(
   source: AskedSource,
-  authenticator: Authenticator,
   { clock, entropy, openLink = openMachineLink }: GatewayPorts,
-): MeterSession {
-  const { link, client, logical, physical, signOn } = source;
+  { keyring, counters, gateway }: AskedParts,
+): () => MeterSession {
+  const { name, link, client, logical, physical, signOn, clientTitle, counter } = source;
   const serial = link.kind === 'serial';
-  const connect = (): DlmsClient => {
-    const meterLink = meterLinkOf({
-      framing: source.framing ?? (serial ? 'hdlc' : 'wrapper'),
-      client,
-      logical,
-      ...(physical === undefined ? {} : { physical }),
-      mayEcho: serial,
-      ...(signOn ? { signOn: {} } : {}),
-    });
-    return new DlmsClient({ link: meterLink, referencing: 'LN', authenticator });
-  };
-  return openMeterSession({ link: openLink(link, { clock, entropy }), connect, clock });
+  const keys = keyring?.named(name);
+  return meterAccess({
+    settings: settingsOf(source),
+    client,
+    clientTitle: clientTitle === undefined ? clientTitleOf('normd', gateway) : fromHex(clientTitle),
+    counterSource:
+      counter.beginAt === undefined
+        ? { client: counter.client, object: obisFrom(counter.object) }
+        : { beginAt: counter.beginAt },
+    ...(keys === undefined ? {} : { keys }),
+    ...(counters === undefined ? {} : { counters }),
+    openLink: () => openLink(link, { clock, entropy }),
+    apduLink: (asks) =>
+      meterLinkOf({
+        framing: source.framing ?? (serial ? 'hdlc' : 'wrapper'),
+        client: asks,
+        logical,
+        ...(physical === undefined ? {} : { physical }),
+        mayEcho: serial,
+        ...(signOn ? { signOn: {} } : {}),
+      }),
+    clock,
+    ciphers: machineCiphers,
+  });
 }
 
-function authenticatorOf(
-  { name, mechanism }: AskedSource,
-  keyring: Keyring | undefined,
-): Authenticator {
-  if (mechanism === 'lowest') return { mechanismName: MECHANISM.lowest };
-  const secret = keyring?.named(name)?.secret() ?? new Uint8Array(0); // config check wants one
-  return { mechanismName: MECHANISM.low, callingAuthenticationValue: secret };
+function settingsOf(source: AskedSource): AssociationSettings {
+  const { referencing, mechanism, ciphering, authentication, preEstablished } = source;
+  const ciphered = ciphering === undefined ? {} : { ciphering };
+  return { referencing, mechanism, authentication, preEstablished, ...ciphered };
+}
+
+/**
+ * The ledger of invocation counters, where any source uses one; held until the gateway stops.
+ * Errors: those of `holdCounterLedger`.
+ */
+export async function holdCounters({
+  sources,
+  state,
+}: Pick<Configuration, 'sources' | 'state'>): Promise<HeldLedger | undefined> {
+  const used = sources.some(
+    (source) => source.protocol === 'dlms' && usesCounter(settingsOf(source)),
+  );
+  return used ? holdCounterLedger(join(state, 'counters')) : undefined;
 }

@@ -94,7 +94,7 @@ function connectorOf(
   }
 }
 
-type Ciphered = Extract<SourceConfiguration, { readonly authentication: string }>;
+type Ciphered = Extract<SpeakingSource, { readonly authentication: string }>;
 
 interface Security {
   readonly keys: { readonly encryption?: Uint8Array; readonly authentication?: Uint8Array };

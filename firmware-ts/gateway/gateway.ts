@@ -6,11 +6,12 @@ import type { Configuration } from '#config/schema.ts';
 import { startControl as startMachineControl } from '#control/server.ts';
 import type { ControlServer } from '#control/server.ts';
 import type { GatewayStatus } from '#control/status.ts';
+import type { HeldLedger } from '#identity/counter-lock.ts';
 import { policyOf } from '#policy/policy.ts';
 import type { Policy } from '#policy/policy.ts';
 import { openStore as openThreadedStore } from '#store/open.ts';
 import type { Retention, Store } from '#store/store.ts';
-import { openAskedMeters } from './asked-meters.ts';
+import { holdCounters, openAskedMeters } from './asked-meters.ts';
 import { openBackends } from './backends.ts';
 import type { BackendPart } from './backends.ts';
 import { raiseFloors, watchClock } from './clock-watch.ts';
@@ -40,6 +41,7 @@ interface Parts {
   backends: readonly BackendPart[];
   devices: readonly Device[];
   control: ControlServer | undefined;
+  counters: HeldLedger | undefined;
   unwatch: () => void;
 }
 
@@ -62,7 +64,14 @@ export async function startGateway(
   const watch = new StoreWatch({ clock, log, tell, freeBytes: () => freeBytesOf(state) });
   watch.follow(store);
   const unwatch = watchClock({ clock, store, log, tell });
-  const parts: Parts = { store, backends: [], devices: [], control: undefined, unwatch };
+  const parts: Parts = {
+    store,
+    backends: [],
+    devices: [],
+    control: undefined,
+    counters: undefined,
+    unwatch,
+  };
   const path = new ReadingPath(store, policyFrom(configuration), ports, watch);
   const backends = configuration.backends.map(({ name }) => name);
   const status = async (): Promise<GatewayStatus> =>
@@ -84,9 +93,10 @@ export async function startGateway(
       answers: { '/v1/status': status, ...outboxAnswers(outboxes) },
       actions: outboxActions(outboxes),
     });
+    parts.counters = await holdCounters(configuration);
     parts.devices = [
       ...openDevices(configuration, path, ports),
-      ...openAskedMeters(configuration, path, ports),
+      ...openAskedMeters(configuration, path, ports, parts.counters?.ledger),
     ];
   } catch (error) {
     await stopParts(parts);
@@ -117,12 +127,14 @@ function policyFrom({ policy, backends }: Configuration): Policy {
 }
 
 /** The reverse of the start; each part is given its chance even where another fails. */
-async function stopParts({ devices, backends, control, store, unwatch }: Parts): Promise<void> {
+async function stopParts(parts: Parts): Promise<void> {
+  const { devices, backends, control, counters, store, unwatch } = parts;
   unwatch();
   const results = [
     ...(await Promise.allSettled(devices.map((device) => device.stop()))),
     ...(await Promise.allSettled(backends.map(({ uplink }) => uplink.stop()))),
     ...(await Promise.allSettled([control?.stop()])),
+    ...(await Promise.allSettled([counters?.release()])),
     ...(await Promise.allSettled([store.close()])),
   ];
   const failed = results.find((result) => result.status === 'rejected');

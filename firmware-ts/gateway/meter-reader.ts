@@ -46,7 +46,9 @@ export function profileReader(object: string, options: ProfileReaderOptions): Me
     const keepRow = (row: ProfileRow): Promise<void> => {
       if (row.time === undefined) throw noClock();
       const { source, clock, local } = options;
-      return keep(observationFromRow(source, columns, row, clock.wall(), local));
+      const { unverified } = session;
+      const read = observationFromRow(source, columns, row, clock.wall(), { ...local, unverified });
+      return keep(read);
     };
     const place = after === undefined ? {} : { after };
     const request = { logicalName, part: partAfter(after), columns, capturePeriodS, ...place };
@@ -122,7 +124,9 @@ export function registerReader(
     if (refusal?.kind === 'refused' && values.slice(1).every((value) => value === NOTHING)) {
       throw errorOf(refusal.failure);
     }
-    await keep(observationFromRow(source, columns, rowOf(values), clock.wall(), local));
+    const { unverified } = session;
+    const row = rowOf(values);
+    await keep(observationFromRow(source, columns, row, clock.wall(), { ...local, unverified }));
   };
 }
 

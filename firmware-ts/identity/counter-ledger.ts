@@ -67,6 +67,11 @@ export class CounterLedger {
     return { from, until };
   }
 
+  /** Where the next reservation of a counter begins; `undefined` where nothing is known of it. */
+  reservedUntil(name: string): number | undefined {
+    return this.#until.get(name);
+  }
+
   /** One write is under way, and one follows it for all who came meanwhile. */
   #persist(): Promise<void> {
     this.#following ??= this.#afterCurrent();

@@ -38,6 +38,12 @@ export class MeterKeys {
     this.#secrets = secrets;
   }
 
+  /** Whether there is a key, by its field in the keyring. */
+  has(field: 'encryption' | 'authentication' | 'secret' | 'signing' | 'meter-signing'): boolean {
+    const member = field === 'meter-signing' ? 'meterSigning' : field;
+    return this.#secrets[member] !== undefined;
+  }
+
   systemTitle(): Uint8Array | undefined {
     return this.#secrets.systemTitle;
   }

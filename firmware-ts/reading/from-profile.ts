@@ -18,6 +18,11 @@ const VALUE = 2;
 /** The clock of a row, as the meter sent it: the place at which reading goes on. */
 const ROW_CLOCK = '0-0:1.0.0*255';
 
+export interface RowOptions extends FromCosemOptions {
+  /** Nothing proved that it is the meter's, although something could have. */
+  readonly unverified: boolean;
+}
+
 /**
  * The observation of a row. Its clock is kept in the meter's own twelve bytes, status and all:
  * what is stored last says where to go on (`placeOf`).
@@ -27,7 +32,7 @@ export function observationFromRow(
   columns: readonly ProfileColumn[],
   row: ProfileRow,
   arrival: TimeMark,
-  options: FromCosemOptions = {},
+  options: RowOptions,
 ): Observation {
   const { time, values } = row;
   const items = columns.flatMap((column, index): CosemItem[] => {
@@ -35,7 +40,7 @@ export function observationFromRow(
     return value === undefined || value.value === time ? [] : [{ ...named(column), value }];
   });
   const shown = time === undefined ? {} : { dateTime: dateTimeFrom(time) };
-  const told = { ...shown, items, unverified: false };
+  const told = { ...shown, items, unverified: options.unverified };
   const observation = observationFromCosem(source, told, arrival, options);
   if (time === undefined) return observation;
   const clock = { object: ROW_CLOCK, raw: time, scaler: 0, unit: '' };

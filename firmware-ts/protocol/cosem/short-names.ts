@@ -43,6 +43,11 @@ export class ShortNameTable implements ShortNames {
     this.learn([ASSOCIATION_SN]);
   }
 
+  /** Whether it knows more than the current association. */
+  get isLearned(): boolean {
+    return this.#baseNames.size > 1;
+  }
+
   /** Objects without a base name are passed over. */
   learn(objects: Iterable<Placed>): void {
     for (const { classId, logicalName, baseName } of objects) {

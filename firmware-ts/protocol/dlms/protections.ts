@@ -14,7 +14,7 @@ import { Opener } from './opener.ts';
 import type { Protection, Unprotected } from './protection.ts';
 import type { AuthenticationPolicy, CipherKeys, SecuritySuite } from './security.ts';
 import { isUnverifiedInClear } from './security.ts';
-import { cipheredTags, cipheringOf, looksLikeService } from './service-tags.ts';
+import { cipheredTags, cipheringOf, isRefusal, looksLikeService } from './service-tags.ts';
 
 export interface CipheringOptions {
   readonly suite: SecuritySuite;
@@ -97,15 +97,6 @@ const GENERAL: readonly (number | undefined)[] = [
   APDU_TAG.generalDedCiphering,
 ];
 
-/**
- * What a server says when it cannot say it ciphered (5.3.5.1): it refuses a request, and brings no
- * value in.
- */
-const REFUSALS: readonly (number | undefined)[] = [
-  APDU_TAG.exceptionResponse,
-  APDU_TAG.confirmedServiceError,
-];
-
 /** Opens whatever form of glo- and ded-ciphering the peer chooses. */
 class Envelopes {
   readonly #options: CipheringOptions;
@@ -123,7 +114,7 @@ class Envelopes {
     this.#peerTitle = title;
     const opened = this.#opened(apdu);
     if (opened !== undefined) return { apdu: opened.plaintext, verified: opened.verified };
-    if (!REFUSALS.includes(apdu[0])) isUnverifiedInClear(this.#options.keys, this.#options.policy);
+    if (!isRefusal(apdu)) isUnverifiedInClear(this.#options.keys, this.#options.policy);
     return { apdu, verified: false };
   }
 

@@ -70,3 +70,11 @@ export function looksLikeService(bytes: Uint8Array): boolean {
   const [tag] = bytes;
   return tag !== undefined && IN_CLEAR.has(tag);
 }
+
+/**
+ * What a server says when it cannot say it ciphered (IEC 62056-5-3, 5.3.5.1): it refuses a request,
+ * and brings no value in.
+ */
+export function isRefusal([tag]: Uint8Array): boolean {
+  return tag === APDU_TAG.exceptionResponse || tag === APDU_TAG.confirmedServiceError;
+}

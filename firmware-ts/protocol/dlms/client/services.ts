@@ -1,4 +1,4 @@
-import { OperatingError } from '#bytes/failure.ts';
+import { encodeData } from '../axdr.ts';
 import type { ServiceRequest, ServiceResult } from '../service.ts';
 import { actionExchange } from './action-exchange.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
@@ -35,9 +35,11 @@ function* piecesOf(
   names: ShortNames | undefined,
 ): Exchange<ServiceResult | undefined> {
   if (names === undefined) return yield* getPieces(attribute, context);
-  throw new OperatingError('service-refused', 'short names are not read in pieces', {
-    hint: 'read the attribute whole, or by entries',
-  });
+  // READ has no pieces: the whole is one.
+  const [result] = yield* readExchange([attribute], names, context);
+  if (result?.kind !== 'done' || result.data === undefined) return result;
+  yield { kind: 'answer', answer: { kind: 'piece', bytes: encodeData(result.data), last: true } };
+  return undefined;
 }
 
 export function* resultsOf(
