@@ -81,6 +81,11 @@ export class VirtualClock implements Clock {
     return first && first.dueMs - this.#bootedMs;
   }
 
+  /** Timers that are set: who forgets to take them back has ever more. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
   /** Turns the clock; runs every timer that falls due, in order, also those set on the way. */
   advance(durationMs: number): void {
     const untilMs = this.#nowMs + durationMs;

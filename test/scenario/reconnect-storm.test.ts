@@ -63,7 +63,6 @@ class Town {
         },
       },
       clock,
-      Infinity,
     );
     this.#sessions.set(clientId, session);
     return Promise.resolve(session);

@@ -50,7 +50,7 @@ export function open(
 }
 
 /** Sequences that a payload carries, read by a decoder that is not ours. */
-export function sequencesOf({ payload }: Arrival): readonly number[] {
+export function sequencesOf({ payload }: Pick<Arrival, 'payload'>): readonly number[] {
   const records = decode<readonly ReadonlyMap<unknown, unknown>[]>(payload, { preferMap: true });
   const [, sequence, count] = records[0]?.get('k') as [number, number, number];
   return Array.from({ length: count }, (_, index) => sequence + index);

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { ReadingPath } from '#gateway/path.ts';
+import { StoreWatch } from '#gateway/store-watch.ts';
+import { policyOf } from '#policy/policy.ts';
 import { Reserve } from '#store/reserve.ts';
-import { BACKEND, OwingStore } from '../support/owing-store.ts';
+import { seeded } from '../support/seeded.ts';
+import { BACKEND, OwingStore, observationOf } from '../support/owing-store.ts';
 import { codeOf, folder, observation } from '../support/store.ts';
 
 const PLENTY_BYTES = 1e12;
@@ -53,4 +58,65 @@ test('a reserve that cannot even be begun is none, and ends nothing', (context) 
   const reserve = new Reserve(file, () => PLENTY_BYTES);
   assert.equal(reserve.present, false);
   assert.equal(reserve.restore(), false);
+});
+
+/** Less than the store leaves alone beside its reserve. */
+const SCARCE_BYTES = 3 << 20;
+const RESERVE_BYTES = 8 << 20;
+/** Nothing was refused for so long. */
+const RECOVERED_AFTER_MS = 60_000;
+const RULE = { to: BACKEND, purpose: 'bill', sources: ['*'] } as const;
+const PROFILE = '1-0:99.1.0*255';
+const ENERGY = '1-0:1.8.0*255';
+const RULES = [
+  { ...RULE, objects: [ENERGY] },
+  { ...RULE, objects: [PROFILE], class: 'bulk' },
+] as const;
+
+/** A store whose disk has `freeBytes`, and the way of a reading into it. */
+async function watched(context: TestContext) {
+  const disk = { freeBytes: PLENTY_BYTES };
+  const directory = folder(context);
+  const freeBytes = (): number => disk.freeBytes;
+  const world = new OwingStore({ directory, runCountMax: 1, freeBytes });
+  await world.open();
+  const told: string[] = [];
+  const tell = (event: string): unknown => told.push(event);
+  const ports = { clock: world.clock, log: () => undefined };
+  const watch = new StoreWatch({ ...ports, tell, freeBytes });
+  watch.follow(world.store);
+  const path = new ReadingPath(world.store, policyOf(RULES, [BACKEND]), ports, watch);
+  const noise = seeded(1);
+  /** Answers the code of its refusal. */
+  const keep = (object: string, raw = noise.bytes(8192)): Promise<string> => {
+    const reading = { object, raw, scaler: 0, unit: '' };
+    return world.settled(codeOf(path.keep({ ...observationOf('m', 0), readings: [reading] })));
+  };
+  const reserved = (): number => statSync(join(directory, 'reserve')).size;
+  return { world, disk, told, keep, reserved };
+}
+
+test('a disk that is nearly full costs the least class, tells it, and mends', async (context) => {
+  const { world, disk, told, keep, reserved } = await watched(context);
+  const profiles = 20;
+  for (let number = 0; number < profiles; number += 1) assert.equal(await keep(PROFILE), 'none');
+  disk.freeBytes = SCARCE_BYTES;
+  let kept = 0;
+  while (kept < 200 && (await keep(ENERGY)) === 'none') kept += 1;
+  assert.ok(kept > 5 && kept < 200, `${kept} in the place of what was dropped`);
+  const oldestFirst = Array.from({ length: profiles }, (_, first) => ['m_bulk', first, first]);
+  const named = () => world.named.map(({ stream, first, last }) => [stream, first, last]);
+  assert.deepEqual(named(), oldestFirst);
+  assert.ok(world.named.every(({ reason }) => reason === 'disk-full'));
+  assert.deepEqual(told, ['disk-full', 'gap'], 'an alarm, once');
+  assert.equal(reserved(), RESERVE_BYTES, 'it is for acknowledgements');
+
+  await world.acknowledge(await world.due());
+  assert.equal(await keep(ENERGY), 'none', 'what is delivered makes room');
+  disk.freeBytes = PLENTY_BYTES;
+  await world.clock.run(RECOVERED_AFTER_MS);
+  assert.equal(await keep(PROFILE), 'none');
+  assert.equal(told.at(-1), 'disk-recovered');
+  assert.deepEqual(named().slice(profiles), [['m', kept, kept]], 'what was refused');
+  await world.close();
 });

@@ -1,82 +1,27 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { OperatingError } from '#bytes/failure.ts';
-import type { DeliveryClass } from '#policy/delivery-class.ts';
-import { BrokerSession, type Fate } from '#sim/life/broker-session.ts';
-import { VirtualClock } from '#sim/virtual-clock.ts';
-import { openStoreHere } from '#store/here.ts';
 import type { Store } from '#store/store.ts';
-import type { Message } from '#uplink/session.ts';
 import { oweIn, temporaryFolder } from '../support/outbox.ts';
-import { seeded } from '../support/seeded.ts';
-import { open, type Opened } from '../support/uplink.ts';
+import { TAKEN, VirtualUplink } from '../support/virtual-uplink.ts';
 
 const HOUR_MS = 3_600_000;
 /** From midnight, when the clock begins, three hours are left. */
 const NIGHTLY = { cron: '0 3 * * *', minutes: 10, timeZone: 'UTC' };
 
-interface Arrived {
-  readonly atMs: number;
-  /** The topic without what is before its last words. */
-  readonly topic: string;
-}
-
-/** An uplink whose broker, way and store have no time but the test's. */
-interface Metered {
-  readonly clock: VirtualClock;
-  readonly uplink: Opened;
-  readonly arrived: Arrived[];
-  /** When it was dialled. */
-  readonly dials: number[];
-  /** What the broker answers; nothing if it is away. */
-  fate: ((message: Message) => Fate) | undefined;
-  owe(of: DeliveryClass, stream: string, from: number, count: number): Promise<void>;
-}
-
-const TAKEN: Fate = { kind: 'answered', delayMs: 50 };
-
+/** A link that its schedule closes; the process ends with the test. */
 async function metered(
   context: TestContext,
-  connect = NIGHTLY,
-  before: (store: Store) => Promise<void> = () => Promise.resolve(),
-): Promise<Metered> {
-  const clock = new VirtualClock();
-  context.after(async () => {
-    const stopped = world.uplink.stop();
-    await clock.run(20_000);
-    await stopped;
-    store.abandon();
-  });
+  before?: (store: Store) => Promise<void>,
+): Promise<VirtualUplink> {
   const directory = join(temporaryFolder(context), 'state');
-  const store = await openStoreHere({ directory, clock });
-  await Promise.all([before(store), clock.run(100)]);
-  const [arrived, dials]: [Arrived[], number[]] = [[], []];
-  const judge = (message: Message): Fate => {
-    const topic = message.topic.replace(/^nd\/1\/gw-1\//, '');
-    arrived.push({ atMs: clock.monotonic(), topic });
-    return world.fate?.(message) ?? TAKEN;
-  };
-  const dial = (): Promise<BrokerSession> => {
-    dials.push(clock.monotonic());
-    if (world.fate === undefined) {
-      return Promise.reject(new OperatingError('connection-refused', 'nobody is there'));
-    }
-    return Promise.resolve(new BrokerSession({ wayMs: () => 20, judge }, clock, Infinity));
-  };
-  const url = 'mqtt://127.0.0.1:1883';
-  const uplink = open(context, store, { url, connect }, clock, seeded(5), dial);
-  const owe: Metered['owe'] = async (of, stream, from, count) => {
-    const owed = oweIn(store, of, stream, from, count);
-    await clock.run(100);
-    await owed;
-  };
-  const world: Metered = { clock, uplink, arrived, dials, fate: () => TAKEN, owe };
-  await clock.run(0);
+  const world = new VirtualUplink({ directory, uplink: { connect: NIGHTLY } });
+  context.after(() => world.kill());
+  await world.start(before);
   return world;
 }
 
-const topicsIn = ({ arrived }: Metered): readonly string[] => arrived.map(({ topic }) => topic);
+const topicsIn = ({ arrived }: VirtualUplink): string[] => arrived.map(({ topic }) => topic);
 
 test('an alarm opens a link that its schedule closes, for what is urgent', async (context) => {
   const world = await metered(context);
@@ -159,7 +104,7 @@ test('a command on another stream does not wait for one that is refused', async 
 });
 
 test('what was urgent before the start opens a closed link at the start', async (context) => {
-  const world = await metered(context, NIGHTLY, (store) => oweIn(store, 'alarm', 'm_alarm', 0, 1));
+  const world = await metered(context, (store) => oweIn(store, 'alarm', 'm_alarm', 0, 1));
   await world.clock.run(2000);
   assert.deepEqual(topicsIn(world), ['st', 'up/m_alarm']);
   await world.clock.run(HOUR_MS);

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { readFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import type { Uplink } from '#uplink/uplink.ts';
-import { owe, temporaryStore } from '../support/outbox.ts';
+import { owe, temporaryCa, temporaryStore } from '../support/outbox.ts';
 import { startScriptedBroker, type Arrival } from '../support/scripted-broker.ts';
 import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
 
@@ -189,7 +191,14 @@ test('a cap on bytes holds over an hour, and is used up by a backlog', async (co
 
 /** What stands between a gateway and its broker: the bytes of whoever answers, and its end. */
 const PORTALS: Readonly<
-  Record<string, { readonly codes: readonly string[]; readonly meet: (socket: Socket) => void }>
+  Record<
+    string,
+    {
+      readonly codes: readonly string[];
+      readonly meet: (socket: Socket) => void;
+      readonly secure?: true;
+    }
+  >
 > = {
   'a page of a captive portal': {
     codes: ['protocol-violation', 'connection-closed', 'broker-flood'],
@@ -204,6 +213,7 @@ const PORTALS: Readonly<
     meet: (socket) => socket.resetAndDestroy(),
   },
   silence: { codes: ['broker-silent'], meet: () => undefined },
+  'silence inside TLS': { codes: ['broker-silent'], meet: () => undefined, secure: true },
   'endless noise': {
     codes: ['broker-flood', 'protocol-violation'],
     meet: (socket) => {
@@ -225,17 +235,40 @@ const PORTALS: Readonly<
   },
 };
 
-for (const [name, { codes, meet }] of Object.entries(PORTALS)) {
+type Options = Parameters<typeof open>[2];
+
+/** What listens for connections, and how the uplink finds it. */
+async function portalOf(
+  context: TestContext,
+  connected: (socket: Socket) => void,
+  secure = false,
+): Promise<{ readonly server: Server; readonly options: (port: number) => Options }> {
+  if (!secure) {
+    return { server: createServer(connected), options: (port) => ({ url: urlOf({ port }) }) };
+  }
+  const ca = await temporaryCa(context);
+  const { certificate, key } = await ca.broker(['127.0.0.1']);
+  const words = { ca: readFileSync(ca.anchor), requestCert: true };
+  const server = createTlsServer(
+    { ...words, cert: readFileSync(certificate), key: readFileSync(key) },
+    connected,
+  );
+  const credentials = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
+  return { server, options: (port) => ({ url: `mqtts://127.0.0.1:${port}`, credentials }) };
+}
+
+for (const [name, { codes, meet, secure }] of Object.entries(PORTALS)) {
   test(`${name} instead of a broker is named, survived and got over`, async (context) => {
     const { store, broker, arrivals, until } = await scene(context, () => 0);
     let hostile = true;
     const sockets = new Set<Socket>();
-    const portal = createServer((socket) => {
+    const connected = (socket: Socket): void => {
       sockets.add(socket);
       socket.on('error', () => socket.destroy());
       if (hostile) meet(socket);
       else relay(socket, broker.port, sockets);
-    });
+    };
+    const { server: portal, options } = await portalOf(context, connected, secure);
     portal.listen(0, '127.0.0.1');
     await once(portal, 'listening');
     context.after(() => {
@@ -243,9 +276,9 @@ for (const [name, { codes, meet }] of Object.entries(PORTALS)) {
       for (const socket of sockets) socket.destroy();
     });
     const { port } = portal.address() as AddressInfo;
-    const clock = new VirtualClock();
+    const clock = new VirtualClock({ second: Math.ceil(Date.now() / 1000) }); // of the certificates
     await owe(store, 'p1', 0, 3);
-    const uplink = open(context, store, { url: urlOf({ port }) }, clock);
+    const uplink = open(context, store, options(port), clock);
     const life: Life = { clock, uplink, silent: codes.includes('broker-silent') };
     let seen = 0;
     uplink.onState(({ state }) => (seen += Number(state.kind === 'waiting')));

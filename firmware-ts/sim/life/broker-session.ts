@@ -13,10 +13,13 @@ interface Judge {
   judge(message: Message): Fate;
 }
 
+/** What the broker welcomes with; a hundred messages of any size unless given. */
+export type SessionLimits = Partial<Pick<Session, 'receiveMaximum' | 'packetBytesMax'>>;
+
 /** One connection: messages arrive in order, and what is on its way when it is cut is lost. */
 export class BrokerSession implements Session {
   readonly protocol = '5';
-  readonly receiveMaximum = 100;
+  readonly receiveMaximum: number;
   readonly packetBytesMax: number;
   readonly #broker: Judge;
   readonly #clock: Clock;
@@ -27,10 +30,11 @@ export class BrokerSession implements Session {
   #answeredMs = 0;
   #bytesWritten = 0;
 
-  constructor(broker: Judge, clock: Clock, packetBytesMax: number) {
+  constructor(broker: Judge, clock: Clock, limits: SessionLimits = {}) {
     this.#broker = broker;
     this.#clock = clock;
-    this.packetBytesMax = packetBytesMax;
+    this.receiveMaximum = limits.receiveMaximum ?? 100;
+    this.packetBytesMax = limits.packetBytesMax ?? Infinity;
   }
 
   get lost(): Promise<Failure> {

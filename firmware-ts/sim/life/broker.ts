@@ -139,8 +139,8 @@ export class ScriptedBroker {
     const { clock, diary, name } = this.#parts;
     diary.note('broker.welcomes', name);
     const mood = this.#mood;
-    const packetBytesMax = mood.kind === 'small' ? mood.packetBytesMax : Infinity;
-    const session = new BrokerSession(this, clock, packetBytesMax);
+    const limits = mood.kind === 'small' ? { packetBytesMax: mood.packetBytesMax } : {};
+    const session = new BrokerSession(this, clock, limits);
     this.#sessions.add(session);
     void session.lost.then(() => this.#sessions.delete(session));
     return session;
