@@ -61,7 +61,7 @@ function associatingFrames(frames: readonly SessionFrame[]): readonly SessionFra
 export function clientOf(session: Session, frame: SessionFrame): DlmsClient {
   const apdu = carriedIn(frame);
   const aarq = apdu[0] === APDU_TAG.aarq ? decodeAarq(apdu) : undefined;
-  const counters = recordedCounters(session.frames, 'client');
+  const counters = recordedCounters(session, 'client');
   const protection = protectionLike(session, 'client', aarq, counters);
   const short = aarq?.applicationContextName === APPLICATION_CONTEXT.SN;
   return new DlmsClient({

@@ -50,10 +50,15 @@ export function cipherKeysOf(keys: Session['keys']): CipherKeys {
   };
 }
 
-/** Counters in the order in which that side took them; behind the last it goes on. */
-export function recordedCounters(frames: readonly SessionFrame[], side: Side): InvocationCounters {
+/**
+ * Counters in the order in which that side took them; behind the last it goes on. What is sent in
+ * general blocks does not show its counter: servers that send such count by one.
+ */
+export function recordedCounters({ keys, frames }: Session, side: Side): InvocationCounters {
   const sent = frames.filter(({ dir }) => dir === DIRECTION[side]);
-  const numbers = sent.flatMap(countersIn);
+  const shown = keys?.['guek'] === undefined ? [] : sent.flatMap(countersIn);
+  const blocks = sent.some((frame) => carriedIn(frame)[0] === APDU_TAG.generalBlockTransfer);
+  const numbers = blocks && side === 'server' ? shown.slice(0, 1) : shown;
   let last = -1;
   return {
     next() {

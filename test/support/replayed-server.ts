@@ -6,17 +6,23 @@ import { APDU_TAG } from '#protocol/dlms/apdu-tags.ts';
 import type { DlmsClientMessage } from '#protocol/dlms/client/client-options.ts';
 import type { DlmsClient } from '#protocol/dlms/client/client.ts';
 import { GET_REQUEST } from '#protocol/dlms/get.ts';
-import type { SelectedAttribute } from '#protocol/dlms/descriptors.ts';
-import { selectiveAccessFrom } from '#protocol/dlms/selective-access.ts';
-import type { AttributeReference, ServiceRequest } from '#protocol/dlms/service.ts';
+import { referenceOf } from '#protocol/dlms/selective-access.ts';
+import type { ServiceAnswer, ServiceRequest } from '#protocol/dlms/service.ts';
 import { SET_REQUEST } from '#protocol/dlms/set.ts';
 import { READ_REQUEST } from '#protocol/dlms/short-names.ts';
 import { rawReference } from './raw-names.ts';
 import type { SessionFrame } from './sessions.ts';
 import { apduIn } from './sessions.ts';
 
+/** A request, and what answered it. */
+export interface Answered {
+  readonly request: ServiceRequest;
+  readonly answer: ServiceAnswer;
+}
+
 /** What a client got through of a recorded session. */
 export interface Replayed {
+  readonly exchanges: readonly Answered[];
   /** Requests that were answered, and associations that stood. */
   readonly answered: number;
   readonly associated: number;
@@ -58,6 +64,8 @@ class Replay {
   /** What the client has sent and was not yet compared. */
   readonly #sent: Uint8Array[] = [];
   readonly #messages: DlmsClientMessage[] = [];
+  readonly #exchanges: Answered[] = [];
+  #request: ServiceRequest | undefined;
   #leftOut = 0;
 
   constructor(session: ReplayedSession) {
@@ -87,6 +95,7 @@ class Replay {
       message.kind === 'failed' ? [message.failure.code] : [],
     );
     return {
+      exchanges: this.#exchanges,
       associated: count('associated'),
       answered: count('answered'),
       refused,
@@ -104,7 +113,9 @@ class Replay {
       if (opening) return;
     }
     const leaving = apdu[0] === APDU_TAG.rlrq;
-    this.#take(leaving ? this.#client.release(at) : this.#client.ask(requestOf(apdu), at));
+    const request = leaving ? undefined : requestOf(apdu);
+    this.#request = request;
+    this.#take(request ? this.#client.ask(request, at) : this.#client.release(at));
   }
 
   #take({ send, events }: Step<DlmsClientMessage>): void {
@@ -112,6 +123,8 @@ class Replay {
     for (const event of events) {
       assert.ok(event.kind === 'message', JSON.stringify(event));
       this.#messages.push(event.message);
+      if (event.message.kind !== 'answered' || this.#request === undefined) continue;
+      this.#exchanges.push({ request: this.#request, answer: event.message.answer });
     }
   }
 }
@@ -154,9 +167,4 @@ function requestOf(apdu: Uint8Array): ServiceRequest {
     default:
       throw new RangeError(`no request for ${toHex(apdu)}`);
   }
-}
-
-function referenceOf({ attribute, accessSelection }: SelectedAttribute): AttributeReference {
-  if (accessSelection === undefined) return attribute;
-  return { ...attribute, access: selectiveAccessFrom(accessSelection) };
 }

@@ -14,3 +14,12 @@ export const DATA_BLOCK: Layout<DataBlock> = sequence<DataBlock>({
   blockNumber: U32,
   rawData: OCTET_STRING,
 });
+
+/** `bytes` in parts of at most `most`; one empty part where there are none. */
+export function partsOf(bytes: Uint8Array, most: number): readonly Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let start = 0; start === 0 || start < bytes.length; start += most) {
+    parts.push(bytes.subarray(start, start + most));
+  }
+  return parts;
+}

@@ -66,7 +66,7 @@ export interface InformationReport extends WriteRequest {
   readonly currentTime?: Uint8Array;
 }
 
-const VARIABLE_ACCESS: Layout<VariableAccess> = choice<VariableAccess>({
+export const VARIABLE_ACCESS: Layout<VariableAccess> = choice<VariableAccess>({
   'variable-name': [2, only('variableName', I16)],
   'parameterized-access': [
     4,
@@ -119,12 +119,11 @@ const TIME: Optional<Uint8Array> = optional(OCTET_STRING);
 
 export const READ_REQUEST = apdu(APDU_TAG.readRequest, sequenceOf(VARIABLE_ACCESS));
 export const READ_RESPONSE = apdu(APDU_TAG.readResponse, sequenceOf(READ_RESULT));
-export const WRITE_REQUEST = apdu(APDU_TAG.writeRequest, sequence<WriteRequest>(WRITE));
+/** A WriteRequest without its tag: what goes in blocks. */
+export const WRITE_REQUEST_BODY = sequence<WriteRequest>(WRITE);
+export const WRITE_REQUEST = apdu(APDU_TAG.writeRequest, WRITE_REQUEST_BODY);
 export const WRITE_RESPONSE = apdu(APDU_TAG.writeResponse, sequenceOf(WRITE_RESULT));
-export const UNCONFIRMED_WRITE_REQUEST = apdu(
-  APDU_TAG.unconfirmedWriteRequest,
-  sequence<WriteRequest>(WRITE),
-);
+export const UNCONFIRMED_WRITE_REQUEST = apdu(APDU_TAG.unconfirmedWriteRequest, WRITE_REQUEST_BODY);
 export const INFORMATION_REPORT_REQUEST = apdu(
   APDU_TAG.informationReportRequest,
   sequence<InformationReport>({ currentTime: TIME, ...WRITE }),

@@ -4,21 +4,14 @@ import { ACTION_REQUEST, ACTION_RESPONSE, ACTION_RESULT } from '../action.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
 import { encodeData } from '../axdr.ts';
 import type { DataBlock } from '../blocks.ts';
+import { partsOf } from '../blocks.ts';
 import type { Data } from '../data.ts';
 import { Gathered } from '../gathered.ts';
 import { DATA_LIST, encodeAs, sequenceOf } from '../layout.ts';
 import { DATA_ACCESS_RESULT, actionWord } from '../results.ts';
 import type { ActionItem, ServiceResult } from '../service.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
-import {
-  BlockCount,
-  LIST_COUNT_MAX,
-  asked,
-  listsOf,
-  partsOf,
-  refused,
-  unexpectedForm,
-} from './exchange.ts';
+import { BlockCount, LIST_COUNT_MAX, asked, listsOf, refused, unexpectedForm } from './exchange.ts';
 
 /** ACTION of one method or many (IEC 62056-5-3, 6.8), in blocks where it does not fit. */
 export function* actionExchange(

@@ -1,8 +1,8 @@
 import { APDU_TAG } from '../apdu-tags.ts';
+import type { Transferred } from '../block-transfer.ts';
+import { BlockTransfer } from '../block-transfer.ts';
 import type { Protection } from '../protection.ts';
 import { IN_CLEAR } from '../protection.ts';
-import type { Transferred } from './block-transfer.ts';
-import { BlockTransfer } from './block-transfer.ts';
 
 /** What an APDU of the link holds. */
 export type Opened =

@@ -153,12 +153,3 @@ export function listsOf<Item>(
   }
   return lists;
 }
-
-/** `bytes` in parts of at most `most`; one empty part where there are none. */
-export function partsOf(bytes: Uint8Array, most: number): readonly Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  for (let start = 0; start === 0 || start < bytes.length; start += most) {
-    parts.push(bytes.subarray(start, start + most));
-  }
-  return parts;
-}

@@ -1,6 +1,7 @@
 import { APDU_TAG } from '../apdu-tags.ts';
 import { encodeData } from '../axdr.ts';
 import type { DataBlock } from '../blocks.ts';
+import { partsOf } from '../blocks.ts';
 import { SELECTED_ATTRIBUTE } from '../descriptors.ts';
 import { DATA_LIST, encodeAs } from '../layout.ts';
 import { DATA_ACCESS_RESULT } from '../results.ts';
@@ -9,7 +10,7 @@ import type { ServiceResult, SetItem } from '../service.ts';
 import type { SetRequest, SetResponse } from '../set.ts';
 import { SET_REQUEST, SET_RESPONSE } from '../set.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
-import { LIST_COUNT_MAX, asked, listsOf, partsOf, refused, unexpectedForm } from './exchange.ts';
+import { LIST_COUNT_MAX, asked, listsOf, refused, unexpectedForm } from './exchange.ts';
 
 /** SET of one attribute or many (IEC 62056-5-3, 6.7), in blocks where it does not fit. */
 export function* setExchange(

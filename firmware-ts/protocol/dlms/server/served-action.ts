@@ -9,8 +9,8 @@ import { DATA_ACCESS_RESULT } from '../results.ts';
 import type { ActionItem, MethodDescriptor } from '../service.ts';
 import { RequestBlocks } from './request-blocks.ts';
 
-/** Tag, form, invoke id, last, number, length of the raw data. */
-const BLOCK_HEAD_BYTES = 13;
+/** Tag, form, invoke id, last, number, length of the raw data in three bytes. */
+const BLOCK_HEAD_BYTES = 11;
 
 const RESULTS = sequenceOf(ACTION_RESULT);
 

@@ -8,8 +8,8 @@ import { DATA_ACCESS_RESULT, GET_DATA_RESULT } from '../results.ts';
 import { referenceOf } from '../selective-access.ts';
 import type { ServerObjects } from './server-objects.ts';
 
-/** Tag, form, invoke id, last, number, choice, length of the raw data. */
-const BLOCK_HEAD_BYTES = 14;
+/** Tag, form, invoke id, last, number, choice, length of the raw data in three bytes. */
+const BLOCK_HEAD_BYTES = 12;
 
 const RESULTS = sequenceOf(GET_DATA_RESULT);
 
@@ -19,16 +19,21 @@ interface LongAnswer {
   readonly blockNumber: number;
 }
 
+/** How much of the rest of a long answer goes into the next block. */
+export type BlockBytesOf = (restBytes: number) => number;
+
 /** Serves GET with one, with a list, and block by block where it does not fit (6.6). */
 export class GetService {
   readonly #objects: ServerObjects;
   /** The longest APDU in clear that the client takes. */
   readonly #most: number;
+  readonly #blockBytesOf: BlockBytesOf;
   #long: LongAnswer | undefined;
 
-  constructor(objects: ServerObjects, most: number) {
+  constructor(objects: ServerObjects, most: number, blockBytesOf: BlockBytesOf = () => Infinity) {
     this.#objects = objects;
     this.#most = most;
+    this.#blockBytesOf = blockBytesOf;
   }
 
   answer(request: GetRequest): Uint8Array {
@@ -74,7 +79,8 @@ export class GetService {
       const result = { lastBlock: true, blockNumber: acknowledged, result: refused };
       return GET_RESPONSE.encode({ kind, invokeIdAndPriority, result });
     }
-    const size = Math.max(1, this.#most - BLOCK_HEAD_BYTES);
+    const wanted = this.#blockBytesOf(long.rest.length);
+    const size = Math.max(1, Math.min(this.#most - BLOCK_HEAD_BYTES, wanted));
     const rawData = long.rest.subarray(0, size);
     const rest = long.rest.subarray(size);
     const blockNumber = long.blockNumber + 1;

@@ -11,6 +11,8 @@ import type { Authenticator, Protection } from '../protection.ts';
 
 /** What a server lets one client do: its side of the application association. */
 export interface ServerAssociationOptions {
+  /** Logical names unless given. */
+  readonly referencing?: 'LN' | 'SN';
   readonly mechanismName: number;
   /** The password (low). */
   readonly secret?: Uint8Array;
@@ -48,24 +50,42 @@ const DIAGNOSTIC = {
 
 const ACCEPTED = 0;
 const REJECTED = 1;
-const VAA_NAME_LN = 7;
+/** The base name of the association object, or of nothing (IEC 62056-5-3, 7.3.1). */
+const VAA_NAME = { LN: 7, SN: 0xfa00 } as const;
 const PDU_BYTES_MAX = 0xffff;
 const AUTHENTICATION_UNIT = Uint8Array.of(0x07, 0x80);
-const SERVED: readonly ConformanceBit[] = [
-  'blockTransferWithGetOrRead',
-  'blockTransferWithSetOrWrite',
-  'blockTransferWithAction',
-  'multipleReferences',
-  'selectiveAccess',
-  'get',
-  'set',
-  'action',
-];
+/**
+ * General block transfer is for those who ask for it: a client can take a profile row by row from
+ * the blocks of GET, and from general ones only when all have come.
+ */
+const SERVED: Readonly<Record<'LN' | 'SN', readonly ConformanceBit[]>> = {
+  LN: [
+    'blockTransferWithGetOrRead',
+    'blockTransferWithSetOrWrite',
+    'blockTransferWithAction',
+    'multipleReferences',
+    'access',
+    'selectiveAccess',
+    'get',
+    'set',
+    'action',
+  ],
+  SN: [
+    'read',
+    'write',
+    'unconfirmedWrite',
+    'blockTransferWithGetOrRead',
+    'blockTransferWithSetOrWrite',
+    'multipleReferences',
+    'parameterizedAccess',
+  ],
+};
 
 /** Judges an AARQ (IEC 62056-5-3, 6.2). Errors: those of `decodeInitiateRequest`, `unprotect`. */
 export function judged(aarq: Aarq, options: ServerAssociationOptions): Judged {
-  const ciphered = options.protection !== undefined;
-  const context = APPLICATION_CONTEXT[ciphered ? 'LN-ciphered' : 'LN'];
+  const { referencing = 'LN', protection } = options;
+  const name = protection === undefined ? referencing : (`${referencing}-ciphered` as const);
+  const context = APPLICATION_CONTEXT[name];
   if (aarq.applicationContextName !== context) {
     return refusal(context, DIAGNOSTIC.contextNotSupported);
   }
@@ -106,14 +126,15 @@ function acceptance(
   context: number,
   options: ServerAssociationOptions,
 ): Judged {
-  const { authenticator, protection, serverTitle } = options;
+  const { authenticator, protection, serverTitle, referencing = 'LN' } = options;
   const proposed = conformanceFrom(request.proposedConformance);
-  const served = Array.from(options.conformance ?? SERVED).filter((bit) => proposed.has(bit));
+  const able = Array.from(options.conformance ?? SERVED[referencing]);
+  const served = able.filter((bit) => proposed.has(bit));
   const response = encodeInitiateResponse({
     negotiatedDlmsVersionNumber: DLMS_VERSION,
     negotiatedConformance: bitsOfConformance(served),
     serverMaxReceivePduSize: options.serverMaxReceivePduSize ?? PDU_BYTES_MAX,
-    vaaName: VAA_NAME_LN,
+    vaaName: VAA_NAME[referencing],
   });
   const high = authenticator?.high !== undefined;
   const aare: Aare = {

@@ -3,27 +3,33 @@ import type { Failure } from '#bytes/failure.ts';
 import type { Connection, ConnectionEvent, Step } from '../../connection.ts';
 import { decodeAarq, encodeRlre, decodeRlrq } from '../acse.ts';
 import type { ActionResult } from '../action.ts';
-import { ACTION_REQUEST } from '../action.ts';
 import type { ApduLink, ApduLinkMessage } from '../apdu-link.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
 import { encodeExceptionResponse } from '../errors.ts';
-import { GET_REQUEST } from '../get.ts';
 import { IN_CLEAR } from '../protection.ts';
 import { DATA_ACCESS_RESULT } from '../results.ts';
 import type { ActionItem } from '../service.ts';
-import { SET_REQUEST } from '../set.ts';
-import { GetService } from './served-get.ts';
-import { SetService } from './served-set.ts';
-import { ActionService } from './served-action.ts';
+import { ServedEnvelope } from './served-envelope.ts';
+import type { BlockBytesOf } from './served-get.ts';
+import type { ServedNames } from './served-short-names.ts';
 import type { Accepted, ServerAssociationOptions } from './server-association.ts';
 import { judged } from './server-association.ts';
 import type { ServerObjects } from './server-objects.ts';
+import { Services } from './services.ts';
 
 export interface DlmsServerOptions extends ServerAssociationOptions {
   readonly link: ApduLink;
   readonly objects: ServerObjects;
   /** Stands from the first byte, without AARQ. */
   readonly preEstablished?: Accepted;
+  /** The most that this server sends at once; all that the client takes unless given. */
+  readonly apduBytesMax?: number;
+  /** Of a value that goes in blocks. Meters are known that end each where an element ends. */
+  readonly blockBytesOf?: BlockBytesOf;
+  /** General blocks of a stream that the client may send before it hears from us. */
+  readonly blockWindow?: number;
+  /** With `referencing` SN: what stands behind each short name. */
+  readonly shortNames?: ServedNames;
 }
 
 export type DlmsServerMessage =
@@ -35,9 +41,8 @@ export type DlmsServerMessage =
 /** An association and the services that it has. */
 interface Standing {
   readonly accepted: Accepted;
-  readonly get: GetService;
-  readonly set: SetService;
-  readonly action: ActionService;
+  readonly services: Services;
+  readonly envelope: ServedEnvelope;
   proofDue: boolean;
 }
 
@@ -52,10 +57,11 @@ const SERVICE_NOT_ALLOWED = 1;
 const SERVICE_UNKNOWN = 2;
 const SERVICE_ERROR = { operationNotPossible: 1, notSupported: 2, decipheringError: 5 } as const;
 const PDU_UNLIMITED = 0xffff;
+const BLOCK_WINDOW = 1;
 
 /**
- * The server's side of one application association with logical names (IEC 62056-5-3, 6): what a
- * simulated meter is made of, and what recorded clients are played against.
+ * The server's side of one application association (IEC 62056-5-3, 6): what a simulated meter is
+ * made of, and what recorded clients are played against.
  */
 export class DlmsServer implements Connection<DlmsServerMessage> {
   readonly #options: DlmsServerOptions;
@@ -115,20 +121,21 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
   }
 
   #answer(bytes: Uint8Array, at: number, out: Out): void {
-    const apdu = this.#served(bytes, out);
-    this.#absorb(this.#options.link.send(apdu, at), at, out);
+    for (const apdu of this.#served(bytes, out)) {
+      this.#absorb(this.#options.link.send(apdu, at), at, out);
+    }
   }
 
   /** What is answered, whatever came. */
-  #served(bytes: Uint8Array, out: Out): Uint8Array {
+  #served(bytes: Uint8Array, out: Out): readonly Uint8Array[] {
     try {
-      if (bytes[0] === APDU_TAG.aarq) return this.#associate(bytes, out);
-      if (bytes[0] === APDU_TAG.rlrq) return this.#release(bytes, out);
+      if (bytes[0] === APDU_TAG.aarq) return [this.#associate(bytes, out)];
+      if (bytes[0] === APDU_TAG.rlrq) return [this.#release(bytes, out)];
       return this.#service(bytes);
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
       this.#tell({ kind: 'refused', failure: failureOf(error) }, out);
-      return exceptionFor(error);
+      return [exceptionFor(error)];
     }
   }
 
@@ -146,25 +153,41 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
   }
 
   #stand(accepted: Accepted): Standing {
-    const { objects, protection = IN_CLEAR } = this.#options;
-    const { clientMaxReceivePduSize } = accepted;
-    const limit = clientMaxReceivePduSize === 0 ? PDU_UNLIMITED : clientMaxReceivePduSize;
-    const most = limit - protection.overheadBytes;
+    const { protection = IN_CLEAR, blockWindow = BLOCK_WINDOW } = this.#options;
+    const { apduBytesMax = PDU_UNLIMITED, blockBytesOf, shortNames: names } = this.#options;
+    const { clientMaxReceivePduSize: taken, conformance, proofDue } = accepted;
+    const limit = Math.min(taken === 0 ? PDU_UNLIMITED : taken, apduBytesMax);
+    const generalBlocks = conformance.has('generalBlockTransfer');
+    const most = generalBlocks ? Infinity : limit - protection.overheadBytes;
+    const objects = this.#provenOnly;
+    const act = (item: ActionItem): ActionResult => this.#act(item);
     return {
       accepted,
-      get: new GetService(objects, most),
-      set: new SetService(objects),
-      action: new ActionService((item) => this.#act(item), most),
-      proofDue: accepted.proofDue,
+      services: new Services({ objects, act, most, blockBytesOf, names }),
+      envelope: new ServedEnvelope({ protection, blockWindow, generalBlocks, apduBytesMax: limit }),
+      proofDue,
     };
   }
 
-  #service(bytes: Uint8Array): Uint8Array {
-    const { protection = IN_CLEAR } = this.#options;
+  /** While the proof is due, READ of a short name is let in for it, and brings nothing else. */
+  get #provenOnly(): ServerObjects {
+    const { objects } = this.#options;
+    const due = (): boolean => this.#standing?.proofDue === true;
+    return {
+      get: (attribute) => (due() ? { refused: DENIED_WORD } : objects.get(attribute)),
+      set: (item) => (due() ? DENIED_WORD : objects.set(item)),
+      act: (item) => objects.act(item),
+    };
+  }
+
+  #service(bytes: Uint8Array): readonly Uint8Array[] {
     const standing = this.#standing;
     if (standing === undefined) throw notAllowed('there is no association');
-    const { apdu } = protection.unprotect(bytes);
-    return protection.protect(answered(apdu, standing));
+    const { envelope } = standing;
+    const opened = envelope.open(bytes);
+    if (opened.kind === 'block') return opened.send;
+    const answer = answered(opened.apdu, standing);
+    return answer === undefined ? [] : envelope.seal(answer);
   }
 
   #act(item: ActionItem): ActionResult {
@@ -194,26 +217,20 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
   }
 }
 
-const DENIED: ActionResult = { result: DATA_ACCESS_RESULT['read-write-denied'] };
-const ASSOCIATION_LN = 15;
+const DENIED_WORD = 'read-write-denied';
+const DENIED: ActionResult = { result: DATA_ACCESS_RESULT[DENIED_WORD] };
+/** What the proof comes with; nothing else is served by these while it is due. */
+const PROVING: readonly (number | undefined)[] = [APDU_TAG.actionRequest, APDU_TAG.readRequest];
+/** Method reply_to_HLS_authentication of each association class (IEC 62056-6-2, 4.4.3, 4.4.4). */
+const REPLY_TO_HLS: Readonly<Record<number, number>> = { 15: 1, 12: 8 };
 
 function isReplyToHls({ method }: ActionItem): boolean {
-  return method.classId === ASSOCIATION_LN && method.methodId === 1;
+  return REPLY_TO_HLS[method.classId] === method.methodId;
 }
 
-function answered(apdu: Uint8Array, { get, set, action, proofDue }: Standing): Uint8Array {
-  const [tag] = apdu;
-  if (proofDue && tag !== APDU_TAG.actionRequest) throw notAllowed('the proof is still due');
-  switch (tag) {
-    case APDU_TAG.getRequest:
-      return get.answer(GET_REQUEST.decode(apdu));
-    case APDU_TAG.setRequest:
-      return set.answer(SET_REQUEST.decode(apdu));
-    case APDU_TAG.actionRequest:
-      return action.answer(ACTION_REQUEST.decode(apdu));
-    default:
-      throw new OperatingError('service-unknown', 'a service that is not served', { offset: 0 });
-  }
+function answered(apdu: Uint8Array, { services, proofDue }: Standing): Uint8Array | undefined {
+  if (proofDue && !PROVING.includes(apdu[0])) throw notAllowed('the proof is still due');
+  return services.answer(apdu);
 }
 
 function notAllowed(message: string): OperatingError {

@@ -1,8 +1,8 @@
 import { OperatingError } from '#bytes/failure.ts';
-import type { GeneralBlock } from '../general-block-transfer.ts';
-import { decodeGeneralBlock, encodeGeneralBlock } from '../general-block-transfer.ts';
-import { Gathered } from '../gathered.ts';
-import { partsOf } from './exchange.ts';
+import { partsOf } from './blocks.ts';
+import { Gathered } from './gathered.ts';
+import type { GeneralBlock } from './general-block-transfer.ts';
+import { decodeGeneralBlock, encodeGeneralBlock } from './general-block-transfer.ts';
 
 /** Head of a block: tag, control, two numbers, and the length of the data. */
 const BLOCK_HEAD_BYTES = 9;
@@ -18,13 +18,17 @@ export interface Transferred {
 
 /**
  * General block transfer of one request and its answer (IEC 62056-5-3, 6.13): both ways, with
- * windows, streams, and recovery of lost blocks. Made anew for each request.
+ * windows, streams, and recovery of lost blocks. Made anew for each request, on either side.
  */
 export class BlockTransfer {
   readonly #window: number;
-  /** Parts of the request, and the number of the first that is not yet acknowledged. */
-  readonly #parts: readonly Uint8Array[];
+  /** What we send, in parts; numbered on from the blocks that were sent before them. */
+  #parts: readonly Uint8Array[];
+  #before = 0;
+  /** Number of our latest block that the peer has. */
   #acknowledged = 0;
+  /** We are the one that was asked, and the request is whole. */
+  #answering = false;
   #peerWindow = 1;
   /** Number of our latest block, whether it held data or not. */
   #sent = 0;
@@ -37,16 +41,25 @@ export class BlockTransfer {
 
   /**
    * `blockBytesMax` is the longest APDU that the peer takes, `window` how many blocks it may send
-   * in a stream. Without `request` only an answer is expected.
+   * in a stream. Without `request` only an answer, or the peer's request, is expected.
    */
   constructor(window: number, request?: Uint8Array, blockBytesMax = Infinity) {
     this.#window = window;
-    const most = Math.max(1, blockBytesMax - BLOCK_HEAD_BYTES);
-    this.#parts = request === undefined ? [] : partsOf(request, most);
+    this.#parts = request === undefined ? [] : blocksOf(request, blockBytesMax);
   }
 
   /** The first blocks of the request. */
   begin(): readonly Uint8Array[] {
+    return this.#stream();
+  }
+
+  /** The first blocks of the answer to what the peer asked, in blocks or not. */
+  answer(answer: Uint8Array, blockBytesMax: number): readonly Uint8Array[] {
+    this.#answering = true;
+    this.#whole = false;
+    this.#parts = blocksOf(answer, blockBytesMax);
+    this.#before = this.#sent;
+    this.#acknowledged = this.#sent;
     return this.#stream();
   }
 
@@ -79,7 +92,12 @@ export class BlockTransfer {
     const known = this.#acknowledged;
     const most = Math.min(blockNumberAck, this.#sent);
     this.#acknowledged = Math.max(known, most);
-    return this.#acknowledged > known && known < this.#parts.length;
+    return this.#acknowledged > known && known < this.#end;
+  }
+
+  /** Number of the block that holds the last part. */
+  get #end(): number {
+    return this.#before + this.#parts.length;
   }
 
   /** Whether the answer is whole. */
@@ -87,9 +105,9 @@ export class BlockTransfer {
     this.#repeats = 0;
     this.#received = blockNumber;
     this.#gathered.add(blockData);
-    // A block without data that is not the answer's acknowledges our request, nothing more.
-    const requested = this.#acknowledged < this.#parts.length;
-    this.#whole = lastBlock && !(requested && blockData.length === 0);
+    // A block without data that is not the answer's acknowledges ours, nothing more.
+    const ours = this.#answering || this.#acknowledged < this.#end;
+    this.#whole = lastBlock && !(ours && blockData.length === 0);
     return this.#whole;
   }
 
@@ -104,17 +122,17 @@ export class BlockTransfer {
 
   /** More of the request, or the word that more of the answer is wanted. */
   #answer(): readonly Uint8Array[] {
-    if (this.#acknowledged < this.#parts.length) return this.#stream();
-    return [this.#block(NO_DATA, true, false)];
+    if (this.#acknowledged < this.#end) return this.#stream();
+    return this.#answering ? [] : [this.#block(NO_DATA, true, false)];
   }
 
   /** As many parts as the peer takes at once, from the first that it does not have. */
   #stream(): readonly Uint8Array[] {
     this.#sent = this.#acknowledged;
-    const end = Math.min(this.#parts.length, this.#acknowledged + this.#peerWindow);
-    const parts = this.#parts.slice(this.#acknowledged, end);
+    const first = this.#acknowledged - this.#before;
+    const parts = this.#parts.slice(first, first + this.#peerWindow);
     return parts.map((part, index) => {
-      const last = this.#acknowledged + index === this.#parts.length - 1;
+      const last = first + index === this.#parts.length - 1;
       return this.#block(part, last, index < parts.length - 1);
     });
   }
@@ -130,6 +148,10 @@ export class BlockTransfer {
       blockData,
     });
   }
+}
+
+function blocksOf(bytes: Uint8Array, blockBytesMax: number): readonly Uint8Array[] {
+  return partsOf(bytes, Math.max(1, blockBytesMax - BLOCK_HEAD_BYTES));
 }
 
 function aborted(): OperatingError {
