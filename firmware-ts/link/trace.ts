@@ -11,8 +11,11 @@ export interface TraceOptions {
   readonly write: (line: string) => void;
 }
 
-/** A client link that also writes down what both sides say, as it is said. */
-export function traced(link: Link, { clock, secrets, write }: TraceOptions): Link {
+/**
+ * Begins a trace. The result makes of a client link one that also writes down what both sides say,
+ * as it is said: of one link after another, in one trace.
+ */
+export function tracing({ clock, secrets, write }: TraceOptions): (link: Link) => Link {
   const startedMs = clock.monotonic();
   const { second } = clock.wall();
   write(traceHead(new Date(second * 1000).toISOString()));
@@ -24,10 +27,10 @@ export function traced(link: Link, { clock, secrets, write }: TraceOptions): Lin
     const shown = bytes.map((byte, index) => (masking.has(index) ? 0 : byte));
     note({ dir, bytes: shown, masked: masking.size > 0 });
   };
-  return {
+  return (link) => ({
     open: (owner) => link.open(listening(owner, note, octets)),
     close: () => link.close(),
-  };
+  });
 }
 
 type Untimed = TraceLine extends infer Line

@@ -9,7 +9,7 @@ import { toHex } from '#bytes/hex.ts';
 import { traceHead, traceLine, octetsOfTrace } from '#bytes/trace.ts';
 import { readCapture } from '#link/capture.ts';
 import type { LinkOwner, StreamHandler } from '#link/link.ts';
-import { traced } from '#link/trace.ts';
+import { tracing } from '#link/trace.ts';
 import { wrapperServerLink } from '#protocol/wrapper/link.ts';
 import { startCosemMeter } from '#sim/cosem-meter.ts';
 import { CosemObjects } from '#sim/cosem-objects.ts';
@@ -34,7 +34,7 @@ function traceOf(frames: readonly Uint8Array[]): string {
   };
   const handler: StreamHandler = { chunk: () => undefined, down: () => undefined };
   const write = (line: string): void => void lines.push(line);
-  traced(bare, { clock, secrets: [PASSWORD], write }).open({
+  tracing({ clock, secrets: [PASSWORD], write })(bare).open({
     up: (stream) => {
       for (const frame of frames) stream.send(frame);
       return handler;

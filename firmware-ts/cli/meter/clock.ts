@@ -5,7 +5,8 @@ import { dateTimeText } from '#protocol/dlms/date-time.ts';
 import { machineClock } from '#system/clock.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printData } from '../report.ts';
-import { meterVerb, numberIn, withMeter } from './session.ts';
+import { numberIn } from './usage.ts';
+import { meterVerb, withMeter } from './session.ts';
 
 const DAY_S = 86_400;
 

@@ -8,7 +8,8 @@ import { confirm } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printData } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
-import { meterVerb, usage, withMeter } from './session.ts';
+import { usage } from './usage.ts';
+import { meterVerb, withMeter } from './session.ts';
 
 /** `normctl meter image FILE --identifier TEXT [--signature HEX] [--resume] [--activate]` */
 export const meterImage = meterVerb(async (invocation, terminal) => {

@@ -10,7 +10,7 @@ import { meterVerb, withMeter } from './session.ts';
 
 /** `normctl meter objects` */
 export const meterObjects = meterVerb(async (invocation, terminal) => {
-  const objects = await withMeter(invocation, (meter) => meter.run(readObjectList('LN')));
+  const objects = await withMeter(invocation, (meter, names) => meter.run(readObjectList(names)));
   if (invocation.json) {
     printData(terminal, invocation, { objects: objects.map(jsonOf) });
     return EXIT.ok;

@@ -1,4 +1,5 @@
 import type { Option } from '../command.ts';
+import { SECURITY_OPTIONS } from './security.ts';
 
 /** How a meter is reached: the same for every verb. */
 export const METER_OPTIONS: readonly Option[] = [
@@ -14,10 +15,7 @@ export const METER_OPTIONS: readonly Option[] = [
   { flags: '--client <number>', description: 'who asks: 16 is the public client', default: '16' },
   { flags: '--logical <number>', description: 'logical device', default: '1' },
   { flags: '--physical <number>', description: 'physical device, on a shared HDLC line' },
-  {
-    flags: '--password-file <file>',
-    description: "low security: the password's file, its owner's alone (0600)",
-  },
+  ...SECURITY_OPTIONS,
   {
     flags: '--trace <file>',
     description: 'record all octets in a new file, with passwords masked',

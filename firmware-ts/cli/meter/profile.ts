@@ -9,7 +9,8 @@ import { EXIT } from '../exit-codes.ts';
 import { jsonLine } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
 import { dataJson, dataText } from './data-text.ts';
-import { meterVerb, numberIn, usage, withMeter } from './session.ts';
+import { numberIn, usage } from './usage.ts';
+import { meterVerb, withMeter } from './session.ts';
 
 /** `normctl meter profile OBIS`: each row is printed when it comes. */
 export const meterProfile = meterVerb(async (invocation, terminal) => {

@@ -1,5 +1,6 @@
 import type { MeterSession } from '#acquisition/meter-session.ts';
 import { OperatingError } from '#bytes/failure.ts';
+import type { AssociationSettings } from '#identity/association-keys.ts';
 import type { Attribute } from '#protocol/cosem/classes/lookup.ts';
 import { attributesOf, interfaceClassOf } from '#protocol/cosem/classes/lookup.ts';
 import { namedValue } from '#protocol/cosem/classes/named-value.ts';
@@ -13,7 +14,8 @@ import { get } from '#protocol/dlms/procedure.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printData } from '../report.ts';
 import { dataJson, dataText } from './data-text.ts';
-import { meterVerb, usage, withMeter } from './session.ts';
+import { usage } from './usage.ts';
+import { meterVerb, withMeter } from './session.ts';
 
 /** What is to be read: an object by its name or class and logical name, and which attribute. */
 interface Wanted {
@@ -32,9 +34,10 @@ const REGISTERS: readonly number[] = [3, 4];
 export const meterRead = meterVerb(async (invocation, terminal) => {
   const [object = '', attribute] = invocation.arguments;
   const wanted = wantedFrom(object, attribute);
-  const read = await withMeter(invocation, (meter) => readWanted(meter, wanted));
+  const read = await withMeter(invocation, (meter, names) => readWanted(meter, wanted, names));
+  const mark = read.unverified ? '  unverified' : '';
   if (invocation.json) printData(terminal, invocation, jsonOf(read));
-  else terminal.out(`${obisText(read.logicalName)}  ${textOf(read)}`);
+  else terminal.out(`${obisText(read.logicalName)}  ${textOf(read)}${mark}`);
   return EXIT.ok;
 });
 
@@ -66,25 +69,31 @@ interface Found {
 interface Read extends Found {
   readonly data: Data;
   readonly scaled?: { readonly value: string; readonly unit: string };
+  /** Nothing proved that the meter sent it, although something could have. */
+  readonly unverified: boolean;
 }
 
-async function readWanted(meter: MeterSession, wanted: Wanted): Promise<Read> {
-  const found = await find(meter, wanted);
+type Names = AssociationSettings['referencing'];
+
+async function readWanted(meter: MeterSession, wanted: Wanted, names: Names): Promise<Read> {
+  const found = await find(meter, wanted, names);
   const { classId, logicalName: instanceId, attributeId } = found;
   if (REGISTERS.includes(classId) && attributeId === VALUE) {
     const { data, value, unit } = await meter.run(readRegister(classId, instanceId));
-    return { ...found, data, ...(value === undefined ? {} : { scaled: { unit, value } }) };
+    const scaled = value === undefined ? {} : { scaled: { unit, value } };
+    return { ...found, data, ...scaled, unverified: meter.unverified };
   }
-  return { ...found, data: await meter.run(get({ classId, instanceId, attributeId })) };
+  const data = await meter.run(get({ classId, instanceId, attributeId }));
+  return { ...found, data, unverified: meter.unverified };
 }
 
 /** All in numbers asks the meter nothing more. Errors: `object-missing`, `usage`. */
-async function find(meter: MeterSession, wanted: Wanted): Promise<Found> {
+async function find(meter: MeterSession, wanted: Wanted, names: Names): Promise<Found> {
   const { object, classId, attribute } = wanted;
   if (classId !== undefined && 'logicalName' in object && /^\d+$/.test(attribute)) {
     return { classId, logicalName: object.logicalName, attributeId: Number(attribute) };
   }
-  const objects = await meter.run(readObjectList('LN'));
+  const objects = await meter.run(readObjectList(names));
   const found = objects.find((one) => isWanted(one, wanted));
   if (found === undefined) throw objectMissing(wanted);
   const { logicalName } = found;
@@ -127,13 +136,15 @@ function textOf({ data, scaled, attribute }: Read): string {
   return typeof named === 'string' ? named : JSON.stringify(named);
 }
 
-function jsonOf({ logicalName, classId, attributeId, attribute, data, scaled }: Read): object {
+function jsonOf(read: Read): object {
+  const { logicalName, classId, attributeId, attribute, data, scaled, unverified } = read;
   return {
     object: obisText(logicalName),
     classId,
     attributeId,
     data: dataJson(data),
     ...(scaled === undefined ? {} : { scaled }),
+    ...(unverified ? { quality: ['unverified'] } : {}),
     ...(attribute === undefined
       ? {}
       : { attribute: attribute.name, named: namedValue(attribute.shape, data, dataJson) }),

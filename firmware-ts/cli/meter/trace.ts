@@ -1,31 +1,26 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Link } from '#link/link.ts';
-import { traced } from '#link/trace.ts';
+import { tracing } from '#link/trace.ts';
 import { machineClock } from '#system/clock.ts';
 
-/** A link, and what is to be done when it is closed. */
-export interface TracedLink {
-  readonly link: Link;
-  readonly finish: () => void;
-}
-
 /**
- * The link with a trace of it in `file`, or as it is without one. The file is its owner's alone:
- * readings are somebody's private life. Errors: `unwritable-file`.
+ * Does `work` with links that leave a trace in `file`, or as they are without one. The file is its
+ * owner's alone: readings are somebody's private life. Errors: `unwritable-file`.
  */
-export function tracedInto(
+export async function traced<Result>(
   file: string | boolean | undefined,
-  link: Link,
-  password: Uint8Array,
-): TracedLink {
-  if (typeof file !== 'string') return { link, finish: () => undefined };
+  secrets: readonly Uint8Array[],
+  work: (through: (link: Link) => Link) => Promise<Result>,
+): Promise<Result> {
+  if (typeof file !== 'string') return work((link) => link);
   const descriptor = openedNew(file);
   const write = (line: string): void => void writeSync(descriptor, `${line}\n`);
-  return {
-    link: traced(link, { clock: machineClock, secrets: [password], write }),
-    finish: () => closeSync(descriptor),
-  };
+  try {
+    return await work(tracing({ clock: machineClock, secrets, write }));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Never over another file: a capture from the field is not had twice. */
