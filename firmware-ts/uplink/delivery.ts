@@ -17,6 +17,7 @@ import type { LaneStatus, WindowStatus } from './uplink.ts';
 export class Delivery {
   readonly #parts: DeliveryParts;
   readonly #lanes: readonly Lane[];
+  readonly #urgentLanes: readonly Lane[];
   readonly #publisher: Publisher;
   readonly #answers: Answers;
   readonly #sender: Sender;
@@ -38,6 +39,7 @@ export class Delivery {
     const ready = (): void => this.#pump();
     const send = (lane: Lane, outgoing: Outgoing): void => this.#sender.send(lane, outgoing);
     this.#lanes = lanesOf(parts, pieceBytesMax, ready);
+    this.#urgentLanes = this.#lanes.filter(({ of }) => isUrgent(of));
     this.#publisher = new Publisher({ ...parts, ready });
     const common = { stage: this.#stage, reader: new DueReader(parts), send, ready };
     const trying = (): boolean => this.#trial.underWay;
@@ -47,7 +49,7 @@ export class Delivery {
       ...common,
       lanes: this.#lanes,
       inFlight: () => this.#publisher.inFlight,
-      packBytesMax: this.#packBytesMax,
+      pieceBytesMax,
     });
     this.#unsubscribe = parts.store.onDue(backend, (owed) => {
       for (const lane of this.#lanes) {
@@ -124,11 +126,28 @@ export class Delivery {
       if (this.#publisher.inFlight === 0) this.#empty.resolve(undefined);
       return;
     }
-    this.#trial.goOn();
+    this.#try();
     if (this.#trial.underWay) return;
     this.#sendAll();
     for (const lane of this.#lanes) lane.fill();
     this.#noteDrained();
+  }
+
+  /** While an entry is tried one thing is in flight at a time, the most urgent first. */
+  #try(): void {
+    while (this.#trial.underWay && this.#publisher.inFlight === 0) {
+      if (!this.#sendUrgent() && !this.#trial.goOn()) break;
+    }
+    if (this.#trial.underWay) for (const lane of this.#urgentLanes) lane.fill();
+  }
+
+  #sendUrgent(): boolean {
+    const undurable = this.#parts.acknowledger.waiting >= UNDURABLE_MAX;
+    const next = undurable ? undefined : this.#next(this.#urgentLanes);
+    const announcement = next === undefined ? this.#announcements.shift() : undefined;
+    if (next !== undefined) this.#sender.send(next.lane, next.outgoing);
+    else if (announcement !== undefined) this.#sender.announce(announcement);
+    return next !== undefined || announcement !== undefined;
   }
 
   #sendAll(): void {
@@ -137,15 +156,15 @@ export class Delivery {
       if (next !== undefined) this.#sender.announce(next);
     }
     while (this.#parts.acknowledger.waiting < UNDURABLE_MAX) {
-      const next = this.#next();
+      const next = this.#next(this.#lanes);
       if (next === undefined) return;
       this.#sender.send(next.lane, next.outgoing);
     }
   }
 
-  #next(): { readonly lane: Lane; readonly outgoing: Outgoing } | undefined {
+  #next(lanes: readonly Lane[]): { readonly lane: Lane; readonly outgoing: Outgoing } | undefined {
     const bytesMax = Math.min(this.#packBytesMax, this.#publisher.packBytesMax);
-    for (const lane of this.#lanes) {
+    for (const lane of lanes) {
       if (!this.#publisher.mayPublish(isUrgent(lane.of))) return undefined;
       const outgoing = lane.next(bytesMax);
       if (outgoing !== undefined) return { lane, outgoing };

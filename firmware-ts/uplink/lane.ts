@@ -104,6 +104,11 @@ export class Lane {
     this.#readAgain(Math.min(throughId + 1, this.queue.resume(stream)));
   }
 
+  /** The stream that its queue held goes on. */
+  letGo(): void {
+    this.#readAgain(this.queue.letGo());
+  }
+
   /** Sends the observations of these entries one by one, to find one that is refused. */
   alone(entries: readonly DueEntry[]): void {
     const leftId = this.queue.addAlone(entries);

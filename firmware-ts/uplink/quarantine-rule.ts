@@ -35,6 +35,7 @@ export function verdictOnRefusal(code: string, entries: number): Verdict {
 /** An entry of the outbox. */
 export interface Suspect {
   readonly id: number;
+  readonly stream: string;
   readonly of: DeliveryClass;
 }
 
@@ -44,23 +45,34 @@ export interface Loss {
   readonly code: string;
   /** The entry without an answer that was sent first. */
   readonly oldest: Suspect;
-  /** Whether it was the only entry in flight. */
+  /** Of what was sent of it: the number of the first observation, and how many there were. */
+  readonly sequence: number;
+  readonly count: number;
+  /** Whether nothing else was in flight. */
   readonly alone: boolean;
 }
 
 /**
- * Finds the entry over which a broker hangs up. What was in flight at a hang-up is sent again
- * beginning with its oldest entry alone; when the broker hangs up over it three times, it is
- * poison.
+ * Finds the entry over which a broker hangs up. After a hang-up the oldest entry in flight is sent
+ * alone, as a whole, since most ways just break; after one over it alone, observation by
+ * observation. When the broker hangs up over the same one three times, the entry is poison.
  */
 export class HangUps {
   #suspect: Suspect | undefined;
+  #divided = false;
+  /** The observation over which it hung up last, and how often. */
+  #sequence: number | undefined;
   #times = 0;
   #needed = HANG_UPS_MAX;
 
-  /** The entry to send alone, before anything else. */
+  /** The entry to send alone, before all else that is not urgent. */
   get suspect(): Suspect | undefined {
     return this.#suspect;
+  }
+
+  /** Whether it is to be sent observation by observation. */
+  get divided(): boolean {
+    return this.#divided;
   }
 
   /** All of the suspect was answered, or it is gone. */
@@ -76,12 +88,21 @@ export class HangUps {
   }
 
   /** The session was lost with entries in flight. */
-  lost({ code, oldest, alone }: Loss): Verdict {
+  lost({ code, oldest, sequence, count, alone }: Loss): Verdict {
     if (!HANG_UPS.has(code) && !POISON.has(code)) return 'wait';
-    if (this.#suspect?.id !== oldest.id) {
-      [this.#suspect, this.#times] = [oldest, 0];
+    if (this.#suspect?.id !== oldest.id) this.#clear();
+    this.#suspect = oldest;
+    if (!alone) return 'alone';
+    if (count > 1 && !this.#divided) {
+      this.#divided = true;
+      return 'alone';
     }
-    if (alone) this.#times += 1;
+    if (this.#sequence !== sequence) {
+      // Once over this and once over that is the way's doing, and the whole may go in one session.
+      this.#divided &&= this.#sequence === undefined;
+      [this.#sequence, this.#times] = [sequence, 0];
+    }
+    this.#times += 1;
     // A word about the message weighs as much as three hang-ups without one.
     const needed = POISON.has(code) ? this.#needed / HANG_UPS_MAX : this.#needed;
     if (this.#times < needed) return 'alone';
@@ -91,6 +112,7 @@ export class HangUps {
   }
 
   #clear(): void {
-    [this.#suspect, this.#times] = [undefined, 0];
+    [this.#suspect, this.#divided] = [undefined, false];
+    [this.#sequence, this.#times] = [undefined, 0];
   }
 }

@@ -31,6 +31,8 @@ export class SendQueue {
   readonly #taken = new Set<number>();
   #pending: Piece[] = [];
   #inFlight = 0;
+  /** A stream of which only `sendApart` sends. */
+  #held: string | undefined;
 
   /** Packs that wait for the broker's answer. */
   get inFlight(): number {
@@ -58,7 +60,7 @@ export class SendQueue {
     for (const entry of entries) {
       if (this.#taken.has(entry.id)) continue;
       const stream = this.#stream(entry.stream);
-      if (stream.refused !== undefined) {
+      if (stream.refused !== undefined || entry.stream === this.#held) {
         stream.leftId = Math.min(stream.leftId, entry.id);
         continue;
       }
@@ -85,10 +87,27 @@ export class SendQueue {
     return this.#launch(next.pack);
   }
 
+  /** Of a stream that nothing is known of yet: what comes of it is passed over from now on. */
+  hold(stream: string): void {
+    this.#held = stream;
+  }
+
+  sendApart(piece: Piece): Pack {
+    return this.#launch({ stream: piece.stream, entries: [piece] });
+  }
+
+  /** What was held goes on unless it is refused; answers what `resume` does. */
+  letGo(): number {
+    const name = this.#held;
+    this.#held = undefined;
+    const waits = name === undefined || this.#stream(name).refused !== undefined;
+    return waits ? Infinity : this.resume(name);
+  }
+
   /** The beginning of `entry` alone, as a question; the rest of its stream waits. */
   probe(entry: DueEntry, bytesMax: number): Pack {
     const [piece = entry] = piecesOf(entry, bytesMax);
-    return this.#launch({ stream: entry.stream, entries: [piece] });
+    return this.sendApart(piece);
   }
 
   /** The broker has `pack`; answers the entries, by their last parts, that may be deleted now. */

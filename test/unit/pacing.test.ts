@@ -128,7 +128,9 @@ test('what is no schedule is refused', () => {
   }
 });
 
-const oldest = { id: 5, of: 'bulk' } as const;
+const oldest = { id: 5, stream: 'm', of: 'bulk' } as const;
+const sent = { oldest, sequence: 0, count: 1 } as const;
+const hungUp = { code: 'connection-closed', ...sent } as const;
 
 test('a refusal of what an entry is sets it aside, once it is certain which', () => {
   for (const code of ['topic-refused', 'packet-too-large', 'payload-invalid', 'unencodable']) {
@@ -152,11 +154,9 @@ test('a refusal that people or time mend never sets anything aside', () => {
     const hangUps = new HangUps();
     hangUps.answered([1]);
     for (let time = 0; time < 20 && code !== 'broker-error' && code !== 'broker-refused'; time += 1)
-      assert.equal(hangUps.lost({ code, oldest, alone: true }), 'wait', code);
+      assert.equal(hangUps.lost({ ...hungUp, code, alone: true }), 'wait', code);
   }
 });
-
-const hungUp = { code: 'connection-closed', oldest } as const;
 
 test('an entry over which the broker hangs up three times while it is alone is set aside', () => {
   const hangUps = new HangUps();
@@ -189,7 +189,8 @@ test('a broker that hangs up over everything empties no outbox', () => {
 });
 
 test('a disconnection because of the size of a single entry is as good as a refusal', () => {
-  const code = 'packet-too-large';
-  assert.equal(new HangUps().lost({ code, oldest, alone: true }), 'quarantine');
-  assert.equal(new HangUps().lost({ code, oldest, alone: false }), 'alone');
+  const lost = { ...sent, code: 'packet-too-large' };
+  assert.equal(new HangUps().lost({ ...lost, alone: true }), 'quarantine');
+  assert.equal(new HangUps().lost({ ...lost, alone: false }), 'alone');
+  assert.equal(new HangUps().lost({ ...lost, count: 2, alone: true }), 'alone', 'not of a run');
 });

@@ -46,8 +46,9 @@ test('a broker that leaves over everything with a word sets aside ever more slow
   const hangUps = new HangUps();
   const verdicts = Array.from({ length: 7 }, (_, at) => {
     const id = at < 1 ? 1 : at < 3 ? 2 : 3;
-    const oldest = { id, of: 'measurement' } as const;
-    return hangUps.lost({ code: 'payload-invalid', oldest, alone: true });
+    const oldest = { id, stream: 'm', of: 'measurement' } as const;
+    const sent = { sequence: id, count: 1, alone: true };
+    return hangUps.lost({ code: 'payload-invalid', oldest, ...sent });
   });
   const [one, wait] = ['quarantine', 'alone'];
   assert.deepEqual(verdicts, [one, wait, one, wait, wait, wait, one]);
