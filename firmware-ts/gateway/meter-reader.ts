@@ -1,10 +1,11 @@
 import type { MeterSession } from '#acquisition/meter-session.ts';
 import { OperatingError, errorOf } from '#bytes/failure.ts';
+import { KnownScalers } from '#protocol/cosem/known-scalers.ts';
 import { shownAt } from '#protocol/cosem/local-time.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
-import type { ProfilePart, ProfilePlace, ProfileRow } from '#protocol/cosem/read-profile.ts';
+import type { ProfileRow, ProfileRows } from '#protocol/cosem/profile-rows.ts';
+import type { ProfileLayout, ProfilePart, ProfilePlace } from '#protocol/cosem/read-profile.ts';
 import { readProfile, readProfileLayout } from '#protocol/cosem/read-profile.ts';
-import { readScalers } from '#protocol/cosem/read-scalers.ts';
 import type { Data } from '#protocol/dlms/data.ts';
 import { DATE_TIME_BYTES, dateTimeFrom, localSecondOf } from '#protocol/dlms/date-time.ts';
 import { ask } from '#protocol/dlms/procedure.ts';
@@ -34,15 +35,20 @@ interface ProfileReaderOptions extends MeterReaderOptions {
 
 /**
  * Reads a profile on behind the last row that is in the store, so that nothing else has to be
- * remembered; columns and scalers are asked for once. Errors: those of the session, the services
- * and `keep`; `bad-row` where rows have no clock.
+ * remembered. Columns and scalers are asked for once, and anew where another meter or another
+ * firmware answers. Errors: those of the session, the services and `keep`; `bad-row` where rows
+ * have no clock.
  */
 export function profileReader(object: string, options: ProfileReaderOptions): MeterReader {
   const logicalName = obisFrom(object);
-  let layout: { columns: readonly ProfileColumn[]; capturePeriodS: number } | undefined;
+  const scalers = new KnownScalers();
+  let layout: ProfileLayout | undefined;
   return async (session, keep) => {
     const after = placeOf(await options.newest());
-    const { columns, capturePeriodS } = (layout ??= await layoutOf(logicalName, session));
+    const same = await session.run(scalers.recognise());
+    if (!same) layout = undefined;
+    const { capturePeriodS } = (layout ??= await session.run(readProfileLayout(logicalName)));
+    const columns = await scaled(layout.columns, scalers, session);
     const keepRow = (row: ProfileRow): Promise<void> => {
       if (row.time === undefined) throw noClock();
       const { source, clock, local } = options;
@@ -53,21 +59,24 @@ export function profileReader(object: string, options: ProfileReaderOptions): Me
     const place = after === undefined ? {} : { after };
     const request = { logicalName, part: partAfter(after), columns, capturePeriodS, ...place };
     await session.run(readProfile(request), (told) =>
-      told.kind === 'row' ? keepRow(told.row) : undefined,
+      told.kind === 'rows' ? keptOneByOne(told.rows, keepRow) : undefined,
     );
   };
 }
 
-async function layoutOf(logicalName: Uint8Array, session: MeterSession) {
-  const { columns, capturePeriodS } = await session.run(readProfileLayout(logicalName));
-  return { columns: await scaled(columns, session), capturePeriodS };
+async function keptOneByOne(
+  rows: ProfileRows,
+  keepRow: (row: ProfileRow) => Promise<void>,
+): Promise<void> {
+  for (let index = 0; index < rows.count; index += 1) await keepRow(rows.row(index));
 }
 
 async function scaled(
   columns: readonly CaptureObject[],
+  known: KnownScalers,
   session: MeterSession,
 ): Promise<readonly ProfileColumn[]> {
-  const scalers = await session.run(readScalers(columns));
+  const scalers = await session.run(known.readScalers(columns));
   return columns.map((column, index) => {
     const one = scalers[index];
     return one === undefined ? column : { ...column, scaled: one };
@@ -115,9 +124,10 @@ export function registerReader(
     attributeId: 2,
     dataIndex: 0,
   }));
-  let columns: readonly ProfileColumn[] | undefined;
+  const scalers = new KnownScalers();
   return async (session, keep) => {
-    columns ??= [CLOCK, ...(await scaled(registers, session))];
+    await session.run(scalers.recognise());
+    const columns = [CLOCK, ...(await scaled(registers, scalers, session))];
     const results = await session.run(ask({ kind: 'get', attributes: columns }));
     const values = results.map((one) => (one.kind === 'done' ? (one.data ?? NOTHING) : NOTHING));
     const refusal = results.find((result, index) => index > 0 && result.kind === 'refused');

@@ -1,6 +1,7 @@
 import { obisText } from '#protocol/cosem/obis.ts';
 import type { CosemItem } from '#protocol/cosem/lists.ts';
-import type { ProfilePlace, ProfileRow } from '#protocol/cosem/read-profile.ts';
+import type { ProfileRow } from '#protocol/cosem/profile-rows.ts';
+import type { ProfilePlace } from '#protocol/cosem/read-profile.ts';
 import type { ScalerUnit } from '#protocol/cosem/register.ts';
 import { DATE_TIME_BYTES, dateTimeFrom } from '#protocol/dlms/date-time.ts';
 import type { CaptureObject } from '#protocol/dlms/service.ts';

@@ -30,6 +30,7 @@ const CLOCK_NAME = '0-0:1.0.0*255';
 const PROFILE_NAME = '1-0:99.1.0*255';
 const ENERGY_NAME = '1-0:1.8.0*255';
 const DISCONNECTOR_NAME = '0-0:96.3.10*255';
+const FIRMWARE = 'normd-sim 1';
 const IMAGE_NAME = '0-0:44.0.0*255';
 
 export interface CosemObjectsOptions {
@@ -91,6 +92,7 @@ export class CosemObjects implements ServerObjects {
     return {
       '0-0:40.0.0*255': object(15, 1, { 2: () => this.#objectList() }),
       '0-0:42.0.0*255': object(1, 0, { 2: octets(Buffer.from(deviceName, 'latin1')) }),
+      '1-0:0.2.0*255': object(1, 0, { 2: octets(Buffer.from(FIRMWARE, 'latin1')) }),
       [CLOCK_NAME]: object(8, 0, {
         2: () => octets(this.#timeAt(this.#localS())),
         3: { type: 'long', value: CET_DEVIATION },

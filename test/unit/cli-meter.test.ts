@@ -49,7 +49,7 @@ for (const framing of ['wrapper', 'hdlc'] as const) {
   test(`a meter over ${framing} tells its objects, its registers and its name`, async () => {
     const objects = await runNormctl(['meter', 'objects', ...reached(framing)]);
     assert.equal(objects.status, 0, objects.err);
-    assert.match(objects.out, /^8 objects\n/);
+    assert.match(objects.out, /^9 objects\n/);
     assert.match(objects.out, ASCII_LINES);
     const energy = await runNormctl(['meter', 'read', '1-0:1.8.0', ...reached(framing)]);
     assert.match(energy.out, /^1-0:1\.8\.0\*255 {2}\d+ Wh\n$/);
@@ -87,9 +87,17 @@ for (const framing of ['wrapper', 'hdlc'] as const) {
     assert.equal(rows.length, ROWS);
     assert.equal(new Set(rows).size, ROWS);
     assert.match(whole.err, new RegExp(`${ROWS} rows`));
+    assert.match(whole.err, /1-0:1\.8\.0\*255\/2 Wh/);
     const words = ['meter', 'profile', '1-0:99.1.0', '--entries', '3-5', '--json'];
     const some = await runNormctl([...words, ...reached(framing)]);
-    assert.equal(some.out.trim().split('\n').length, 1 + 3);
+    const lines = some.out.trim().split('\n');
+    assert.equal(lines.length, 1 + 3);
+    const { columns } = JSON.parse(lines[0] ?? '') as { columns: readonly object[] };
+    assert.partialDeepStrictEqual(columns[1], {
+      scaler: 0,
+      unit: 'Wh',
+      name: 'active energy import',
+    });
   });
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { OperatingError } from '#bytes/failure.ts';
 import { operateSwitching, readClock, selectSwitching, setClock } from '#protocol/cosem/operate.ts';
 import { readObjectList } from '#protocol/cosem/object-list.ts';
+import type { ProfileRow } from '#protocol/cosem/profile-rows.ts';
 import type { ProfilePlace, ProfileTold } from '#protocol/cosem/read-profile.ts';
 import { readProfile } from '#protocol/cosem/read-profile.ts';
 import type { Image } from '#protocol/cosem/transfer-image.ts';
@@ -12,6 +13,7 @@ import { shownAt } from '#protocol/cosem/local-time.ts';
 import { encodeData } from '#protocol/dlms/axdr.ts';
 import type { Data } from '#protocol/dlms/data.ts';
 import { dateTimeFrom, dateTimeText, encodeDateTime } from '#protocol/dlms/date-time.ts';
+import type { ElementSink } from '#protocol/dlms/rows.ts';
 import { RowReader } from '#protocol/dlms/rows.ts';
 import { dataOfCaptureObject } from '#protocol/dlms/selective-access.ts';
 import type { ActionItem, AttributeReference } from '#protocol/dlms/service.ts';
@@ -51,11 +53,16 @@ function profileMeter(rows: readonly Data[]): CosemAnswers {
 /** `2026-11-21T00:00:00+01:00 12` for each row that is told. */
 function toldRows(into: string[]): (told: ProfileTold) => void {
   return (told) => {
-    if (told.kind === 'row') into.push(textOf(told.row));
+    into.push(...rowsIn(told).map(textOf));
   };
 }
 
-function textOf({ time, values }: Extract<ProfileTold, { kind: 'row' }>['row']): string {
+function rowsIn(told: ProfileTold): readonly ProfileRow[] {
+  if (told.kind !== 'rows') return [];
+  return Array.from({ length: told.rows.count }, (_, index) => told.rows.row(index));
+}
+
+function textOf({ time, values }: ProfileRow): string {
   assert.ok(time);
   return `${dateTimeText(dateTimeFrom(time))} ${JSON.stringify(values[1]?.value)}`;
 }
@@ -98,11 +105,12 @@ test('a profile cut at any request and resumed has no row twice and misses none'
     const stored: string[] = [];
     let after: ProfilePlace | undefined;
     const told = (one: ProfileTold): void => {
-      if (one.kind !== 'row') return;
-      stored.push(textOf(one.row));
-      const time = one.row.time ?? new Uint8Array();
-      const same = after !== undefined && Buffer.compare(after.time, time) === 0;
-      after = { time, rows: same ? (after?.rows ?? 0) + 1 : 1 };
+      for (const row of rowsIn(one)) {
+        stored.push(textOf(row));
+        const time = row.time ?? new Uint8Array();
+        const same = after !== undefined && Buffer.compare(after.time, time) === 0;
+        after = { time, rows: same ? (after?.rows ?? 0) + 1 : 1 };
+      }
     };
     assert.throws(
       () => runProcedure(readProfile(request), meter, { told, cutAt, pieceBytes: 20 }),
@@ -122,27 +130,36 @@ test('a row with another number of values than columns is refused', () => {
   assert.throws(() => runProcedure(readProfile(request), meter), { code: 'bad-row' });
 });
 
+function oneByOne(into: Data[]): ElementSink {
+  return { element: (data) => void into.push(data), together: () => undefined };
+}
+
 test('rows come out of pieces of every size, and rubbish behind the last is left', () => {
   const array: Data = { type: 'array', value: [rowOf(timeAt(MIDNIGHT), 1), rowOf(undefined, 2)] };
   const bytes = Uint8Array.of(...encodeData(array), 0x09, 0x0f);
   for (let size = 1; size <= bytes.length; size += 1) {
     const reader = new RowReader();
     const rows: Data[] = [];
+    const sink = oneByOne(rows);
     for (let start = 0; start < bytes.length; start += size) {
-      rows.push(...reader.push(bytes.subarray(start, start + size)));
+      reader.push(bytes.subarray(start, start + size), sink);
     }
-    assert.deepEqual([...rows, ...reader.end()], array.value);
+    reader.end(sink);
+    assert.deepEqual(rows, array.value);
   }
 });
 
 test('an array that ends before its count says so, and a row without end is not waited for', () => {
   const reader = new RowReader();
-  assert.equal(reader.push(Uint8Array.of(1, 2, 0x11, 7)).length, 1);
-  assert.throws(() => reader.end(), { code: 'truncated' });
+  const rows: Data[] = [];
+  const sink = oneByOne(rows);
+  reader.push(Uint8Array.of(1, 2, 0x11, 7), sink);
+  assert.equal(rows.length, 1);
+  assert.throws(() => reader.end(sink), { code: 'truncated' });
   const endless = new RowReader();
-  endless.push(Uint8Array.of(1, 1, 9, 0x84, 0x7f, 0xff, 0xff, 0xff));
+  endless.push(Uint8Array.of(1, 1, 9, 0x84, 0x7f, 0xff, 0xff, 0xff), sink);
   assert.throws(() => {
-    for (let count = 0; count < 40; count += 1) endless.push(new Uint8Array(65536));
+    for (let count = 0; count < 40; count += 1) endless.push(new Uint8Array(65536), sink);
   }, OperatingError);
 });
 

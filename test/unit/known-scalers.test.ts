@@ -78,3 +78,21 @@ test('a meter that does not tell its firmware is asked in every session', () => 
   const { value, asked } = session(meterWith('ABC1', undefined, -2), kept);
   assert.deepEqual([value, asked], ['23.01', 1]);
 });
+
+test('columns of a profile are asked for their scalers once, and only those that have one', () => {
+  const meter = meterWith('ABC1', '1.0');
+  const known = new KnownScalers();
+  const clock = { classId: 8, instanceId: obisFrom('0-0:1.0.0'), attributeId: 2 };
+  const voltage = { classId: REGISTER, instanceId: VOLTAGE, attributeId: 2 };
+  const status = { ...voltage, classId: 4, attributeId: 4 };
+  const columns = [clock, voltage, status];
+  runProcedure(known.recognise(), meter);
+  for (let session = 0; session < 2; session += 1) {
+    const scalers = runProcedure(known.readScalers(columns), meter);
+    assert.deepEqual(scalers, [undefined, { scaler: -1, unit: 'V' }, undefined]);
+  }
+  assert.equal(meter.asked.filter((attribute) => attribute === SCALER_UNIT).length, 1);
+  const firmware = meter.asked.length;
+  runProcedure(known.readRegister(REGISTER, VOLTAGE), meter);
+  assert.deepEqual(meter.asked.slice(firmware), [nameOf(REGISTER, VOLTAGE, 2)]);
+});

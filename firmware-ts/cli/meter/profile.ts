@@ -1,7 +1,12 @@
 import { shownAt } from '#protocol/cosem/local-time.ts';
 import { obisFrom, obisText } from '#protocol/cosem/obis.ts';
-import type { ProfilePart, ProfileTold } from '#protocol/cosem/read-profile.ts';
-import { readProfile } from '#protocol/cosem/read-profile.ts';
+import { obisWords } from '#protocol/cosem/obis-words.ts';
+import type { ProfileRow } from '#protocol/cosem/profile-rows.ts';
+import type { ProfileLayout, ProfilePart } from '#protocol/cosem/read-profile.ts';
+import { readProfile, readProfileLayout } from '#protocol/cosem/read-profile.ts';
+import { readScalers } from '#protocol/cosem/read-scalers.ts';
+import type { ScalerUnit } from '#protocol/cosem/register.ts';
+import { scaledBy } from '#protocol/cosem/register.ts';
 import { dateTimeFrom, dateTimeText } from '#protocol/dlms/date-time.ts';
 import type { CosemDateTime } from '#protocol/dlms/date-time.ts';
 import type { Invocation } from '../command.ts';
@@ -16,13 +21,19 @@ import { meterVerb, withMeter } from './session.ts';
 export const meterProfile = meterVerb(async (invocation, terminal) => {
   const logicalName = obisFrom(invocation.arguments[0] ?? '');
   const part = partOf(invocation.options);
-  const print = invocation.json ? printJson : printText;
-  const { rows } = await withMeter(invocation, (meter) =>
-    meter.run(readProfile({ logicalName, part }), async (told) => {
-      print(terminal, told);
-      await terminal.drained();
-    }),
-  );
+  const print = invocation.json ? JSON_LINES : TEXT;
+  const { rows } = await withMeter(invocation, async (meter) => {
+    const layout = await meter.run(readProfileLayout(logicalName));
+    const scalers = await meter.run(readScalers(layout.columns));
+    print.layout(terminal, layout, scalers);
+    return meter.run(readProfile({ logicalName, part, ...layout }), async (told) => {
+      if (told.kind !== 'rows') return;
+      for (let index = 0; index < told.rows.count; index += 1) {
+        print.row(terminal, told.rows.row(index), scalers);
+        await terminal.drained();
+      }
+    });
+  });
   if (!invocation.json) terminal.err(`${rows} rows`);
   return EXIT.ok;
 });
@@ -55,30 +66,46 @@ function timeFrom(option: string, word: string | boolean | undefined): CosemDate
   return shownAt(second);
 }
 
-function printText(terminal: Terminal, told: ProfileTold): void {
-  if (told.kind === 'columns') {
-    const columns = told.columns.map(
-      ({ instanceId, attributeId }) => `${obisText(instanceId)}/${attributeId}`,
-    );
-    terminal.err(columns.join('  '));
-    return;
-  }
-  const { time, values } = told.row;
-  const shown = values.filter(({ value }) => value !== time).map(dataText);
-  const at = time === undefined ? [] : [dateTimeText(dateTimeFrom(time))];
-  terminal.out([...at, ...shown].join('  '));
+type Scalers = readonly (ScalerUnit | undefined)[];
+
+interface Printer {
+  layout(terminal: Terminal, layout: ProfileLayout, scalers: Scalers): void;
+  row(terminal: Terminal, row: ProfileRow, scalers: Scalers): void;
 }
 
-function printJson(terminal: Terminal, told: ProfileTold): void {
-  if (told.kind === 'columns') {
-    const columns = told.columns.map(({ instanceId, ...column }) => ({
+const TEXT: Printer = {
+  layout(terminal, { columns }, scalers) {
+    const named = columns.map(({ instanceId, attributeId }, index) => {
+      const unit = scalers[index]?.unit ?? '';
+      return `${obisText(instanceId)}/${attributeId}${unit === '' ? '' : ` ${unit}`}`;
+    });
+    terminal.err(named.join('  '));
+  },
+  row(terminal, { time, values }, scalers) {
+    const shown = values.flatMap((data, index) => {
+      if (data.value === time) return [];
+      const scaled = scaledBy(data, scalers[index] ?? UNSCALED).value;
+      return [scaled ?? dataText(data)];
+    });
+    const at = time === undefined ? [] : [dateTimeText(dateTimeFrom(time))];
+    terminal.out([...at, ...shown].join('  '));
+  },
+};
+
+const UNSCALED: ScalerUnit = { scaler: 0, unit: '' };
+
+const JSON_LINES: Printer = {
+  layout(terminal, layout, scalers) {
+    const columns = layout.columns.map(({ instanceId, ...column }, index) => ({
       logicalName: obisText(instanceId),
+      name: obisWords(instanceId),
       ...column,
+      ...scalers[index],
     }));
-    terminal.out(jsonLine({ columns, capturePeriodS: told.capturePeriodS }));
-    return;
-  }
-  const { time, values } = told.row;
-  const at = time === undefined ? {} : { time: dateTimeText(dateTimeFrom(time)) };
-  terminal.out(jsonLine({ ...at, values: values.map(dataJson) }));
-}
+    terminal.out(jsonLine({ columns, capturePeriodS: layout.capturePeriodS }));
+  },
+  row(terminal, { time, values }) {
+    const at = time === undefined ? {} : { time: dateTimeText(dateTimeFrom(time)) };
+    terminal.out(jsonLine({ ...at, values: values.map(dataJson) }));
+  },
+};

@@ -1,8 +1,10 @@
 import { toHex } from '#bytes/hex.ts';
+import type { AttributeDescriptor } from '../dlms/data.ts';
 import type { Procedure } from '../dlms/procedure.ts';
 import { ask, get } from '../dlms/procedure.ts';
 import type { ServiceResult } from '../dlms/service.ts';
 import { obisFrom, obisText } from './obis.ts';
+import { readScalers } from './read-scalers.ts';
 import type { RegisterValue, ScalerUnit } from './register.ts';
 import { readScaledRegister, scaledBy } from './register.ts';
 
@@ -13,19 +15,16 @@ import { readScaledRegister, scaledBy } from './register.ts';
 export interface KeptScalers {
   /** Of the meter that they were read from, and of its firmware. */
   readonly identity: string;
-  /** By class and logical name. */
+  /** By class, logical name and attribute. */
   readonly scalers: Readonly<Record<string, ScalerUnit>>;
 }
 
 /** More registers than any meter has; what is kept must not grow with what a meter claims. */
 const REGISTERS_MAX = 4096;
 
-/** Attribute 2 of what tells one meter and one firmware from another. */
-const IDENTITY = ['0-0:42.0.0', '1-0:0.2.0'].map((obis) => ({
-  classId: 1,
-  instanceId: obisFrom(obis),
-  attributeId: 2,
-}));
+/** Attribute 2 of what tells one meter and one firmware from another; either firmware will do. */
+const DEVICE_NAME = valueOf('0-0:42.0.0');
+const FIRMWARES = ['1-0:0.2.0', '0-0:0.2.0'].map(valueOf);
 
 /**
  * Scaler and unit of a meter's registers: asked once, because they are static (IEC 62056-6-2,
@@ -50,33 +49,62 @@ export class KnownScalers {
    * firmware; true where something known holds. Errors: those of the services.
    */
   *recognise(): Procedure<boolean> {
-    const identity = identityFrom(yield* ask({ kind: 'get', attributes: IDENTITY }));
+    const identity = identityFrom(
+      yield* ask({ kind: 'get', attributes: [DEVICE_NAME, ...FIRMWARES] }),
+    );
     if (identity === undefined || identity !== this.#identity) this.#scalers.clear();
     this.#identity = identity ?? '';
     return this.#scalers.size > 0;
   }
 
+  /** As `readScalers`; only what is not known is asked for. */
+  *readScalers(
+    attributes: readonly AttributeDescriptor[],
+  ): Procedure<readonly (ScalerUnit | undefined)[]> {
+    const missing = attributes.filter((attribute) => !this.#scalers.has(keyOf(attribute)));
+    const scalers = yield* readScalers(missing);
+    for (const [index, attribute] of missing.entries()) this.#keep(attribute, scalers[index]);
+    return attributes.map((attribute) => {
+      const place = missing.indexOf(attribute);
+      return place < 0 ? this.#scalers.get(keyOf(attribute)) : scalers[place];
+    });
+  }
+
   /** As `readRegister`; only the value is asked for where the rest is known. */
   *readRegister(classId: number, instanceId: Uint8Array): Procedure<RegisterValue> {
-    const key = `${classId}/${obisText(instanceId)}`;
-    const known = this.#scalers.get(key);
-    if (known !== undefined) {
-      return scaledBy(yield* get({ classId, instanceId, attributeId: 2 }), known);
-    }
+    const register = { classId, instanceId, attributeId: 2 };
+    const known = this.#scalers.get(keyOf(register));
+    if (known !== undefined) return scaledBy(yield* get(register), known);
     const { scalerUnit, value } = yield* readScaledRegister(classId, instanceId);
-    if (scalerUnit !== undefined && this.#scalers.size < REGISTERS_MAX) {
-      this.#scalers.set(key, scalerUnit);
-    }
+    this.#keep(register, scalerUnit);
     return value;
+  }
+
+  #keep(attribute: AttributeDescriptor, scalerUnit: ScalerUnit | undefined): void {
+    if (scalerUnit === undefined || this.#scalers.size >= REGISTERS_MAX) return;
+    this.#scalers.set(keyOf(attribute), scalerUnit);
   }
 }
 
-/** Without both, another firmware could not be told from this one. */
-function identityFrom(results: readonly ServiceResult[]): string | undefined {
-  const parts = results.map((result) => {
-    const value = result.kind === 'done' ? result.data?.value : undefined;
-    return value instanceof Uint8Array ? toHex(value) : value;
-  });
-  const told = parts.filter((part) => typeof part === 'string');
-  return told.length === IDENTITY.length ? told.join('/') : undefined;
+/** Not by object alone: of a register only the value has a scaler, its status has none. */
+function keyOf({ classId, instanceId, attributeId }: AttributeDescriptor): string {
+  return `${classId}/${obisText(instanceId)}/${attributeId}`;
+}
+
+/** Without a firmware's name, another firmware could not be told from this one. */
+function identityFrom([device, ...firmwares]: readonly ServiceResult[]): string | undefined {
+  const name = textFrom(device);
+  const told = firmwares.map(textFrom);
+  if (name === undefined || told.every((text) => text === undefined)) return undefined;
+  return [name, ...told].join('/');
+}
+
+function textFrom(result: ServiceResult | undefined): string | undefined {
+  const value = result?.kind === 'done' ? result.data?.value : undefined;
+  if (value instanceof Uint8Array) return toHex(value);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function valueOf(obis: string): AttributeDescriptor {
+  return { classId: 1, instanceId: obisFrom(obis), attributeId: 2 };
 }

@@ -1,13 +1,13 @@
 import { OperatingError, errorOf } from '#bytes/failure.ts';
 import type { Data } from '../dlms/data.ts';
 import type { CosemDateTime } from '../dlms/date-time.ts';
-import { DATE_TIME_BYTES, dateTimeFrom, encodeDateTime, localSecondOf } from '../dlms/date-time.ts';
+import { dateTimeFrom, encodeDateTime, localSecondOf } from '../dlms/date-time.ts';
 import type { Procedure } from '../dlms/procedure.ts';
 import { get, tell } from '../dlms/procedure.ts';
-import { RowReader } from '../dlms/rows.ts';
 import { captureObjectsFrom } from '../dlms/selective-access.ts';
 import type { AttributeReference, CaptureObject, SelectiveAccess } from '../dlms/service.ts';
-import { addSeconds } from './local-time.ts';
+import type { ProfileRows } from './profile-rows.ts';
+import { ProfileRowReader, isClock } from './profile-rows.ts';
 
 const PROFILE_GENERIC = 7;
 const BUFFER = 2;
@@ -47,14 +47,7 @@ export interface ProfileLayout {
 
 export type ProfileTold =
   | ({ readonly kind: 'columns' } & ProfileLayout)
-  | { readonly kind: 'row'; readonly row: ProfileRow };
-
-export interface ProfileRow {
-  /** One for each column, with what the meter left out put back. */
-  readonly values: readonly Data[];
-  /** The clock column, 12 bytes as sent or as worked out. */
-  readonly time?: Uint8Array;
-}
+  | { readonly kind: 'rows'; readonly rows: ProfileRows };
 
 export interface ProfileEnd {
   /** Rows told, and rows passed over because they were stored before. */
@@ -71,16 +64,16 @@ export function* readProfile(request: ProfileRequest): Procedure<ProfileEnd, Pro
   const columns = request.columns ?? captureObjectsFrom(yield* get(part(request, CAPTURE_OBJECTS)));
   const capturePeriodS = request.capturePeriodS ?? (yield* readPeriod(request));
   yield* tell<ProfileTold>({ kind: 'columns', columns, capturePeriodS });
-  const rows = new Rows(columns, capturePeriodS, request.after);
+  const progress = new Progress(request.after);
   const buffer = { ...part(request, BUFFER), ...selected(request.part, columns) };
-  const reader = new RowReader();
+  const reader = new ProfileRowReader(columns, capturePeriodS);
   for (let last = false, first = true; !last; first = false) {
     const piece = yield* pieceOf(buffer, first);
     last = piece.last;
-    for (const data of reader.push(piece.bytes)) yield* rows.take(data);
+    for (const rows of reader.push(piece.bytes)) yield* progress.take(rows);
   }
-  for (const data of reader.end()) yield* rows.take(data);
-  return rows.end;
+  for (const rows of reader.end()) yield* progress.take(rows);
+  return progress.end;
 }
 
 /** What the columns are, and how far apart the rows; errors: those of `get`. */
@@ -129,10 +122,6 @@ const CLOCK_TIME: CaptureObject = {
   dataIndex: 0,
 };
 
-function isClock({ classId, attributeId }: CaptureObject): boolean {
-  return classId === CLOCK && attributeId === 2;
-}
-
 function octets(dateTime: CosemDateTime): Data {
   return { type: 'octet-string', value: encodeDateTime(dateTime) };
 }
@@ -153,19 +142,14 @@ function* pieceOf(
 
 const NEXT_PIECE = { kind: 'next-piece' } as const;
 
-/** Puts back what meters leave out: null-data says "as before", of the clock "a period later". */
-class Rows {
-  readonly #columns: readonly CaptureObject[];
-  readonly #periodS: number;
+/** Passes over what is stored, and tells the rest. */
+class Progress {
   readonly #after: ProfilePlace | undefined;
-  #before: ProfileRow | undefined;
   #sameTime = 0;
   #rows = 0;
   #passed = 0;
 
-  constructor(columns: readonly CaptureObject[], periodS: number, after?: ProfilePlace) {
-    this.#columns = columns;
-    this.#periodS = periodS;
+  constructor(after: ProfilePlace | undefined) {
     this.#after = after;
   }
 
@@ -173,48 +157,37 @@ class Rows {
     return { rows: this.#rows, passed: this.#passed };
   }
 
-  *take(data: Data): Procedure<void, ProfileTold> {
-    const row = this.#completed(data);
-    this.#before = row;
-    if (this.#stored(row.time)) {
-      this.#passed += 1;
-      return;
+  *take(rows: ProfileRows): Procedure<void, ProfileTold> {
+    for (let first = 0; first < rows.count;) {
+      const last = this.#lastNew(rows, first);
+      if (last > first) yield* tell<ProfileTold>({ kind: 'rows', rows: partOf(rows, first, last) });
+      this.#rows += last - first;
+      if (last < rows.count) this.#passed += 1;
+      first = last + 1;
     }
-    this.#rows += 1;
-    yield* tell<ProfileTold>({ kind: 'row', row });
   }
 
-  #stored(time: Uint8Array | undefined): boolean {
-    if (time === undefined || this.#after === undefined) return false;
-    const later = orderOf(time) - orderOf(this.#after.time);
+  /** From `first` on: where the first row is that is stored. */
+  #lastNew(rows: ProfileRows, first: number): number {
+    if (this.#after === undefined) return rows.count;
+    for (let index = first; index < rows.count; index += 1) {
+      if (this.#isStored(rows.row(index).time, this.#after)) return index;
+    }
+    return rows.count;
+  }
+
+  #isStored(time: Uint8Array | undefined, after: ProfilePlace): boolean {
+    if (time === undefined) return false;
+    const later = orderOf(time) - orderOf(after.time);
     if (later !== 0) return later < 0;
     this.#sameTime += 1;
-    return this.#sameTime <= this.#after.rows;
+    return this.#sameTime <= after.rows;
   }
+}
 
-  #completed(data: Data): ProfileRow {
-    const sent = data.type === 'structure' ? data.value : [];
-    if (sent.length !== this.#columns.length) {
-      const message = `${sent.length} values in ${this.#columns.length} columns`;
-      throw new OperatingError('bad-row', message, { field: 'buffer' });
-    }
-    const values = sent.map((value, index) => this.#value(value, index));
-    const time = values[this.#columns.findIndex(isClock)];
-    const bytes = time?.type === 'octet-string' || time?.type === 'date-time' ? time.value : [];
-    return bytes instanceof Uint8Array && bytes.length === DATE_TIME_BYTES
-      ? { values, time: bytes }
-      : { values };
-  }
-
-  #value(value: Data, index: number): Data {
-    const before = this.#before?.values[index];
-    if (value.type !== 'null-data' || before === undefined) return value;
-    const column = this.#columns[index];
-    const time = this.#before?.time;
-    if (column === undefined || !isClock(column) || time === undefined) return before;
-    const next = addSeconds(dateTimeFrom(time), this.#periodS);
-    return { type: 'octet-string', value: encodeDateTime(next) };
-  }
+function partOf(rows: ProfileRows, first: number, last: number): ProfileRows {
+  if (first === 0 && last === rows.count) return rows;
+  return { count: last - first, row: (index) => rows.row(first + index) };
 }
 
 const SUMMER_MIN = -60;

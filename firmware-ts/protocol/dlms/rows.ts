@@ -10,12 +10,27 @@ const COMPACT_ARRAY = 19;
 /** One row, or a compact array, which is read as a whole. */
 const PENDING_BYTES_MAX = 1024 * 1024;
 
+/** Takes elements in their order. */
+export interface ElementSink {
+  /** One element. */
+  element(data: Data): void;
+  /**
+   * As many whole elements from `start` on as can be taken together, at most `most`; where the next
+   * one begins. `undefined` where not even the first can. `bytes` stay as they are.
+   */
+  together(
+    bytes: Uint8Array,
+    start: number,
+    most: number,
+  ): { readonly rows: number; readonly end: number } | undefined;
+}
+
 /**
  * Reads the elements of one array (A-XDR) while its bytes arrive, so that a profile of any length
  * takes the memory of one row. A compact array has its elements at its end.
  */
 export class RowReader {
-  #pending = new Uint8Array(0);
+  #pending: Uint8Array = new Uint8Array(0);
   #left: number | undefined;
   #extent = new DataExtent(0, false);
   #compact = false;
@@ -25,39 +40,47 @@ export class RowReader {
     return this.#left;
   }
 
-  /** Errors: `unexpected-type` where it is no array, `too-long`, those of `readData`. */
-  push(bytes: Uint8Array): readonly Data[] {
+  /**
+   * What the sink takes together are views of `bytes` where nothing was pending. Errors:
+   * `unexpected-type` where it is no array, `too-long`, those of `readData`.
+   */
+  push(bytes: Uint8Array, sink: ElementSink): void {
     this.#append(bytes);
-    if (this.#compact) return [];
-    const rows: Data[] = [];
+    if (this.#compact) return;
     let start = this.#left === undefined ? this.#begin() : 0;
-    while ((this.#left ?? 0) > 0) {
-      const end = this.#endFrom(start);
+    while (this.#left !== undefined && this.#left > 0) {
+      const taken = sink.together(this.#pending, start, this.#left);
+      const end = taken?.end ?? this.#endFrom(start);
       if (end === undefined) break;
-      rows.push(decodeData(this.#pending.slice(start, end)));
-      this.#left = (this.#left ?? 0) - 1;
+      if (taken === undefined) sink.element(decodeData(this.#pending.slice(start, end)));
+      this.#left -= taken?.rows ?? 1;
       this.#extent = new DataExtent(0, false);
       start = end;
     }
     // Bytes behind the last element are rubbish that some servers send.
-    this.#pending = this.#left === 0 ? new Uint8Array(0) : this.#pending.subarray(start);
-    return rows;
+    this.#pending = this.#left === 0 ? new Uint8Array(0) : this.#pending.slice(start);
   }
 
   /** No more bytes come. Errors: `truncated`. */
-  end(): readonly Data[] {
-    if (this.#compact) return elementsOf(this.#pending);
-    if (this.#left === 0) return [];
-    throw new OperatingError('truncated', `${this.#left ?? 'all'} rows are missing`, {
-      field: 'buffer',
-      hint: 'read it again: the rows that came are whole',
-    });
+  end(sink: ElementSink): void {
+    if (this.#compact) {
+      for (const element of elementsOf(this.#pending)) sink.element(element);
+    } else if (this.#left !== 0) {
+      throw new OperatingError('truncated', `${this.#left ?? 'all'} rows are missing`, {
+        field: 'buffer',
+        hint: 'read it again: the rows that came are whole',
+      });
+    }
   }
 
   #append(bytes: Uint8Array): void {
     const length = this.#pending.length + bytes.length;
     if (length > PENDING_BYTES_MAX) {
       throw new OperatingError('too-long', `one row of more than ${PENDING_BYTES_MAX} bytes`);
+    }
+    if (length === bytes.length) {
+      this.#pending = bytes;
+      return;
     }
     const joined = new Uint8Array(length);
     joined.set(this.#pending);
