@@ -75,7 +75,7 @@ export function clientOf(session: Session, frame: SessionFrame): DlmsClient {
     ...initiateLike(aarq, frame),
     invokeIdOf: recordedInvokeIds(session.frames),
     blockWindow: session.id === 'j-gbt-window3-storm' ? 3 : 1,
-    releaseWithInitiate: true,
+    releaseWithInitiate: releasedWithInitiate(session.frames),
   });
 }
 
@@ -87,6 +87,16 @@ function linkLike({ hex }: SessionFrame): ApduLink {
   }
   const header = new DataView(bytes.buffer);
   return new WrapperLink({ client: header.getUint16(2), server: header.getUint16(4) });
+}
+
+/** RLRQ with no more than its reason. */
+const BARE_RELEASE_BYTES = 8;
+
+function releasedWithInitiate(frames: readonly SessionFrame[]): boolean {
+  const releases = frames.filter(({ dir }) => dir === 'tx').map(carriedIn);
+  return releases.some(({ 0: tag, length }) => {
+    return tag === APDU_TAG.rlrq && length > BARE_RELEASE_BYTES;
+  });
 }
 
 const INVOKING: readonly (number | undefined)[] = [
@@ -146,9 +156,12 @@ function authenticatorLike(
   });
 }
 
-/** Both sides leave the service-specific form for the general one once the client is in. */
+/**
+ * As that side protected: the recorded sides leave the service-specific form for the general one
+ * once the client is in, and the dedicated key comes in force then too.
+ */
 export function protectionLike(
-  { keys }: Session,
+  { keys, frames }: Session,
   side: Side,
   aarq: Aarq | undefined,
   counters: InvocationCounters,
@@ -164,25 +177,47 @@ export function protectionLike(
     cipher: machineCiphers.aesGcm,
     counters,
   } as const;
-  const specific = gloDedProtection({ ...options, form: 'service-specific' });
+  const proving = gloDedProtection({ ...options, form: formOf(frames, isProof) });
   const key = keys['dedicatedKey'] === undefined ? 'unicast' : 'dedicated';
-  const general = gloDedProtection({ ...options, form: 'general', key });
+  const form = formOf(frames, (apdu) => !isProof(apdu));
+  const serving = gloDedProtection({ ...options, form, key });
   let title: Uint8Array | undefined;
   return {
-    overheadBytes: general.overheadBytes,
-    protect: (apdu) => (isProof(apdu) ? specific : general).protect(apdu),
+    overheadBytes: serving.overheadBytes,
+    protect: (apdu) => (isProof(apdu) ? proving : serving).protect(apdu),
     unprotect: (apdu, peerTitle) => {
       title = peerTitle ?? title;
-      return (isService(apdu) ? specific : general).unprotect(apdu, title);
+      return (isUnicast(apdu) ? proving : serving).unprotect(apdu, title);
     },
   };
 }
 
-/** No other method is called in these sessions. */
-function isProof(apdu: Uint8Array): boolean {
-  return isAuthenticating(apdu) || apdu[0] === APDU_TAG.actionResponse;
+/** The form in which the first such service went. */
+function formOf(
+  frames: readonly SessionFrame[],
+  meant: (apdu: Uint8Array) => boolean,
+): 'service-specific' | 'general' {
+  const first = frames.find(({ plaintext }) => {
+    return plaintext !== undefined && meant(fromHex(plaintext));
+  });
+  const [tag] = first === undefined ? [] : carriedIn(first);
+  const general = tag === APDU_TAG.generalGloCiphering || tag === APDU_TAG.generalDedCiphering;
+  return general ? 'general' : 'service-specific';
 }
 
-function isService(apdu: Uint8Array): boolean {
-  return apdu[0] !== APDU_TAG.generalGloCiphering && apdu[0] !== APDU_TAG.generalDedCiphering;
+/** No other method of the association is called in these sessions. */
+function isProof(apdu: Uint8Array): boolean {
+  return isAuthenticating(apdu) || isProofAnswer(apdu);
+}
+
+function isProofAnswer(apdu: Uint8Array): boolean {
+  return apdu[0] === APDU_TAG.actionResponse && apdu.length > PROOF_ANSWER_BYTES;
+}
+
+/** A method that returns nothing answers in fewer. */
+const PROOF_ANSWER_BYTES = 8;
+
+/** Service-specific under the global key. */
+function isUnicast([tag = 0]: Uint8Array): boolean {
+  return tag < APDU_TAG.dedGetRequest;
 }

@@ -1,11 +1,7 @@
 import { fromHex } from '#bytes/hex.ts';
-import { MECHANISM, decodeAare, decodeAarq } from '#protocol/dlms/acse.ts';
+import { MECHANISM, decodeAare, decodeAarq, decodeRlrq } from '#protocol/dlms/acse.ts';
 import { ACTION_REQUEST, ACTION_RESPONSE } from '#protocol/dlms/action.ts';
 import { APDU_TAG } from '#protocol/dlms/apdu-tags.ts';
-import {
-  decodeGeneralCiphering,
-  decodeServiceCiphering,
-} from '#protocol/dlms/general-ciphering.ts';
 import type { HighMechanism } from '#protocol/dlms/hls.ts';
 import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
 import type { CipherKeys } from '#protocol/dlms/security.ts';
@@ -29,6 +25,8 @@ export function mechanismOf(
   switch (derived['mech']) {
     case MECHANISM['high-md5']:
       return { name: 'high-md5', secret };
+    case MECHANISM['high-sha1']:
+      return { name: 'high-sha1', secret };
     case MECHANISM['high-sha256']:
       return { name: 'high-sha256', secret };
     case MECHANISM['high-gmac']:
@@ -73,32 +71,42 @@ function countersIn(frame: SessionFrame): readonly number[] {
   if (isLeftOut(apdu, false)) return [];
   const proof = proofIn(apdu);
   const inProof = proof?.length === 17 ? [counterOf(proof)] : [];
-  const content = contentOf(carriedIn(frame));
-  return content === undefined ? inProof : [...inProof, counterOf(content)];
+  const counter = counterIn(carriedIn(frame));
+  return counter === undefined ? inProof : [...inProof, counter];
 }
 
 function counterOf(content: Uint8Array): number {
   return new DataView(content.slice().buffer).getUint32(1);
 }
 
-/** Security control, counter, text and tag of what is ciphered. */
-function contentOf(apdu: Uint8Array): Uint8Array | undefined {
-  const [tag = 0] = apdu;
+/** Of a ciphered APDU, or of the beginning of one. */
+function counterIn(apdu: Uint8Array): number | undefined {
+  const [tag = 0, first = 0] = apdu;
   switch (tag) {
     case APDU_TAG.aarq:
-      return contentOf(decodeAarq(apdu).userInformation ?? new Uint8Array(0));
+      return counterIn(decodeAarq(apdu).userInformation ?? NOTHING);
     case APDU_TAG.aare:
-      return contentOf(decodeAare(apdu).userInformation ?? new Uint8Array(0));
+      return counterIn(decodeAare(apdu).userInformation ?? NOTHING);
+    case APDU_TAG.rlrq:
+      return counterIn(decodeRlrq(apdu).userInformation ?? NOTHING);
     case APDU_TAG.generalGloCiphering:
     case APDU_TAG.generalDedCiphering:
-      return decodeGeneralCiphering(apdu).content;
+      return counterOf(behindLength(apdu.subarray(2 + first)));
     case APDU_TAG.gloInitiateRequest:
     case APDU_TAG.gloInitiateResponse:
-      return decodeServiceCiphering(apdu).content;
+      return counterOf(behindLength(apdu.subarray(1)));
     default:
       if (tag < APDU_TAG.gloGetRequest || tag > APDU_TAG.dedActionResponse) return undefined;
-      return decodeServiceCiphering(apdu).content;
+      return counterOf(behindLength(apdu.subarray(1)));
   }
+}
+
+const NOTHING = new Uint8Array(0);
+const LONG_LENGTH = 0x80;
+
+function behindLength(bytes: Uint8Array): Uint8Array {
+  const [first = 0] = bytes;
+  return bytes.subarray(first < LONG_LENGTH ? 1 : 1 + (first & ~LONG_LENGTH));
 }
 
 /** What that side proved itself with. */

@@ -84,11 +84,17 @@ function linkLike(session: Session, { hex }: SessionFrame): ApduLink {
   const bytes = fromHex(hex);
   if (framingOf(session) === 'hdlc') {
     const { destination: server } = decodeHdlcFrame(bytes.subarray(1, -1));
-    // Gurux counts its LLC header against every segment.
-    return new HdlcServerLink({ server, segmentBytes: 125 });
+    return new HdlcServerLink({ server, segmentBytes: longestSegment(session) });
   }
   const header = new DataView(bytes.buffer);
   return wrapperServerLink({ client: header.getUint16(2), server: header.getUint16(4) });
+}
+
+/** Gurux counts its LLC header against every segment, and so sends less than was agreed. */
+function longestSegment({ frames }: Session): number {
+  const answers = frames.filter(({ dir }) => dir === 'rx').map(({ hex }) => fromHex(hex));
+  const segments = answers.map((bytes) => decodeHdlcFrame(bytes.subarray(1, -1)));
+  return Math.max(...segments.map(({ information }) => information.length));
 }
 
 /** Room for lengths that are written longer than they need be. */
@@ -119,7 +125,7 @@ function apdusIn(frames: readonly SessionFrame[]): readonly Uint8Array[] {
   const ciphered = frames.some(({ plaintext }) => plaintext !== undefined);
   const answers = frames.filter(({ dir }) => dir === 'rx');
   if (ciphered) return answers.map(apduIn);
-  const whole = apdusOf({ id: '', desc: '', keys: null, derived: {}, frames });
+  const whole = apdusOf({ id: '', who: '', desc: '', keys: null, derived: {}, frames });
   return whole.flatMap(({ dir, bytes }) => (dir === 'rx' ? [bytes] : []));
 }
 

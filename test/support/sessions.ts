@@ -7,9 +7,11 @@ import { decodeHdlcFrame } from '#protocol/hdlc/frame.ts';
 import { withoutLlc } from '#protocol/hdlc/segments.ts';
 import { VECTORS, withoutVectors } from './vectors.ts';
 
-/** A whole session between two other implementations, recorded on loopback. */
+/** A whole session, recorded on loopback. */
 export interface Session {
   readonly id: string;
+  /** Which implementation was the client, and which the server. */
+  readonly who: string;
   readonly desc: string;
   readonly keys: Readonly<Record<string, string>> | null;
   readonly derived: Readonly<Record<string, unknown>>;
@@ -26,14 +28,21 @@ export interface SessionFrame {
   readonly initiate_plaintext?: string;
 }
 
-/** All recorded sessions; where they are absent a skipped test says so. */
+/** Sessions between two other implementations; where they are absent a skipped test says so. */
 export function sessions(): readonly Session[] {
-  if (withoutVectors !== false) {
-    test('recorded sessions', { skip: withoutVectors });
-    return [];
-  }
-  const folder = join(VECTORS, 'dlms/interop');
+  if (withoutVectors === false) return sessionsIn(join(VECTORS, 'dlms/interop'));
+  test('recorded sessions', { skip: withoutVectors });
+  return [];
+}
+
+/** Sessions of ours with other implementations: see the README beside them. */
+export function ownSessions(): readonly Session[] {
+  return sessionsIn(join(import.meta.dirname, '../vectors/dlms'));
+}
+
+function sessionsIn(folder: string): readonly Session[] {
   return readdirSync(folder)
+    .filter((file) => file.endsWith('.json'))
     .sort()
     .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Session)
     .filter(({ frames }) => Array.isArray(frames));
@@ -54,12 +63,13 @@ export function framingOf({ frames }: Pick<Session, 'frames'>): 'hdlc' | 'wrappe
 
 const WRAPPER_BYTES = 8;
 
-/** What a frame carries, as it went over the line; nothing where it is the data link's own. */
+/** What a frame carries, or begins to; nothing where it goes on, or is the data link's own. */
 export function carriedIn({ hex }: SessionFrame): Uint8Array {
   const bytes = fromHex(hex);
   if (bytes[0] !== 0x7e) return bytes.subarray(WRAPPER_BYTES);
   const { control, information } = decodeHdlcFrame(bytes.subarray(1, -1));
-  return control.kind === 'I' ? withoutLlc(information) : new Uint8Array(0);
+  const apdu = control.kind === 'I' ? withoutLlc(information) : information;
+  return apdu.length < information.length ? apdu : new Uint8Array(0);
 }
 
 /** The same in clear. */

@@ -170,6 +170,13 @@ test('an InitiateRequest goes under the global key, in its own form', () => {
   assert.equal(sealed[0], APDU_TAG.gloInitiateRequest);
 });
 
+test('the proof goes under the global key, and only then the dedicated one is in force', () => {
+  const client = protectionOf('client', { form: 'service-specific', key: 'dedicated' });
+  const proof = fromHex('c30141000f0000280000ff0101090100');
+  assert.equal(client.protect(proof)[0], APDU_TAG.gloActionRequest);
+  assert.equal(client.protect(fromHex('c00141000f0000280000ff0200'))[0], APDU_TAG.dedGetRequest);
+});
+
 test('what a refused counter should have been is kept, and brought into step once', () => {
   const watched = new WatchedProtection(protectionOf('client', { policy: 'if-key' }));
   const server = protectionOf('server');

@@ -4,7 +4,7 @@ import { replayed } from '../support/recorded-client.ts';
 import { replayClient } from '../support/replayed-client.ts';
 import { replayServer } from '../support/replayed-server.ts';
 import type { Session } from '../support/sessions.ts';
-import { sessions } from '../support/sessions.ts';
+import { ownSessions, sessions } from '../support/sessions.ts';
 
 interface Expected {
   /** What our client gets out of the recorded server. */
@@ -26,8 +26,7 @@ interface Expected {
 
 /** The BER length is too short for what the recorded sides say when they take leave. */
 const RELEASE_REQUEST = {
-  '7EA0130323544131E6E60062010203800100C2177E':
-    '7EA023032354B37DE6E6006215800100BE10040E01000000065F1F0400401E1DFFFFB68D7E',
+  '7EA0130323544131E6E60062010203800100C2177E': '7EA0110323543708E6E6006203800100BD9B7E',
 };
 const RELEASE_RESPONSE = {
   '00010001001000176311800100BE0F040E0800065F1F040000001004000007': '00010001001000056303800100',
@@ -116,6 +115,33 @@ for (const recorded of sessions()) {
     assert.equal(seen.alike, alike ?? seen.recorded);
     assert.deepEqual(seen.refused, []);
   });
+}
+
+const OURS = 'client: normd';
+
+for (const recorded of ownSessions()) {
+  const { id, who } = recorded;
+  if (who.startsWith(OURS)) {
+    test(`${id}: our client says again what got it through`, () => {
+      const { associated, answered, ahead, leftOut } = replayServer(replayed(recorded));
+      assert.equal(associated, 1);
+      assert.ok(answered > 5, `${answered} answers`);
+      assert.deepEqual({ ahead: ahead.length, leftOut }, { ahead: 0, leftOut: 0 });
+    });
+  } else {
+    test(`${id}: our server says again what got the other client through`, () => {
+      const {
+        alike,
+        recorded: said,
+        refused,
+      } = replayClient(recorded, {
+        instead: {},
+        shown: (hex) => hex,
+      });
+      assert.equal(alike, said);
+      assert.deepEqual(refused, []);
+    });
+  }
 }
 
 /** Gurux marks its second general block as one of a stream, and waits after it all the same. */

@@ -39,8 +39,8 @@ export interface GloDedOptions extends CipheringOptions {
 
 /**
  * Protects under the keys that both sides have: glo- and ded-ciphering, service-specific and
- * general (IEC 62056-5-3, 5.3.5). The same for both sides. An InitiateRequest and its answer go
- * under the global key always; ACCESS and data-notification in the general form always.
+ * general (IEC 62056-5-3, 5.3.5). The same for both sides. An InitiateRequest, its answer and the
+ * proof go under the global key always; ACCESS and data-notification in the general form always.
  */
 export function gloDedProtection(options: GloDedOptions): Protection {
   const envelopes = new Envelopes(options);
@@ -63,7 +63,8 @@ const INITIATING: readonly (number | undefined)[] = [
 
 function sealed(apdu: Uint8Array, options: GloDedOptions): Uint8Array {
   const initiating = INITIATING.includes(apdu[0]);
-  const key = initiating ? 'unicast' : (options.key ?? 'unicast');
+  const global = initiating || isProof(apdu);
+  const key = global ? 'unicast' : (options.key ?? 'unicast');
   const dedicated = key === 'dedicated';
   const content = encipher(apdu, {
     ...options,
@@ -79,6 +80,19 @@ function sealed(apdu: Uint8Array, options: GloDedOptions): Uint8Array {
   }
   const kind = dedicated ? 'general-ded-ciphering' : 'general-glo-ciphering';
   return encodeGeneralCiphering({ kind, systemTitle: options.ownTitle, content });
+}
+
+/** ACTION normal of reply_to_HLS_authentication: class 15, method 1 (IEC 62056-6-2, 4.4.4). */
+const PROOF = { form: 1, classId: 15, methodId: 1, methodAt: 11 } as const;
+
+/**
+ * The association is not whole before the proof, and meters are known (Gurux) that take it under
+ * the global key only.
+ */
+function isProof(apdu: Uint8Array): boolean {
+  const [tag, form, , high, low] = apdu;
+  if (tag !== APDU_TAG.actionRequest || form !== PROOF.form) return false;
+  return high === 0 && low === PROOF.classId && apdu[PROOF.methodAt] === PROOF.methodId;
 }
 
 /** The security control byte of what goes out, under the unicast key. */
