@@ -4,6 +4,8 @@ import type { GapReason } from './manifest.ts';
 export interface EventFields {
   /** Nothing more can be stored; the lowest class drops first. */
   readonly 'disk-full': { readonly freeBytes: number };
+  /** Nothing can be written: `disk-error`, or `disk-read-only`. */
+  readonly 'disk-failed': { readonly code: string };
   readonly 'disk-recovered': { readonly freeBytes: number };
   /** Observations `from … through` will never come. */
   readonly gap: Numbers & { readonly reason: GapReason };
@@ -33,6 +35,7 @@ export type Severity = 'info' | 'warning' | 'alarm';
 /** What a person should do about it: nothing, look at it, act. */
 export const EVENT_SEVERITIES: Readonly<Record<EventName, Severity>> = {
   'disk-full': 'alarm',
+  'disk-failed': 'alarm',
   'disk-recovered': 'info',
   gap: 'warning',
   quarantined: 'warning',

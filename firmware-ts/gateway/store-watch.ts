@@ -17,14 +17,25 @@ export interface StoreWatchPorts {
   readonly tell: TellEvent;
 }
 
+/** Refusals that are the disk's, and not the store's or the appender's. */
+const OF_THE_DISK = ['disk-full', 'disk-error', 'disk-read-only'] as const;
+
+type OfTheDisk = (typeof OF_THE_DISK)[number];
+
+/** Since something was refused, or had to be dropped, and until nothing is for a while. */
+interface Trouble {
+  readonly told: Set<OfTheDisk>;
+  /** Of the last refusal, by the monotonic clock. */
+  atMs: number;
+}
+
 /** Tells what happens to the store: gaps, damaged files, a full disk; once, not per reading. */
 export class StoreWatch {
   readonly #ports: StoreWatchPorts;
   readonly #throttle: Throttle;
   /** Observations named as gaps since the start, by back-end and reason. */
   readonly #gaps = new Map<string, Map<string, number>>();
-  /** By the monotonic clock, while the disk counts as full. */
-  #fullAt: number | undefined;
+  #trouble: Trouble | undefined;
 
   constructor(ports: StoreWatchPorts) {
     this.#ports = ports;
@@ -44,28 +55,41 @@ export class StoreWatch {
 
   /** An append was refused with `code`. */
   refused(code: string): void {
-    if (code === 'disk-full') this.#full();
+    const ofTheDisk = OF_THE_DISK.find((one) => one === code);
+    if (ofTheDisk !== undefined) this.#refuses(ofTheDisk);
   }
 
   /** An append was confirmed. */
   stored(): void {
-    if (this.#fullAt === undefined) return;
+    if (this.#trouble === undefined) return;
     const { clock, log } = this.#ports;
-    if (clock.monotonic() - this.#fullAt < RECOVERED_AFTER_MS) return;
-    this.#fullAt = undefined;
+    if (clock.monotonic() - this.#trouble.atMs < RECOVERED_AFTER_MS) return;
+    this.#trouble = undefined;
     const freeBytes = this.#ports.freeBytes();
     log('info', 'store.disk-recovered', { freeBytes });
     this.#ports.tell('disk-recovered', { freeBytes: freeBytes ?? 0 });
   }
 
-  #full(): void {
-    const { clock, log } = this.#ports;
-    const before = this.#fullAt;
-    this.#fullAt = clock.monotonic();
-    if (before !== undefined) return;
+  #refuses(code: OfTheDisk): void {
+    const { clock, log, tell } = this.#ports;
+    const trouble = (this.#trouble ??= { told: new Set(), atMs: 0 });
+    trouble.atMs = clock.monotonic();
+    if (trouble.told.has(code)) return;
+    trouble.told.add(code);
     const freeBytes = this.#ports.freeBytes();
-    log('error', 'store.disk-full', { freeBytes });
-    this.#ports.tell('disk-full', { freeBytes: freeBytes ?? 0 });
+    if (code === 'disk-full') {
+      log('error', 'store.disk-full', { freeBytes });
+      tell('disk-full', { freeBytes: freeBytes ?? 0 });
+    } else {
+      log('error', 'store.disk-failed', { code });
+      tell('disk-failed', { code });
+    }
+  }
+
+  /** Where the disk has refused before, this only names it, or is more of the same. */
+  #dropped(): void {
+    if (this.#trouble === undefined) this.#refuses('disk-full');
+    else this.#trouble.atMs = this.#ports.clock.monotonic();
   }
 
   /** The manifest names each number; the log only wakes somebody. */
@@ -73,7 +97,7 @@ export class StoreWatch {
     const byReason = this.#gaps.get(backend) ?? new Map<string, number>();
     this.#gaps.set(backend, byReason);
     byReason.set(reason, (byReason.get(reason) ?? 0) + last - first + 1);
-    if (reason === 'disk-full') this.#full();
+    if (reason === 'disk-full') this.#dropped();
     const repeated = this.#throttle.quietSince(`${backend} ${stream} ${reason}`);
     if (repeated === undefined) return;
     const { log, tell } = this.#ports;

@@ -181,6 +181,7 @@ test('presence and every event are what both schemas say', () => {
   const now = '2026-11-21T12:00:00Z';
   const events = [
     encodeEvent(now, 'disk-full', { freeBytes: 0 }),
+    encodeEvent(now, 'disk-failed', { code: 'disk-read-only' }),
     encodeEvent(now, 'disk-recovered', { freeBytes: 1e9 }),
     encodeEvent(now, 'gap', { ...numbers, reason: 'bytes' }),
     encodeEvent(now, 'quarantined', { ...numbers, code: 'packet-too-large' }),

@@ -211,6 +211,27 @@ test('a full disk begins once and ends once, however often its edge is crossed',
   ]);
 });
 
+test('a read-only disk raises its own alarm, and what it refused is named without another', () => {
+  const clock = new VirtualClock();
+  const events: unknown[] = [];
+  const tell: TellEvent = (event, fields) => events.push([event, fields]);
+  const watch = new StoreWatch({ clock, log: () => undefined, freeBytes: () => 4096, tell });
+  const source = toldBy();
+  watch.follow(source.store);
+  for (const code of ['disk-read-only', 'disk-read-only', 'disk-error']) watch.refused(code);
+  clock.advance(10_000);
+  const numbers = { stream: 'm', epoch: 1 };
+  source.gap({ backend: 'utility', ...numbers, first: 0, last: 2, reason: 'disk-full' });
+  clock.advance(60_000);
+  watch.stored();
+  assert.deepEqual(events, [
+    ['disk-failed', { code: 'disk-read-only' }],
+    ['disk-failed', { code: 'disk-error' }],
+    ['gap', { ...numbers, from: 0, through: 2, reason: 'disk-full' }],
+    ['disk-recovered', { freeBytes: 4096 }],
+  ]);
+});
+
 test('a file set aside is told with what was saved from it, at the start and later', () => {
   const told: LogFields[] = [];
   const log = (_level: string, event: string, fields: LogFields = {}): void => {
