@@ -6,6 +6,7 @@ import { diskFailure, diskFailureIn } from './disk-failure.ts';
 import type { Ledger } from './ledger.ts';
 import type { Batch, CallName, Calls, Now, OwedBy, Request, ThreadSetting } from './messages.ts';
 import { type FreeBytes, Reserve, machineFreeBytes, reserveIn } from './reserve.ts';
+import { withoutLeastUrgent } from './scarcity.ts';
 import { epochAfter } from './schema.ts';
 import { type Aside, setAside } from './set-aside.ts';
 import type { NamedGap, Opening } from './store.ts';
@@ -124,7 +125,18 @@ export class Books {
       if (!isFull(error)) throw error;
     }
     this.#makeRoom(batch);
-    return ledger.commit(batch);
+    return this.#commitWhatFits(batch);
+  }
+
+  /** What has no room goes without the least urgent in it, which is named. */
+  #commitWhatFits(batch: Batch): OwedBy {
+    try {
+      return this.#open.ledger.commit(batch);
+    } catch (error) {
+      const lighter = isFull(error) ? withoutLeastUrgent(batch) : undefined;
+      if (lighter === undefined) throw error;
+      return this.#commitWhatFits(lighter);
+    }
   }
 
   /** What is small, and makes room or must not be forgotten, is written on a full disk too. */

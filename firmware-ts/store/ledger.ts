@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { recordsOf } from './boots.ts';
 import { countQuarantined, dueByClass, dueNames, laneOf, merged } from './lanes.ts';
 import type { Acknowledged, Batch, Calls, Now, OwedBy, Page } from './messages.ts';
@@ -8,6 +8,7 @@ import { bounded, inOneBuffer } from './pages.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
 import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
+import { LEAST_URGENT_FIRST, lessUrgentThan, needsOf, roomOf } from './scarcity.ts';
 import { Shelf } from './shelf.ts';
 import {
   type EntryRow,
@@ -109,17 +110,16 @@ export class Ledger {
    * what is less urgent than the batch. Confirmed entries never give way to their equals.
    */
   makeRoom(batch: Batch): void {
-    // A page is freed only when all in it is gone, so that more is dropped than is needed.
-    const needed = 2 * batch.bytes.byteLength + (64 << 10);
     this.#transaction(batch.now, () => {
       // What is delivered must not be dropped and named as a gap.
       this.#acknowledge([...batch.acknowledged, ...(batch.delivered ?? [])], batch.now);
-      let freed = this.#shelf.makeRoom(needed);
-      for (const { backend: name, class: of } of backendsOwed(batch)) {
-        if (freed >= needed) break;
+      let freed = this.#shelf.makeRoom(roomOf(batch.bytes.byteLength));
+      for (const { backend: name, class: of, bytes } of needsOf(batch)) {
+        const needed = roomOf(bytes) - freed;
+        if (needed <= 0) continue;
         const backend = this.#numbers.backend(name);
         const how = { reason: 'disk-full', now: batch.now } as const;
-        freed += this.#outbox.makeRoom(backend, needed - freed, lessUrgentThan(of), how);
+        freed += this.#outbox.makeRoom(backend, needed, lessUrgentThan(of), how);
       }
     });
   }
@@ -353,22 +353,4 @@ export class Ledger {
     const committedMs = row.storedMs - this.#openedAtMs;
     return { id, stream, epoch, sequence, count, takenMs, committedMs, recordCount, readings };
   }
-}
-
-const LEAST_URGENT_FIRST = DELIVERY_CLASSES.toReversed();
-
-function lessUrgentThan(of: DeliveryClass): readonly DeliveryClass[] {
-  return LEAST_URGENT_FIRST.slice(0, LEAST_URGENT_FIRST.indexOf(of));
-}
-
-/** Those that a batch owes more, each with its most urgent class. */
-function backendsOwed({ owed }: Batch): readonly { backend: string; class: DeliveryClass }[] {
-  const places = new Map<string, number>();
-  for (const { backend, class: of } of owed) {
-    const place = DELIVERY_CLASSES.indexOf(of);
-    places.set(backend, Math.min(place, places.get(backend) ?? place));
-  }
-  return [...places].map(([backend, place]) => {
-    return { backend, class: DELIVERY_CLASSES[place] ?? 'bulk' };
-  });
 }

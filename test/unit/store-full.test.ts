@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ReadingPath } from '#gateway/path.ts';
 import { StoreWatch } from '#gateway/store-watch.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
 import { policyOf } from '#policy/policy.ts';
 import { Reserve } from '#store/reserve.ts';
+import type { Append } from '#store/store.ts';
 import { seeded } from '../support/seeded.ts';
 import { BACKEND, OwingStore, observationOf } from '../support/owing-store.ts';
 import { codeOf, folder, observation } from '../support/store.ts';
@@ -52,6 +54,36 @@ test('on a full disk what a broker refuses still goes into quarantine', async (c
   assert.equal((await world.store.quarantined(BACKEND)).length, 10);
   await world.close();
 });
+
+test('bulk beside an alarm takes no room from measurements', async (context) => {
+  let freeBytes = PLENTY_BYTES;
+  const directory = folder(context);
+  const world = new OwingStore({ directory, runCountMax: 1, freeBytes: () => freeBytes });
+  await world.open();
+  for (let number = 0; number < 20; number += 1) {
+    await world.settled(world.store.append(owed('m', 'measurement', 20_000)));
+  }
+  freeBytes = 0;
+  const both = [owed('frames', 'bulk', 400_000), owed('alarms', 'alarm', 100)];
+  await world.settled(Promise.all(both.map((append) => world.store.append(append))));
+
+  assert.equal((await world.due('alarm')).length, 1);
+  assert.ok((await world.due()).length > 10, 'room for an alarm is a few of them');
+  assert.deepEqual(await world.due('bulk'), []);
+  const { gaps } = await world.standing('frames');
+  assert.deepEqual(
+    gaps.map(({ first, last, reason }) => [first, last, reason]),
+    [[0, 0, 'disk-full']],
+  );
+  await world.close();
+});
+
+/** Nothing to speak of for the home, and `bytes` for the back-end. */
+function owed(stream: string, of: DeliveryClass, bytes: number): Append {
+  const append = observation(0, stream, [BACKEND], bytes);
+  const outputs = append.outputs.map((output) => ({ ...output, class: of }));
+  return { ...append, observation: new Uint8Array(1), outputs };
+}
 
 test('a reserve that cannot even be begun is none, and ends nothing', (context) => {
   const file = join(folder(context), 'nowhere', 'reserve');
