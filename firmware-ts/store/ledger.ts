@@ -8,6 +8,7 @@ import { bounded, inOneBuffer } from './pages.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
 import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
+import type { Received } from './receipts.ts';
 import { LEAST_URGENT_FIRST, lessUrgentThan, needsOf, roomOf } from './scarcity.ts';
 import { Shelf } from './shelf.ts';
 import {
@@ -185,8 +186,8 @@ export class Ledger {
     return this.#transaction(now, () => this.#outbox.discard(backend, id));
   }
 
-  receive({ backend, receipts, now }: Calls['receive']['ask']): OwedBy {
-    return { [backend]: this.#transaction(now, () => this.#outbox.receive(backend, receipts)) };
+  receive({ backend, now, ...part }: Calls['receive']['ask']): Received {
+    return this.#transaction(now, () => this.#outbox.receive(backend, part));
   }
 
   standing({ backend, now }: Calls['standing']['ask']): Standing {

@@ -1,6 +1,7 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { TimeMark } from '#reading/reading.ts';
+import type { LanePlace, Received } from './receipts.ts';
 import type {
   Standing,
   DueEntry,
@@ -146,9 +147,11 @@ export interface Calls {
     readonly ask: {
       readonly backend: string;
       readonly receipts: readonly Receipt[];
+      /** Receipts are taken in parts. */
+      readonly from: LanePlace;
       readonly now: Now;
     };
-    readonly answer: OwedBy;
+    readonly answer: Received;
   };
   readonly standing: {
     readonly ask: { readonly backend: string; readonly now: Now };

@@ -8,9 +8,9 @@ import { letGo } from '#system/memory.ts';
 import { type Boots, recordsOf, stampsToBytes } from './boots.ts';
 import { Gaps, passOver } from './gaps.ts';
 import { laneOf, owedOf } from './lanes.ts';
-import type { Acknowledged, Now, OwedRun, Skipped } from './messages.ts';
+import type { Acknowledged, Calls, Now, OwedRun, Skipped } from './messages.ts';
 import { pack } from './packing.ts';
-import { forget, receive } from './receipts.ts';
+import { type Received, forget, receive } from './receipts.ts';
 import { assertSoundHead, checksOf, isSoundRow } from './row-check.ts';
 import {
   type BackendState,
@@ -20,7 +20,7 @@ import {
 } from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
-import type { Standing, Owed, Receipt, StreamStanding, ToldGap } from './store.ts';
+import type { Standing, Owed, StreamStanding, ToldGap } from './store.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
 
@@ -154,10 +154,11 @@ export class OutboxLedger {
     return true;
   }
 
-  /** Forgets what the back-end holds; answers the holes, which are due again. */
-  receive(name: string, receipts: readonly Receipt[]): Owed {
+  /** As `receive` of a back-end that has an outbox. */
+  receive(name: string, part: Pick<Calls['receive']['ask'], 'receipts' | 'from'>): Received {
     const backend = this.#numbers.backends.get(name);
-    return backend === undefined ? {} : receive(this.#statements, this.#numbers, backend, receipts);
+    if (backend === undefined) return { owed: {} };
+    return receive(this.#statements, this.#numbers, backend, part);
   }
 
   /** Drops what is older than `horizonMs` by the store's clock. */

@@ -4,26 +4,42 @@ import { STATE } from './schema.ts';
 import type { EntryRow, Statements } from './statements.ts';
 import type { Owed, Receipt } from './store.ts';
 
-/** Entries that are in memory at a time. */
-const ROWS_MAX = 1_000;
+/** Entries that one part looks at: between parts the store's thread serves others. */
+const ROWS_MAX = 2_000;
+
+/** Between two entries of a lane. */
+export interface LanePlace {
+  readonly lane: number;
+  readonly afterId: number;
+}
+
+export interface Received {
+  readonly owed: Owed;
+  readonly next?: LanePlace;
+}
 
 type ByStream = Map<number, Receipt>;
 
 /**
- * Forgets what the back-end holds; answers the holes, which are due again. Each lane is walked
- * once, however many streams the back-end tells of.
+ * A part of what receipts say: forgets what the back-end holds; answers the holes, which are due
+ * again, and where the next part begins. Each lane is walked once, however many streams the
+ * back-end tells of.
  */
 export function receive(
   statements: Statements,
   numbers: RunningNumbers,
   backend: BackendState,
-  receipts: readonly Receipt[],
-): Owed {
-  let owed: Owed = {};
-  for (const [lane, byStream] of byLane(numbers, backend, receipts)) {
-    owed = merged(owed, receiveLane(statements, backend, lane, byStream));
-  }
-  return owed;
+  { receipts, from }: { readonly receipts: readonly Receipt[]; readonly from: LanePlace },
+): Received {
+  const lanes = [...byLane(numbers, backend, receipts)].sort(([a], [b]) => a - b);
+  const [here, after] = lanes.filter(([lane]) => lane >= from.lane);
+  if (here === undefined) return { owed: {} };
+  const [lane, byStream] = here;
+  const rows = statements.awaiting.all(lane, lane === from.lane ? from.afterId : 0, ROWS_MAX);
+  const owed = receiveRows(statements, backend, rows, byStream);
+  const newest = rows.length === ROWS_MAX ? rows.at(-1) : undefined;
+  if (newest !== undefined) return { owed, next: { lane, afterId: newest.id } };
+  return after === undefined ? { owed } : { owed, next: { lane: after[0], afterId: 0 } };
 }
 
 export function forget(
@@ -52,27 +68,22 @@ function byLane(
   return lanes;
 }
 
-function receiveLane(
+function receiveRows(
   statements: Statements,
   backend: BackendState,
-  lane: number,
+  rows: readonly EntryRow[],
   byStream: ByStream,
 ): Owed {
-  let [owed, afterId]: [Owed, number] = [{}, 0];
-  for (;;) {
-    const rows = statements.awaiting.all(lane, afterId, ROWS_MAX);
-    for (const entry of rows) {
-      const receipt = byStream.get(entry.stream);
-      if (receipt === undefined || lastOf(entry) > receipt.through) continue;
-      if (isMissing(entry, receipt)) {
-        statements.setState.run(STATE.due, entry.id);
-        owed = merged(owed, owedOf(entry));
-      } else forget(statements, backend, entry);
-    }
-    const newest = rows.at(-1);
-    if (newest === undefined) return owed;
-    afterId = newest.id;
+  let owed: Owed = {};
+  for (const entry of rows) {
+    const receipt = byStream.get(entry.stream);
+    if (receipt === undefined || lastOf(entry) > receipt.through) continue;
+    if (isMissing(entry, receipt)) {
+      statements.setState.run(STATE.due, entry.id);
+      owed = merged(owed, owedOf(entry));
+    } else forget(statements, backend, entry);
   }
+  return owed;
 }
 
 function isMissing(entry: EntryRow, { holes }: Receipt): boolean {

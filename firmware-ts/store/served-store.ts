@@ -4,6 +4,7 @@ import type { Caller } from './caller.ts';
 import { assertAppend } from './check.ts';
 import { Committer, type CommitterParts } from './committer.ts';
 import type { Acknowledged, Batch, Now, OwedBy } from './messages.ts';
+import type { LanePlace, Received } from './receipts.ts';
 import type { Acknowledgement, Append, DueEntry, Kept, NamedGap, Opening } from './store.ts';
 import type {
   DueName,
@@ -132,8 +133,13 @@ export class ServedStore implements Store {
   }
 
   async receive(backend: string, receipts: readonly Receipt[]): Promise<void> {
-    this.#assertOpen();
-    this.#wake(await this.#caller.call('receive', { backend, receipts, now: this.#now() }));
+    for (let from: LanePlace | undefined = { lane: 0, afterId: 0 }; from !== undefined;) {
+      this.#assertOpen();
+      const now = this.#now();
+      const part: Received = await this.#caller.call('receive', { backend, receipts, from, now });
+      this.#wake({ [backend]: part.owed });
+      from = part.next;
+    }
   }
 
   async standing(backend: string): Promise<Standing> {
