@@ -101,6 +101,10 @@ const Backend = Type.Object(
     ),
     connect: Type.Optional(Connect),
     outbox: Outbox,
+    format: Type.Enum(['senml+cbor', 'senml+json'], {
+      default: 'senml+cbor',
+      description: 'form of payloads (RFC 8428); of JSON a manifest proves the numbers alone',
+    }),
     compression: Type.Enum(['none', 'zstd'], {
       default: 'none',
       description: 'of payloads; what is shorter without it goes as it is',

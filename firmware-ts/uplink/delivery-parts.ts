@@ -7,6 +7,7 @@ import type { Acknowledger } from './acknowledger.ts';
 import type { Events } from './events.ts';
 import type { Manifests } from './manifests.ts';
 import type { Budget } from './pacing.ts';
+import type { PayloadFormat } from './packet.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { HangUps } from './quarantine-rule.ts';
 import type { Session } from './session.ts';
@@ -20,6 +21,7 @@ export interface Lasting {
   readonly gateway: string;
   readonly topics: Topics;
   /** Of payloads; absent where they go as they are. */
+  readonly format: PayloadFormat;
   readonly compression?: Compression;
   readonly store: Store;
   readonly clock: Clock;

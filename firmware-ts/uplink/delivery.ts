@@ -5,7 +5,7 @@ import { Answers } from './answers.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
 import { DueReader } from './due-reader.ts';
 import { Lane, type Outgoing } from './lane.ts';
-import { PIECE_MARGIN_BYTES } from './packet.ts';
+import { GROWTH, PIECE_MARGIN_BYTES } from './packet.ts';
 import { Publisher } from './publisher.ts';
 import type { Refused } from './send-queue.ts';
 import { type Announcement, Sender } from './sender.ts';
@@ -33,7 +33,8 @@ export class Delivery {
   constructor(parts: DeliveryParts) {
     const { session, backend, gateway } = parts;
     this.#parts = parts;
-    const bytesMax = Math.min(parts.packBytesMax, session.packetBytesMax);
+    const packetBytesMax = session.packetBytesMax / GROWTH[parts.format];
+    const bytesMax = Math.min(parts.packBytesMax, packetBytesMax);
     this.#packBytesMax = bytesMax - 2 * gateway.length; // in the topic and in the base name
     const pieceBytesMax = this.#packBytesMax - PIECE_MARGIN_BYTES;
     const ready = (): void => this.#pump();

@@ -229,6 +229,7 @@ class Running implements Uplink {
 
 function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => void): Lasting {
   const { backend, gateway, receipts, bytesPerSecond, compression = 'none' } = options;
+  const { format = 'senml+cbor' } = options;
   const topics = topicsOf(gateway);
   const events = new Events({ ...ports, topic: topics.events });
   return {
@@ -236,6 +237,7 @@ function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => vo
     backend,
     gateway,
     topics,
+    format,
     ...(compression === 'zstd' ? { compression: machineZstd } : {}),
     acknowledger: new Acknowledger({ ...ports, backend, durable, awaitReceipt: receipts === true }),
     manifests: new Manifests({ ...ports, backend, gateway, topic: topics.manifest }),

@@ -1,6 +1,8 @@
 import { failureOf, type Failure } from '#bytes/failure.ts';
 import { wrapPayload, type Compression } from '#contract/envelope.ts';
+import { bytesFromUtf8 } from '#bytes/text.ts';
 import { encodePack } from '#reading/senml.ts';
+import { jsonOfPack } from '#reading/senml-json.ts';
 import type { Outgoing } from './lane.ts';
 import type { Pack } from './pack.ts';
 import type { Message } from './session.ts';
@@ -9,20 +11,28 @@ import type { Topics } from './topics.ts';
 /** Topic, base name and key around the records of an entry, names of the longest sort. */
 export const PIECE_MARGIN_BYTES = 320;
 
+/** Media types of RFC 8428, 12.3. */
+export type PayloadFormat = 'senml+cbor' | 'senml+json';
+
+/** Of records as they are stored; in JSON a label of one octet takes four, a number up to four. */
+export const GROWTH: Readonly<Record<PayloadFormat, number>> = { 'senml+cbor': 1, 'senml+json': 4 };
+
 export interface Wrapping {
   readonly gateway: string;
   readonly topics: Topics;
+  readonly format: PayloadFormat;
   /** Absent where payloads go as they are. */
   readonly compression?: Compression;
 }
 
 /** Errors: `bad-name` where no topic can be made of the stream, those of the encoder. */
 export function messageOf({ kind, pack }: Outgoing, wrapping: Wrapping): Message {
-  const { gateway, topics, compression } = wrapping;
+  const { gateway, topics, format, compression } = wrapping;
   const { stream, entries } = pack;
   const [{ epoch, sequence }] = entries;
   const key = { gateway, stream, epoch, sequence, count: observationsIn(pack) };
-  const bare = encodePack(key, entries);
+  const cbor = encodePack(key, entries);
+  const bare = format === 'senml+json' ? bytesFromUtf8(jsonOfPack(cbor)) : cbor;
   const payload = compression === undefined ? bare : wrapPayload(bare, compression);
   return { topic: kind === 'up' ? topics.up(stream) : topics.live(stream), payload };
 }

@@ -15,8 +15,6 @@ export interface Presence {
   readonly dictionaries?: readonly PublishedDictionary[];
 }
 
-const CAPABILITIES = ['senml+cbor', 'pack'] as const;
-
 export interface Presences {
   readonly birth: Message;
   readonly goodbye: Message;
@@ -25,12 +23,14 @@ export interface Presences {
 
 export function presencesOf(
   topic: string,
-  { software, compression }: Pick<UplinkOptions, 'software' | 'compression'>,
+  options: Pick<UplinkOptions, 'software' | 'format' | 'compression'>,
 ): Presences {
+  const { software, format = 'senml+cbor', compression } = options;
+  const bare = [format, 'pack'];
   const capabilities =
     compression === 'zstd'
-      ? { capabilities: [...CAPABILITIES, 'zstd'], dictionaries: DICTIONARIES }
-      : { capabilities: CAPABILITIES };
+      ? { capabilities: [...bare, 'zstd'], dictionaries: DICTIONARIES }
+      : { capabilities: bare };
   const message = (presence: Pick<Presence, 'state' | 'reason'>): Message => {
     const whole: Presence = { version: 1, ...presence, software, ...capabilities };
     return { topic, payload: JSON.stringify(whole), retain: true };

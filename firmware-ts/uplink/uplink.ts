@@ -7,6 +7,7 @@ import type { Clock } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
 import type { ScheduleOptions } from '#system/schedule.ts';
+import type { PayloadFormat } from './packet.ts';
 import type { ReceiptsTally } from './receipts.ts';
 import type { Dial } from './session.ts';
 import type { EventsTally } from './events.ts';
@@ -29,6 +30,8 @@ export interface UplinkOptions {
   readonly bytesPerSecond?: number;
   /** What is new and not urgent waits so long for more, to travel together; not unless given. */
   readonly batchMs?: number;
+  /** Of payloads: `senml+cbor` unless given. JSON cannot be proven by the manifest's chain. */
+  readonly format?: PayloadFormat;
   /** Of payloads, where it makes them shorter; `none` unless given. */
   readonly compression?: CompressionKind;
   /** What the broker has is kept until the back-end says on `rc` that it has it. */
