@@ -67,7 +67,7 @@ function flat(number: string, when: string): Mark {
 function written(number: string, when: string): Mark {
   return {
     number,
-    asks: `written per payload byte at 100 readings/s, ${when}`,
+    asks: `written per payload byte at 100 messages/s of 190 bytes, ${when}`,
     relation: '<',
     than: 2,
   };
