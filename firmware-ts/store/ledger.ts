@@ -2,13 +2,12 @@ import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { recordsOf } from './boots.ts';
 import { countQuarantined, dueByClass, dueNames, laneOf, merged } from './lanes.ts';
-import type { Acknowledged, Batch, Calls, Now, OwedBy, Page } from './messages.ts';
+import type { Acknowledged, Batch, Calls, Now, OwedBy, Page, Received } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { bounded, inOneBuffer } from './pages.ts';
 import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
 import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
-import type { Received } from './receipts.ts';
 import { LEAST_URGENT_FIRST, lessUrgentThan, needsOf, roomOf } from './scarcity.ts';
 import { Shelf } from './shelf.ts';
 import {

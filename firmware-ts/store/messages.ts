@@ -1,7 +1,6 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { TimeMark } from '#reading/reading.ts';
-import type { LanePlace, Received } from './receipts.ts';
 import type {
   Standing,
   DueEntry,
@@ -108,6 +107,18 @@ export interface Page {
   readonly name: string;
   readonly afterId: number;
   readonly limit: number;
+}
+
+/** Between two entries of a lane. */
+export interface LanePlace {
+  readonly lane: number;
+  readonly afterId: number;
+}
+
+/** What a part of receipts has made due again, and where the next part begins. */
+export interface Received {
+  readonly owed: Owed;
+  readonly next?: LanePlace;
 }
 
 /** One entry of a back-end's outbox. */

@@ -8,9 +8,9 @@ import { letGo } from '#system/memory.ts';
 import { type Boots, recordsOf, stampsToBytes } from './boots.ts';
 import { Gaps, passOver } from './gaps.ts';
 import { laneOf, owedOf } from './lanes.ts';
-import type { Acknowledged, Calls, Now, OwedRun, Skipped } from './messages.ts';
+import type { Acknowledged, Calls, Now, OwedRun, Received, Skipped } from './messages.ts';
 import { pack } from './packing.ts';
-import { type Received, forget, receive } from './receipts.ts';
+import { forget, receive } from './receipts.ts';
 import { assertSoundHead, checksOf, isSoundRow } from './row-check.ts';
 import {
   type BackendState,

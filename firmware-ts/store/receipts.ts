@@ -1,4 +1,5 @@
 import { laneOf, merged, owedOf } from './lanes.ts';
+import type { LanePlace, Received } from './messages.ts';
 import { type BackendState, type RunningNumbers, countQueued } from './running.ts';
 import { STATE } from './schema.ts';
 import type { EntryRow, Statements } from './statements.ts';
@@ -6,17 +7,6 @@ import type { Owed, Receipt } from './store.ts';
 
 /** Entries that one part looks at: between parts the store's thread serves others. */
 const ROWS_MAX = 2_000;
-
-/** Between two entries of a lane. */
-export interface LanePlace {
-  readonly lane: number;
-  readonly afterId: number;
-}
-
-export interface Received {
-  readonly owed: Owed;
-  readonly next?: LanePlace;
-}
 
 type ByStream = Map<number, Receipt>;
 

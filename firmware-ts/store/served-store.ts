@@ -3,8 +3,7 @@ import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Caller } from './caller.ts';
 import { assertAppend } from './check.ts';
 import { Committer, type CommitterParts } from './committer.ts';
-import type { Acknowledged, Batch, Now, OwedBy } from './messages.ts';
-import type { LanePlace, Received } from './receipts.ts';
+import type { Acknowledged, Batch, LanePlace, Now, OwedBy, Received } from './messages.ts';
 import type { Acknowledgement, Append, DueEntry, Kept, NamedGap, Opening } from './store.ts';
 import type {
   DueName,
