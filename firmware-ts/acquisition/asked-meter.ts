@@ -1,5 +1,6 @@
 import type { Failure } from '#bytes/failure.ts';
 import { failureOf } from '#bytes/failure.ts';
+import type { Refusals } from '#identity/refusal-ledger.ts';
 import { Backoff } from '#link/backoff.ts';
 import type { Observation } from '#reading/reading.ts';
 import type { Clock } from '#system/clock.ts';
@@ -7,7 +8,8 @@ import { wallMs } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
 import type { Device, DeviceNotice, DeviceState } from './device.ts';
 import type { LineTurns } from './line-turns.ts';
-import type { MeterSession } from './meter-session.ts';
+import type { OpenMeter } from './meter-access.ts';
+import type { MeterNotice, MeterSession } from './meter-session.ts';
 import type { Slots } from './slots.ts';
 import { nextSlot, whenWall } from './slots.ts';
 
@@ -18,12 +20,15 @@ export interface AskedMeterOptions {
   readonly turns: LineTurns;
   readonly slots: Slots;
   /** A session over a link of its own, which `close` closes. */
-  readonly open: () => MeterSession;
+  readonly open: OpenMeter;
   /** Reads what is due; each observation is durable before the next is asked for. */
   readonly read: (
     session: MeterSession,
     keep: (observation: Observation) => Promise<void>,
+    told: (objects: RefusedObjects) => void,
   ) => Promise<void>;
+  /** How often the meter refused who asks; without it that is forgotten with each restart. */
+  readonly refusals?: Refusals;
   /** Resolves when the observation is durable. */
   readonly keep: (observation: Observation) => Promise<void>;
   readonly clock: Clock;
@@ -31,9 +36,12 @@ export interface AskedMeterOptions {
   readonly notice: (event: DeviceNotice) => void;
 }
 
+/** Objects that the meter refused in the last reading, each with its reason. */
+export type RefusedObjects = ReadonlyMap<string, Failure>;
+
 /** A line that was down is tried soon again, a meter that stays dead takes few turns of others. */
 const RETRY = { firstMs: 15_000, capMs: 3_600_000 };
-/** A meter locks out who guesses: with a refused password come at most a few tries a day. */
+/** A meter locks out who guesses: after hours it is tried again, after three times a week later. */
 const REFUSED_RETRY = { firstMs: 3_600_000, capMs: 43_200_000 };
 const REFUSALS: readonly string[] = ['association-refused', 'authentication-failed'];
 
@@ -55,15 +63,18 @@ class AskedMeter implements Device {
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
   #failure: Failure | undefined;
+  #refusedObjects: RefusedObjects = new Map();
   #observations = 0;
   #readings = 0;
+  #discarded = 0;
+  #discardedBytes = 0;
 
   constructor(options: AskedMeterOptions) {
     this.name = options.name;
     this.#options = options;
     this.#retry = new Backoff(options.entropy, RETRY);
     this.#refused = new Backoff(options.entropy, REFUSED_RETRY);
-    this.#cancel = options.clock.after(0, () => this.#begin());
+    this.#cancel = options.clock.after(0, () => this.#start());
   }
 
   get state(): DeviceState {
@@ -74,9 +85,10 @@ class AskedMeter implements Device {
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
       readings: this.#readings,
       observations: this.#observations,
-      discarded: 0,
-      discardedBytes: 0,
+      discarded: this.#discarded,
+      discardedBytes: this.#discardedBytes,
       refused: 0,
+      refusedObjects: Object.fromEntries(this.#refusedObjects),
     };
   }
 
@@ -88,6 +100,14 @@ class AskedMeter implements Device {
     await this.#turn;
   }
 
+  /** A restart is no reason to ask a meter that has refused us too often. */
+  #start(): void {
+    const { refusals, clock } = this.#options;
+    const pauseMs = refusals?.pauseMs(wallMs(clock)) ?? 0;
+    if (pauseMs === 0) this.#begin();
+    else this.#pause(pauseMs, 'before the restart');
+  }
+
   #begin(): void {
     const { turns, line } = this.#options;
     this.#turn = turns
@@ -95,15 +115,20 @@ class AskedMeter implements Device {
       .then(
         () => this.#succeeded(),
         (error: unknown) => this.#failed(failureOf(error)),
-      );
+      )
+      .catch((error: unknown) => this.#failedToNote(failureOf(error)));
   }
 
   async #read(): Promise<void> {
     if (this.#stopped) return;
-    const session = this.#options.open();
+    const session = this.#options.open((event) => this.#heard(event));
     this.#session = session;
     try {
-      await this.#options.read(session, (observation) => this.#keep(observation));
+      await this.#options.read(
+        session,
+        (observation) => this.#keep(observation),
+        (objects) => this.#told(objects),
+      );
     } finally {
       this.#session = undefined;
       await session.close();
@@ -117,28 +142,69 @@ class AskedMeter implements Device {
     this.#readings += observation.readings.length;
   }
 
-  #succeeded(): void {
+  #heard(event: MeterNotice): void {
+    if (event.kind !== 'discarded') return;
+    this.#discarded += 1;
+    this.#discardedBytes += event.length;
+    this.#options.notice(event);
+  }
+
+  /** Each refusal is told when it begins; the status has them for as long as they last. */
+  #told(objects: RefusedObjects): void {
+    for (const [object, failure] of objects) {
+      if (this.#refusedObjects.get(object)?.code === failure.code) continue;
+      this.#options.notice({ kind: 'object-refused', object, failure });
+    }
+    this.#refusedObjects = objects;
+  }
+
+  async #succeeded(): Promise<void> {
+    await this.#options.refusals?.succeeded();
     this.#failure = undefined;
     this.#retry.reset();
     this.#refused.reset();
     this.#wait(nextSlot(wallMs(this.#options.clock), this.#options.slots));
   }
 
-  #failed(failure: Failure): void {
+  async #failed(failure: Failure): Promise<void> {
     if (this.#stopped) return;
-    const { clock, slots, notice } = this.#options;
-    this.#failure = failure;
+    const { clock, slots, refusals } = this.#options;
     const now = wallMs(clock);
+    if (REFUSALS.includes(failure.code)) {
+      await refusals?.refused(now);
+      const pauseMs = refusals?.pauseMs(now) ?? 0;
+      if (pauseMs > 0) this.#pause(pauseMs, failure.message);
+      else this.#again(failure, this.#refused.next());
+      return;
+    }
     const slot = nextSlot(now, slots);
-    const refused = REFUSALS.includes(failure.code);
-    const retryMs = (refused ? this.#refused : this.#retry).next();
-    if (refused || retryMs < slot - now) {
-      notice({ kind: 'waiting', failure, retryMs });
-      this.#cancel = clock.after(retryMs, () => this.#begin());
-    } else {
-      notice({ kind: 'waiting', failure, retryMs: slot - now });
+    const retryMs = this.#retry.next();
+    if (retryMs < slot - now) this.#again(failure, retryMs);
+    else {
+      this.#waiting(failure, slot - now);
       this.#wait(slot);
     }
+  }
+
+  /** Nothing was noted of a refusal: it may not count, and is not repeated soon. */
+  #failedToNote(failure: Failure): void {
+    this.#again(failure, this.#refused.next());
+  }
+
+  #pause(pauseMs: number, why: string): void {
+    const count = this.#options.refusals?.count ?? 0;
+    this.#again({ ...PAUSED, message: `${count} times in a row it refused us: ${why}` }, pauseMs);
+  }
+
+  #again(failure: Failure, retryMs: number): void {
+    if (this.#stopped) return;
+    this.#waiting(failure, retryMs);
+    this.#cancel = this.#options.clock.after(retryMs, () => this.#begin());
+  }
+
+  #waiting(failure: Failure, retryMs: number): void {
+    this.#failure = failure;
+    this.#options.notice({ kind: 'waiting', failure, retryMs });
   }
 
   #wait(at: number): void {
@@ -146,3 +212,8 @@ class AskedMeter implements Device {
     this.#cancel = whenWall(this.#options.clock, at, () => this.#begin());
   }
 }
+
+const PAUSED = {
+  code: 'asking-paused',
+  hint: 'correct secret, keys or association and restart normd; else it is tried again in a week',
+} as const;

@@ -24,6 +24,7 @@ export type DeviceNotice =
   | { readonly kind: 'waiting'; readonly failure: Failure; readonly retryMs: number }
   | { readonly kind: 'discarded'; readonly failure: Failure; readonly length: number }
   | { readonly kind: 'stalled'; readonly peer: string; readonly failure: Failure }
+  | { readonly kind: 'object-refused'; readonly object: string; readonly failure: Failure }
   | { readonly kind: 'listening'; readonly address: string; readonly port: number }
   | { readonly kind: 'refused'; readonly peer: string; readonly failure: Failure }
   | { readonly kind: 'ended' };
@@ -40,6 +41,8 @@ export interface DeviceState {
   readonly discardedBytes: number;
   /** Peers that were turned away because there were too many. */
   readonly refused: number;
+  /** What a meter that is asked refused in the last reading, by object. */
+  readonly refusedObjects?: Readonly<Record<string, Failure>>;
 }
 
 export interface Device {

@@ -32,14 +32,17 @@ export interface MeterAccessOptions {
   readonly apduLink: (client: number) => ApduLink;
   readonly clock: Clock;
   readonly ciphers: Ciphers;
-  readonly notice?: (event: MeterNotice) => void;
+  readonly answerTimeoutMs?: number;
 }
+
+/** Opens a session; what the meter says unasked, and what was no good, goes to `notice`. */
+export type OpenMeter = (notice?: (event: MeterNotice) => void) => MeterSession;
 
 /**
  * How one meter is reached and who asks: each call of the result opens a session of its own.
  * Errors: `key-missing`, `not-authenticated`, before anything is sent.
  */
-export function meterAccess(options: MeterAccessOptions): () => MeterSession {
+export function meterAccess(options: MeterAccessOptions): OpenMeter {
   const { settings, keys, clientTitle, ciphers, client } = options;
   checkKeys(settings, keys);
   const counter = counterOf(options);
@@ -54,9 +57,9 @@ export function meterAccess(options: MeterAccessOptions): () => MeterSession {
       ...(counter === undefined ? {} : { counter }),
     });
   associate();
-  return () =>
+  return (notice) =>
     openSecuredSession({
-      open: (association) => sessionAs(client, association, options, shortNames),
+      open: (association) => sessionAs(client, association, { ...options, notice }, shortNames),
       associate,
       origin: originOf(options),
       resynchronisation,
@@ -87,16 +90,23 @@ function originOf(options: MeterAccessOptions): CounterOrigin {
   };
 }
 
+interface Reached extends MeterAccessOptions {
+  readonly notice?: ((event: MeterNotice) => void) | undefined;
+}
+
 function sessionAs(
   client: number,
   association: MeterAssociation,
-  { openLink, apduLink, clock, notice }: MeterAccessOptions,
+  { openLink, apduLink, clock, notice, answerTimeoutMs }: Reached,
   shortNames: ShortNameTable | undefined,
 ): MeterSession {
-  const names = shortNames === undefined ? {} : { shortNames };
+  const patient = {
+    ...(shortNames === undefined ? {} : { shortNames }),
+    ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
+  };
   return openMeterSession({
     link: openLink(),
-    connect: () => new DlmsClient({ ...association.secured(), ...names, link: apduLink(client) }),
+    connect: () => new DlmsClient({ ...association.secured(), ...patient, link: apduLink(client) }),
     clock,
     security: association,
     ...(notice === undefined ? {} : { notice }),

@@ -8,6 +8,7 @@ import type { DlmsClient } from '#protocol/dlms/client/client.ts';
 import type { Procedure, ProcedureStep } from '#protocol/dlms/procedure.ts';
 import type { ServiceAnswer, ServiceRequest } from '#protocol/dlms/service.ts';
 import type { Clock } from '#system/clock.ts';
+import { LineHearing } from './line-hearing.ts';
 import { StreamLoop } from './stream-loop.ts';
 
 export interface MeterSessionOptions {
@@ -65,6 +66,7 @@ type Waiting = PromiseWithResolvers<DlmsClientMessage>;
 class Session implements MeterSession {
   readonly #options: MeterSessionOptions;
   #stream: Stream | undefined;
+  #hearing = new LineHearing();
   #loop: StreamLoop<DlmsClientMessage> | undefined;
   #client: DlmsClient | undefined;
   /** Settles when the association stands, or cannot. */
@@ -184,9 +186,13 @@ class Session implements MeterSession {
     this.#stream = stream;
     this.#client = client;
     this.#loop = loop;
+    this.#hearing = new LineHearing();
     loop.start();
     return {
-      chunk: (bytes) => loop.receive(bytes),
+      chunk: (bytes) => {
+        this.#hearing.heard(bytes.length);
+        loop.receive(bytes);
+      },
       down: (failure) => {
         loop.end();
         this.#lost(failure ?? ENDED);
@@ -200,10 +206,11 @@ class Session implements MeterSession {
         this.#understand(event.message);
         return;
       case 'discarded':
+        this.#hearing.discarded(event.failure.code, event.length);
         this.#options.notice?.(event);
         return;
       case 'stalled':
-        this.#lost(event.failure);
+        this.#lost(this.#hearing.diagnosed(event.failure));
         this.#stream?.reset();
     }
   }
@@ -211,6 +218,7 @@ class Session implements MeterSession {
   #understand(message: DlmsClientMessage): void {
     switch (message.kind) {
       case 'associated':
+        this.#hearing.understood();
         this.#ready.resolve(undefined);
         return;
       case 'released':
@@ -231,6 +239,7 @@ class Session implements MeterSession {
   }
 
   #failed(message: Extract<DlmsClientMessage, { readonly kind: 'failed' }>): void {
+    this.#hearing.understood();
     if (message.step === 'asking') this.#answer?.resolve(message);
     else if (message.step === 'releasing') this.#released?.resolve(undefined);
     // Refused for as long as this stream lasts: a password is not tried twice by itself.

@@ -13,13 +13,22 @@ export function problemsOf({ sources, backends }: GatewayStatus): readonly Statu
   return [...sources.flatMap(sourceProblems), ...backends.flatMap(backendProblems)];
 }
 
-function sourceProblems({ name, link, refused }: SourceStatus): readonly StatusProblem[] {
+function sourceProblems({
+  name,
+  link,
+  refused,
+  ...source
+}: SourceStatus): readonly StatusProblem[] {
   const where = `source ${name}`;
   const down = { code: 'link-waiting', message: 'not connected yet', ...link.failure };
   const full = { code: 'store-refused', message: `${refused} readings could not be stored` };
   return [
     ...(link.state === 'waiting' ? [{ ...down, where }] : []),
     ...(refused > 0 ? [{ ...full, where, hint: 'is the disk full? df, journalctl -u normd' }] : []),
+    ...Object.entries(source.refusedObjects ?? {}).map(([object, refusal]) => ({
+      ...refusal,
+      where: `${where}, ${object}`,
+    })),
   ];
 }
 

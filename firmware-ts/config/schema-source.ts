@@ -233,6 +233,12 @@ const DlmsSource = Type.Object(
       default: false,
       description: 'the association stands already: nothing is proposed or proven',
     }),
+    answerSeconds: Type.Integer({
+      minimum: 4,
+      maximum: 600,
+      default: 60,
+      description: 'how long an answer may take; a quarter of it for who does not answer at all',
+    }),
     read: Type.Union([ProfileReading, RegisterReading]),
     every: Every,
     timeZone,

@@ -24,6 +24,8 @@ export interface SourceStatus {
   readonly refused: number;
   /** Pieces of input that were no good since this start. */
   readonly discarded: number;
+  /** Of a meter that is asked: what it refused in the last reading, by object. */
+  readonly refusedObjects?: Readonly<Record<string, Failure>>;
   /** The readings of the newest observation, at most `LAST_READINGS_MAX`. */
   readonly lastReadings: readonly ReadingStatus[];
 }

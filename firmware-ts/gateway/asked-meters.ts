@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openAskedMeter } from '#acquisition/asked-meter.ts';
 import type { Device } from '#acquisition/device.ts';
 import { LineTurns } from '#acquisition/line-turns.ts';
 import { meterAccess } from '#acquisition/meter-access.ts';
+import type { OpenMeter } from '#acquisition/meter-access.ts';
 import { meterLinkOf } from '#acquisition/meter-link.ts';
-import type { MeterSession } from '#acquisition/meter-session.ts';
 import { fromHex } from '#bytes/hex.ts';
 import type { Configuration, SourceConfiguration } from '#config/schema.ts';
 import type { AssociationSettings } from '#identity/association-keys.ts';
@@ -15,6 +17,7 @@ import { holdCounterLedger } from '#identity/counter-lock.ts';
 import type { HeldLedger } from '#identity/counter-lock.ts';
 import { readKeyring } from '#identity/keyring.ts';
 import type { Keyring } from '#identity/keyring.ts';
+import { RefusalLedger } from '#identity/refusal-ledger.ts';
 import { ReservedCounters } from '#identity/reserved-counter.ts';
 import { openLink as openMachineLink } from '#link/open.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
@@ -31,15 +34,17 @@ type AskedSource = Extract<SourceConfiguration, { readonly protocol: 'dlms' }>;
 
 /** Opens every meter that is asked; those of one line take turns. Errors: those of the keyring. */
 export function openAskedMeters(
-  { sources, keyring: file, gateway }: Pick<Configuration, 'sources' | 'keyring' | 'gateway'>,
+  configuration: Pick<Configuration, 'sources' | 'keyring' | 'gateway' | 'state'>,
   path: Pick<ReadingPath, 'keep' | 'newest'>,
   ports: GatewayPorts,
   ledger: CounterLedger | undefined,
 ): readonly Device[] {
+  const { sources, keyring: file, gateway, state } = configuration;
   const asked = sources.filter((source) => source.protocol === 'dlms');
   const keyring = file === undefined || asked.length === 0 ? undefined : readKeyring(file);
   const counters = ledger === undefined ? undefined : new ReservedCounters(ledger);
   const parts = { keyring, counters, gateway };
+  const refusals = new RefusalLedger(join(state, 'refusals'));
   const turns = new LineTurns();
   const { clock, entropy, log } = ports;
   return asked.map((source) =>
@@ -52,6 +57,7 @@ export function openAskedMeters(
         offsetMs: source.every.offsetSeconds * 1000,
       },
       open: accessOf(source, ports, parts),
+      refusals: refusals.of(source.name, fingerprintOf(source, file)),
       read: readerOf(source, path, clock),
       keep: (observation) => path.keep(observation),
       clock,
@@ -66,6 +72,15 @@ interface AskedParts {
   readonly counters: ReservedCounters | undefined;
   readonly gateway: string;
 }
+
+/** Another when the source or the keyring was changed. It tells nothing of any key. */
+function fingerprintOf(source: AskedSource, keyring: string | undefined): string {
+  const { mtimeMs, size } = keyring === undefined ? NO_FILE : statSync(keyring);
+  const changed = JSON.stringify([source, keyring, mtimeMs, size]);
+  return createHash('sha256').update(changed).digest('hex');
+}
+
+const NO_FILE = { mtimeMs: 0, size: 0 };
 
 function readerOf(
   source: AskedSource,
@@ -91,7 +106,7 @@ function accessOf(
   source: AskedSource,
   { clock, entropy, openLink = openMachineLink }: GatewayPorts,
   { keyring, counters, gateway }: AskedParts,
-): () => MeterSession {
+): OpenMeter {
   const { name, link, client, logical, physical, signOn, clientTitle, counter } = source;
   const serial = link.kind === 'serial';
   const keys = keyring?.named(name);
@@ -117,6 +132,7 @@ function accessOf(
       }),
     clock,
     ciphers: machineCiphers,
+    answerTimeoutMs: source.answerSeconds * 1000,
   });
 }
 

@@ -133,6 +133,7 @@ const LEVELS: Readonly<Record<DeviceNotice['kind'], LogLevel>> = {
   waiting: 'warning',
   discarded: 'warning',
   stalled: 'warning',
+  'object-refused': 'warning',
   ended: 'info',
 };
 
@@ -144,11 +145,13 @@ export function noticeLog(
 ): (notice: DeviceNotice) => void {
   return (notice) => {
     const failure = 'failure' in notice ? notice.failure : undefined;
-    const quiet = throttle.quietSince(`${notice.kind} ${failure?.code ?? ''}`);
+    const object = 'object' in notice ? notice.object : undefined;
+    const quiet = throttle.quietSince(`${notice.kind} ${object ?? ''} ${failure?.code ?? ''}`);
     if (quiet === undefined) return;
     log(LEVELS[notice.kind], `device.${notice.kind}`, {
       source,
       peer: 'peer' in notice ? notice.peer : undefined,
+      object,
       code: failure?.code,
       message: failure?.message,
       hint: failure?.hint,

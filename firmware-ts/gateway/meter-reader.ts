@@ -1,15 +1,16 @@
+import type { RefusedObjects } from '#acquisition/asked-meter.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
 import { OperatingError, errorOf } from '#bytes/failure.ts';
 import { KnownScalers } from '#protocol/cosem/known-scalers.ts';
 import { shownAt } from '#protocol/cosem/local-time.ts';
-import { obisFrom } from '#protocol/cosem/obis.ts';
+import { obisFrom, obisText } from '#protocol/cosem/obis.ts';
 import type { ProfileRow, ProfileRows } from '#protocol/cosem/profile-rows.ts';
 import type { ProfileLayout, ProfilePart, ProfilePlace } from '#protocol/cosem/read-profile.ts';
 import { readProfile, readProfileLayout } from '#protocol/cosem/read-profile.ts';
 import type { Data } from '#protocol/dlms/data.ts';
 import { DATE_TIME_BYTES, dateTimeFrom, localSecondOf } from '#protocol/dlms/date-time.ts';
 import { ask } from '#protocol/dlms/procedure.ts';
-import type { CaptureObject } from '#protocol/dlms/service.ts';
+import type { CaptureObject, ServiceResult } from '#protocol/dlms/service.ts';
 import type { FromCosemOptions } from '#reading/from-cosem.ts';
 import { observationFromRow, placeOf } from '#reading/from-profile.ts';
 import type { ProfileColumn } from '#reading/from-profile.ts';
@@ -20,6 +21,7 @@ import type { Clock } from '#system/clock.ts';
 export type MeterReader = (
   session: MeterSession,
   keep: (observation: Observation) => Promise<void>,
+  told: (objects: RefusedObjects) => void,
 ) => Promise<void>;
 
 export interface MeterReaderOptions {
@@ -111,8 +113,8 @@ const REGISTER = 3;
 const NOTHING: Data = { type: 'null-data', value: null };
 
 /**
- * Reads registers together with the clock, whose time they get. What the meter refuses is left
- * out. Errors: those of the session and `keep`; a refusal where it refuses all.
+ * Reads registers together with the clock, whose time they get. What the meter refuses is told and
+ * left out. Errors: those of the session and `keep`; a refusal where it refuses all.
  */
 export function registerReader(
   objects: readonly string[],
@@ -125,19 +127,34 @@ export function registerReader(
     dataIndex: 0,
   }));
   const scalers = new KnownScalers();
-  return async (session, keep) => {
+  return async (session, keep, told) => {
     await session.run(scalers.recognise());
     const columns = [CLOCK, ...(await scaled(registers, scalers, session))];
     const results = await session.run(ask({ kind: 'get', attributes: columns }));
     const values = results.map((one) => (one.kind === 'done' ? (one.data ?? NOTHING) : NOTHING));
-    const refusal = results.find((result, index) => index > 0 && result.kind === 'refused');
-    if (refusal?.kind === 'refused' && values.slice(1).every((value) => value === NOTHING)) {
-      throw errorOf(refusal.failure);
+    const refused = refusedOf(columns, results);
+    told(refused);
+    const refusal = [...refused.values()].at(-1);
+    if (refusal !== undefined && values.slice(1).every((value) => value === NOTHING)) {
+      throw errorOf(refusal);
     }
     const { unverified } = session;
     const row = rowOf(values);
     await keep(observationFromRow(source, columns, row, clock.wall(), { ...local, unverified }));
   };
+}
+
+function refusedOf(
+  columns: readonly ProfileColumn[],
+  results: readonly ServiceResult[],
+): RefusedObjects {
+  return new Map(
+    results.flatMap((result, index) => {
+      const column = columns[index];
+      if (result.kind !== 'refused' || column === undefined) return [];
+      return [[obisText(column.instanceId), result.failure] as const];
+    }),
+  );
 }
 
 function rowOf(values: readonly Data[]): ProfileRow {

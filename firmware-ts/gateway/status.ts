@@ -72,6 +72,7 @@ function sourceStatus({ protocol, device }: SourcePart, path: ReadingPath): Sour
     stored,
     refused,
     discarded: state.discarded,
+    ...(state.refusedObjects === undefined ? {} : { refusedObjects: state.refusedObjects }),
     lastReadings: path.latest(name).newest(LAST_READINGS_MAX).map(readingStatus),
   };
 }

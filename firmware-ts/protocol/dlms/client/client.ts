@@ -15,6 +15,8 @@ import { exchangeOf, resultsOf } from './services.ts';
 type Phase = ClientStep | 'idle' | 'associated' | 'closing';
 
 const ANSWER_TIMEOUT_MS = 60_000;
+/** A meter that is not there must not hold its line as long as one that looks for much to say. */
+const ASSOCIATING_SHARE = 1 / 4;
 /** Confirmed, and normal priority. */
 const CONFIRMED = 0x40;
 const INVOKE_IDS = 16;
@@ -82,8 +84,7 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
     const step = this.#stepped(this.#link.expire(at), at);
     if (at < this.#answerBy) return step;
     this.#drop();
-    const failure = { ...NO_ANSWER, message: `${NO_ANSWER.message} while ${this.#phase}` };
-    return { send: step.send, events: [...step.events, { kind: 'stalled', failure }] };
+    return { send: step.send, events: [...step.events, this.#stalled(NO_ANSWER)] };
   }
 
   stop(at: number): Step<DlmsClientMessage> {
@@ -138,9 +139,15 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
     for (const event of events) {
       if (event.kind !== 'message') {
         if (event.kind === 'stalled') this.#drop();
-        out.events.push(event);
+        out.events.push(event.kind === 'stalled' ? this.#stalled(event.failure) : event);
       } else this.#understand(event.message, at, out);
     }
+  }
+
+  /** Which step it was at says where to look. */
+  #stalled(failure: Failure): Event {
+    const message = `${failure.message} while ${this.#phase}`;
+    return { kind: 'stalled', failure: { ...failure, message } };
   }
 
   #understand(message: ApduLinkMessage, at: number, out: Out): void {
@@ -303,7 +310,8 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   get #answerTimeoutMs(): number {
-    return this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
+    const whole = this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
+    return this.#phase === 'associating' ? whole * ASSOCIATING_SHARE : whole;
   }
 
   /** An operating error ends the request, not the client. */

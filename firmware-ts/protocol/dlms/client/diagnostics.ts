@@ -47,12 +47,14 @@ export function diagnosticWord({ resultSourceDiagnostic: { source, diagnostic } 
 
 export function associationRefused(aare: Aare): Failure {
   const word = diagnosticWord(aare);
+  const transient = aare.result === 2 && word !== 'authentication-failure';
   const duration = aare.result === 2 ? 'for now' : 'for good';
   const told = initiateErrorIn(aare);
   const why = told === undefined ? word : `${word}, ${told}`;
   const message = `the meter refused the association ${duration}: ${why}`;
-  const hint = HINTS[word];
-  return { code: 'association-refused', message, ...(hint === undefined ? {} : { hint }) };
+  const hint = HINTS[word] ?? (transient ? 'it may be busy with another client' : undefined);
+  const code = transient ? 'association-postponed' : 'association-refused';
+  return { code, message, ...(hint === undefined ? {} : { hint }) };
 }
 
 /** The initiate error is the better word where the diagnostic has none (IEC 62056-5-3, 6.2). */
