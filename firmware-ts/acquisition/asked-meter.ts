@@ -6,7 +6,7 @@ import type { Observation } from '#reading/reading.ts';
 import type { Clock } from '#system/clock.ts';
 import { wallMs } from '#system/clock.ts';
 import type { Entropy } from '#system/entropy.ts';
-import type { Device, DeviceNotice, DeviceState } from './device.ts';
+import type { Device, DeviceNotice, DeviceState, MeterClock } from './device.ts';
 import type { LineTurns } from './line-turns.ts';
 import type { OpenMeter } from './meter-access.ts';
 import type { MeterNotice, MeterSession } from './meter-session.ts';
@@ -27,6 +27,8 @@ export interface AskedMeterOptions {
     keep: (observation: Observation) => Promise<void>,
     told: (objects: RefusedObjects) => void,
   ) => Promise<void>;
+  /** Looks at the meter's clock behind a reading, where that is due. */
+  readonly checkClock?: (session: MeterSession) => Promise<MeterClock | undefined>;
   /** How often the meter refused who asks; without it that is forgotten with each restart. */
   readonly refusals?: Refusals;
   /** Resolves when the observation is durable. */
@@ -64,6 +66,7 @@ class AskedMeter implements Device {
   #stopped = false;
   #failure: Failure | undefined;
   #refusedObjects: RefusedObjects = new Map();
+  #meterClock: MeterClock | undefined;
   #observations = 0;
   #readings = 0;
   #discarded = 0;
@@ -89,6 +92,7 @@ class AskedMeter implements Device {
       discardedBytes: this.#discardedBytes,
       refused: 0,
       refusedObjects: Object.fromEntries(this.#refusedObjects),
+      ...(this.#meterClock === undefined ? {} : { meterClock: this.#meterClock }),
     };
   }
 
@@ -129,6 +133,7 @@ class AskedMeter implements Device {
         (observation) => this.#keep(observation),
         (objects) => this.#told(objects),
       );
+      this.#clockSeen(await this.#options.checkClock?.(session));
     } finally {
       this.#session = undefined;
       await session.close();
@@ -156,6 +161,16 @@ class AskedMeter implements Device {
       this.#options.notice({ kind: 'object-refused', object, failure });
     }
     this.#refusedObjects = objects;
+  }
+
+  /** What is wrong with it is told once; what was done to it, always. */
+  #clockSeen(seen: MeterClock | undefined): void {
+    if (seen === undefined) return;
+    const { failure, setByS } = seen;
+    const known = this.#meterClock?.failure?.code === failure?.code;
+    if (failure !== undefined && !known) this.#options.notice({ kind: 'clock-failed', failure });
+    if (setByS !== undefined) this.#options.notice({ kind: 'clock-set', byS: setByS });
+    this.#meterClock = seen;
   }
 
   async #succeeded(): Promise<void> {

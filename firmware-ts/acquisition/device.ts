@@ -24,6 +24,8 @@ export type DeviceNotice =
   | { readonly kind: 'waiting'; readonly failure: Failure; readonly retryMs: number }
   | { readonly kind: 'discarded'; readonly failure: Failure; readonly length: number }
   | { readonly kind: 'stalled'; readonly peer: string; readonly failure: Failure }
+  | { readonly kind: 'clock-failed'; readonly failure: Failure }
+  | { readonly kind: 'clock-set'; readonly byS: number }
   | { readonly kind: 'object-refused'; readonly object: string; readonly failure: Failure }
   | { readonly kind: 'listening'; readonly address: string; readonly port: number }
   | { readonly kind: 'refused'; readonly peer: string; readonly failure: Failure }
@@ -43,6 +45,19 @@ export interface DeviceState {
   readonly refused: number;
   /** What a meter that is asked refused in the last reading, by object. */
   readonly refusedObjects?: Readonly<Record<string, Failure>>;
+  readonly meterClock?: MeterClock;
+}
+
+/** What the last check of a meter's clock found. */
+export interface MeterClock {
+  /** Wall time in milliseconds. */
+  readonly checkedMs: number;
+  /** Seconds that the meter is ahead of us. */
+  readonly offsetS?: number;
+  /** It was set, by so many seconds. */
+  readonly setByS?: number;
+  /** It is too wrong, or could not be looked at or set. */
+  readonly failure?: Failure;
 }
 
 export interface Device {

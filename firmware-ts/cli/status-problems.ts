@@ -21,10 +21,12 @@ function sourceProblems({
 }: SourceStatus): readonly StatusProblem[] {
   const where = `source ${name}`;
   const down = { code: 'link-waiting', message: 'not connected yet', ...link.failure };
+  const clock = source.meterClock?.failure;
   const full = { code: 'store-refused', message: `${refused} readings could not be stored` };
   return [
     ...(link.state === 'waiting' ? [{ ...down, where }] : []),
     ...(refused > 0 ? [{ ...full, where, hint: 'is the disk full? df, journalctl -u normd' }] : []),
+    ...(clock === undefined ? [] : [{ ...clock, where: `${where}, clock` }]),
     ...Object.entries(source.refusedObjects ?? {}).map(([object, refusal]) => ({
       ...refusal,
       where: `${where}, ${object}`,

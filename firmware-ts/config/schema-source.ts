@@ -161,6 +161,30 @@ const Every = Type.Object(
 const address = (options: { default?: number }, description: string) =>
   Type.Integer({ minimum: 0, maximum: 0x3fff, description, ...options });
 
+const MeterClock = Type.Object(
+  {
+    everyHours: Type.Integer({
+      minimum: 1,
+      maximum: 744,
+      default: 24,
+      description: 'hours between two looks at the clock, each behind a reading',
+    }),
+    offSeconds: Type.Integer({
+      minimum: 1,
+      maximum: 86_400,
+      default: 30,
+      description: 'wrong by more is told, and set right where that is allowed',
+    }),
+    setWithinSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 86_400,
+        description: 'the largest step that normd may set; without it, it sets nothing',
+      }),
+    ),
+  },
+  { ...closed, description: "looks at the meter's clock, while our own is trusted" },
+);
 const MECHANISMS = Object.keys(MECHANISM) as [MechanismName, ...MechanismName[]];
 const Ciphering = Type.Object(
   {
@@ -241,6 +265,7 @@ const DlmsSource = Type.Object(
     }),
     read: Type.Union([ProfileReading, RegisterReading]),
     every: Every,
+    clock: Type.Optional(MeterClock),
     timeZone,
   },
   sourceOptions,

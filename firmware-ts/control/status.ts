@@ -26,8 +26,20 @@ export interface SourceStatus {
   readonly discarded: number;
   /** Of a meter that is asked: what it refused in the last reading, by object. */
   readonly refusedObjects?: Readonly<Record<string, Failure>>;
+  /** Of a meter whose clock is looked at. */
+  readonly meterClock?: MeterClockStatus;
   /** The readings of the newest observation, at most `LAST_READINGS_MAX`. */
   readonly lastReadings: readonly ReadingStatus[];
+}
+
+export interface MeterClockStatus {
+  readonly checkedAt: string; // ISO 8601, UTC
+  /** Seconds that the meter is ahead of the gateway, after it was set. */
+  readonly offsetS?: number;
+  /** It was set at the last check, by so many seconds. */
+  readonly setByS?: number;
+  /** It is too wrong, or could not be looked at or set. */
+  readonly failure?: Failure;
 }
 
 /** A PMU has hundreds of channels; a status is for people. */

@@ -21,9 +21,12 @@ import { RefusalLedger } from '#identity/refusal-ledger.ts';
 import { ReservedCounters } from '#identity/reserved-counter.ts';
 import { openLink as openMachineLink } from '#link/open.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
+import type { FromCosemOptions } from '#reading/from-cosem.ts';
 import { machineCiphers } from '#system/ciphers.ts';
 import type { Clock } from '#system/clock.ts';
 import { noticeLog, zoneOf } from './devices.ts';
+import { clockCheck } from './meter-clock.ts';
+import type { ClockCheck } from './meter-clock.ts';
 import type { MeterReader } from './meter-reader.ts';
 import { profileReader, registerReader } from './meter-reader.ts';
 import type { ReadingPath } from './path.ts';
@@ -59,6 +62,7 @@ export function openAskedMeters(
       open: accessOf(source, ports, parts),
       refusals: refusals.of(source.name, fingerprintOf(source, file)),
       read: readerOf(source, path, clock),
+      ...checkOf(source, clock),
       keep: (observation) => path.keep(observation),
       clock,
       entropy,
@@ -88,11 +92,22 @@ function readerOf(
   clock: Clock,
 ): MeterReader {
   const { name, read } = source;
-  const zone = zoneOf(source);
-  const local = zone === undefined ? {} : { localOffsetMin: zone.offsetMin };
-  const options = { source: name, clock, local };
+  const options = { source: name, clock, local: localOf(source) };
   if (read.kind === 'registers') return registerReader(read.objects, options);
   return profileReader(read.object, { ...options, newest: () => path.newest(name) });
+}
+
+function checkOf(source: AskedSource, clock: Clock): { readonly checkClock?: ClockCheck } {
+  if (source.clock === undefined) return {};
+  const { everyHours, offSeconds, setWithinSeconds } = source.clock;
+  const everyMs = everyHours * 3_600_000;
+  const options = { everyMs, offSeconds, setWithinSeconds, clock, local: localOf(source) };
+  return { checkClock: clockCheck(options) };
+}
+
+function localOf(source: AskedSource): FromCosemOptions {
+  const zone = zoneOf(source);
+  return zone === undefined ? {} : { localOffsetMin: zone.offsetMin };
 }
 
 /** One bus, or one port of one host, whatever is behind it. */

@@ -134,6 +134,8 @@ const LEVELS: Readonly<Record<DeviceNotice['kind'], LogLevel>> = {
   discarded: 'warning',
   stalled: 'warning',
   'object-refused': 'warning',
+  'clock-failed': 'warning',
+  'clock-set': 'info',
   ended: 'info',
 };
 
@@ -155,6 +157,7 @@ export function noticeLog(
       code: failure?.code,
       message: failure?.message,
       hint: failure?.hint,
+      byS: 'byS' in notice ? notice.byS : undefined,
       port: 'port' in notice ? notice.port : undefined,
       retryMs: 'retryMs' in notice ? Math.round(notice.retryMs) : undefined,
       repeated: quiet > 0 ? quiet : undefined,

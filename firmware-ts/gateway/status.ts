@@ -4,11 +4,12 @@ import type {
   GatewayStatus,
   LaneStatus,
   LinkStatus,
+  MeterClockStatus,
   OutboxCounts,
   ReadingStatus,
   SourceStatus,
 } from '#control/status.ts';
-import type { Device } from '#acquisition/device.ts';
+import type { Device, MeterClock } from '#acquisition/device.ts';
 import { DEADLINES_MS, DELIVERY_CLASSES, byClass } from '#policy/delivery-class.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import { isoTimeOf, jsonScalarOf } from '#reading/json.ts';
@@ -72,9 +73,14 @@ function sourceStatus({ protocol, device }: SourcePart, path: ReadingPath): Sour
     stored,
     refused,
     discarded: state.discarded,
+    ...(state.meterClock === undefined ? {} : { meterClock: meterClockStatus(state.meterClock) }),
     ...(state.refusedObjects === undefined ? {} : { refusedObjects: state.refusedObjects }),
     lastReadings: path.latest(name).newest(LAST_READINGS_MAX).map(readingStatus),
   };
+}
+
+function meterClockStatus({ checkedMs, ...seen }: MeterClock): MeterClockStatus {
+  return { checkedAt: isoOfMs(checkedMs), ...seen };
 }
 
 function linkStatus({ state }: Device): LinkStatus {

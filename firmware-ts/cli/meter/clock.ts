@@ -1,4 +1,4 @@
-import { shownAt } from '#protocol/cosem/local-time.ts';
+import { shownLike } from '#protocol/cosem/local-time.ts';
 import { readClock, setClock } from '#protocol/cosem/operate.ts';
 import type { CosemDateTime } from '#protocol/dlms/date-time.ts';
 import { dateTimeText } from '#protocol/dlms/date-time.ts';
@@ -31,10 +31,7 @@ export const meterClock = meterVerb(async (invocation, terminal) => {
   return EXIT.ok;
 });
 
-/** This machine's time, as this meter shows times: with its deviation, and its status open. */
+/** This machine's time, as this meter shows times. */
 function nowLike(shown: CosemDateTime): CosemDateTime {
-  const { second } = machineClock.wall();
-  const deviation = shown.deviation ?? 0;
-  const told = shown.deviation === undefined ? {} : { deviation };
-  return { ...shownAt(second - deviation * 60), hundredths: 0, ...told };
+  return shownLike(shown, machineClock.wall().second, 0 - (shown.deviation ?? 0));
 }

@@ -20,3 +20,13 @@ export function shownAt(localSecond: number): CosemDateTime {
     second: date.getUTCSeconds(),
   };
 }
+
+/** A moment (UTC) as a meter shows times, its status open: with a deviation where it shows one. */
+export function shownLike(
+  shown: CosemDateTime,
+  utcSecond: number,
+  offsetMin: number,
+): CosemDateTime {
+  const told = shown.deviation === undefined ? {} : { deviation: 0 - offsetMin };
+  return { ...shownAt(utcSecond + offsetMin * 60), hundredths: 0, ...told };
+}
