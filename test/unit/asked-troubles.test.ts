@@ -108,7 +108,7 @@ function codeOf(notice: DeviceNotice): string {
   return 'failure' in notice ? (notice.failure?.code ?? '') : '';
 }
 
-test('a wrong secret is tried three times, also over restarts, then not for a week', async (context) => {
+test('a wrong secret is tried three times, then not for a week', async (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'normd-refusals-'));
   context.after(() => rmSync(folder, { recursive: true }));
   const refusals = (fingerprint: string): Refusals =>
@@ -175,7 +175,7 @@ async function silentMeter(context: TestContext) {
   return { port: (server.address() as AddressInfo).port, asked: asked.promise };
 }
 
-test('a silent meter holds the line for a quarter of an answer, and is told apart', async (context) => {
+test('a silent meter holds the line for a quarter of an answer', async (context) => {
   const silent = await silentMeter(context);
   const { port } = await securedMeter(context, {
     association: { mechanism: 'low', secret: SECRET },
