@@ -15,7 +15,7 @@ export interface Manifest {
   readonly at: string;
   /** Counts up by one from manifest to manifest. */
   readonly number: number;
-  /** Of a stream with several epochs there are several. */
+  /** Of a stream with several epochs there are several. Others may be in the manifests around. */
   readonly streams: readonly StreamState[];
   /** Gaps that did not fit; earlier manifests named them. */
   readonly gapsOmitted?: number;
@@ -63,8 +63,8 @@ export type GapReason = (typeof GAP_REASONS)[number];
 
 /** As large as a pack may be. */
 export const MANIFEST_BYTES_MAX = 1 << 20;
-/** A house has tens of sources, each with a stream a class and a few epochs. */
-const MANIFEST_STREAMS_MAX = 4096;
+/** Of a house with tens of sources, each with a stream a class and a few epochs, many times all. */
+export const MANIFEST_STREAMS_MAX = 4096;
 /** Of a stream, in one manifest; the next ones name the others. */
 export const MANIFEST_GAPS_MAX = 256;
 

@@ -9,7 +9,7 @@ import type { TrafficMeter } from './traffic-meter.ts';
 import type { WindowStatus } from './uplink.ts';
 
 /** Fixed header, topic length, packet identifier and topic alias (MQTT 5, 3.3). */
-const PUBLISH_OVERHEAD_BYTES = 16;
+export const PUBLISH_OVERHEAD_BYTES = 16;
 /** The broker owes an answer to each message; one that is silent for so long is gone. */
 const ANSWER_TIMEOUT_MS = 30_000;
 const SLOWER: ReadonlySet<string> = new Set(codesThat(({ message }) => message === 'slower'));

@@ -90,14 +90,15 @@ export class Serving {
 
   async #leave(delivery: Delivery): Promise<void> {
     const { session } = this.#reached;
-    const { manifests, clock, presences } = this.#parts;
-    const standing = async (): Promise<void> => {
-      for (;;) {
-        const manifest = await manifests.next(session);
-        if (manifest === undefined || !(await this.#published(manifest.message))) return;
-        if (!(await manifests.heard(manifest.telling))) return;
-      }
-    };
+    const { manifests, clock, presences, tally } = this.#parts;
+    manifests.begin();
+    const standing = (): Promise<void> =>
+      this.#tellAll((message, done) => {
+        session.publish(message, (refusal) => {
+          if (refusal !== undefined) tally.refused(refusal);
+          done(refusal);
+        });
+      });
     const goodbye = (): Promise<boolean> => this.#published(presences.goodbye);
     const words = this.#parts.urgentOnly ? [goodbye] : [standing, goodbye];
     await leave(session, clock, delivery.drain(), words);
@@ -136,17 +137,26 @@ export class Serving {
     }
   }
 
-  /** One manifest, and others behind it until none leaves gaps to the next. */
   async #announce(): Promise<void> {
+    await this.#tellAll((message, done) => this.#delivery?.announce(message, done));
+  }
+
+  /** One manifest, and others behind it until none leaves anything to the next. */
+  async #tellAll(send: Delivery['announce']): Promise<void> {
     const { manifests } = this.#parts;
-    const manifest = await manifests.next(this.#reached.session);
-    if (manifest === undefined) return;
-    const heard = async (): Promise<void> => {
-      if (await manifests.heard(manifest.telling)) await this.#announce();
-    };
-    this.#delivery?.announce(manifest.message, (refusal) => {
-      if (refusal === undefined) void heard();
-    });
+    for (let more = true; more;) {
+      const manifest = await manifests.next(this.#packetBytesMax);
+      if (manifest === undefined) return;
+      const { message, telling } = manifest;
+      const refusal = await new Promise<Failure | undefined>((resolve) => send(message, resolve));
+      if (refusal !== undefined) more = manifests.refused(refusal, telling);
+      else more = await manifests.heard(telling);
+    }
+  }
+
+  /** Of a message that is made of several. */
+  get #packetBytesMax(): number {
+    return Math.min(this.#reached.session.packetBytesMax, this.#parts.packBytesMax);
   }
 
   /** Settles when the schedule's window is over; outside, when all that is urgent has gone. */

@@ -9,6 +9,7 @@ import { decodeManifest } from '#contract/manifest.ts';
 import { GAP_REASONS } from '#contract/manifest.ts';
 import type { ListedGap, Standing } from '#store/store.ts';
 import { tellingOf } from '#uplink/manifest-gaps.ts';
+import { ManifestRound } from '#uplink/manifest-round.ts';
 import { runsOf } from '../support/fuzz.ts';
 import { HeadEnd } from '../support/head-end.ts';
 import { BACKEND, OwingStore } from '../support/owing-store.ts';
@@ -106,13 +107,11 @@ const standing: fc.Arbitrary<Standing> = fc.record({
     ),
 });
 
+const isUntold = ({ told }: ListedGap): boolean => !told;
+
 test('a manifest keeps to its size, and untold gaps are the last that it leaves out', () => {
-  const counts = ({ streams }: Standing) => streams.flatMap(({ gaps }) => gaps);
   fc.assert(
     fc.property(standing, fc.integer({ min: 80, max: 6_000 }), (one, bytesMax) => {
-      const isUntold = ({ told }: ListedGap): boolean => !told;
-      const untold = counts(one).filter(isUntold).length;
-      const beyond = one.streams.reduce((sum, { gapsToCome }) => sum + gapsToCome, 0);
       let telling;
       try {
         telling = tellingOf(HEAD, one, bytesMax);
@@ -122,16 +121,69 @@ test('a manifest keeps to its size, and untold gaps are the last that it leaves 
       }
       assert.ok(Buffer.byteLength(telling.text) <= bytesMax);
       const read = decodeManifest(Buffer.from(telling.text));
+      const told = read.streams.map(({ stream }) => stream);
+      const streams = one.streams.filter(({ stream }) => told.includes(stream));
+      const listed = streams.flatMap(({ gaps }) => gaps);
+      const untold = listed.filter(isUntold).length;
+      const beyond = streams.reduce((sum, { gapsToCome }) => sum + gapsToCome, 0);
       const named = read.streams.flatMap(({ gaps }) => gaps);
       const toCome = read.streams.reduce((sum, { gapsToCome = 0 }) => sum + gapsToCome, 0);
       assert.equal(telling.gaps.length + toCome, untold + beyond);
-      assert.equal(telling.more, toCome > 0);
+      if (streams.length > 1) assert.equal(telling.gaps.length, untold, 'all of each stream');
       if (named.length > telling.gaps.length) assert.equal(telling.gaps.length, untold);
-      assert.equal(
-        named.length + toCome + (read.gapsOmitted ?? 0),
-        counts(one).length + 2 * beyond,
-      );
+      assert.equal(named.length + toCome + (read.gapsOmitted ?? 0), listed.length + 2 * beyond);
       assert.ok(named.every(({ reason }) => GAP_REASONS.includes(reason)));
     }),
   );
+});
+
+const streamsOf = (count: number): Standing['streams'] =>
+  Array.from({ length: count }, (_, at) => ({
+    stream: `meter-${at}`,
+    class: 'measurement' as const,
+    epoch: 1_795_262_400,
+    through: 123_456,
+    chain: new Uint8Array(32),
+    next: 123_460,
+    gaps: [],
+    gapsOmitted: 0,
+    gapsToCome: 0,
+  }));
+
+/** The streams that manifests of one round name, each of which a receiver can read. */
+function namedInRound(streams: Standing['streams'], bytesMax: number): readonly string[][] {
+  const round = new ManifestRound();
+  const named: string[][] = [];
+  for (let number = 1; ; number += 1) {
+    const telling = tellingOf(HEAD, round.leftOf({ number, streams }), bytesMax);
+    assert.ok(Buffer.byteLength(telling.text) <= bytesMax);
+    const read = decodeManifest(Buffer.from(telling.text));
+    named.push(read.streams.map(({ stream }) => stream));
+    round.heard(telling);
+    if (!telling.more) return named;
+  }
+}
+
+test('streams that do not go into one manifest go into several, each into one', () => {
+  for (const [count, bytesMax] of [
+    [9, 1500],
+    [100, 16_000],
+    [800, 128_000],
+    [5000, 1 << 20],
+  ] as const) {
+    const named = namedInRound(streamsOf(count), bytesMax);
+    const all = streamsOf(count).map(({ stream }) => stream);
+    assert.deepEqual(named.flat(), all, `${count} streams`);
+    assert.ok(named.length > 1);
+  }
+});
+
+test('a stream too large by itself keeps no other out of the manifest', () => {
+  const [one, two, three] = streamsOf(3);
+  assert.ok(one !== undefined && two !== undefined && three !== undefined);
+  const long = { ...two, stream: 'm'.repeat(64) };
+  const bytesMax = tellingOf(HEAD, { number: 1, streams: [one] }, 1 << 20).text.length + 2;
+  const streams = [one, long, three];
+  assert.deepEqual(namedInRound(streams, bytesMax), [[one.stream], [three.stream]]);
+  assert.deepEqual(tellingOf(HEAD, { number: 1, streams }, bytesMax).unfit, [long]);
 });

@@ -6,6 +6,7 @@ import { encodePack } from '#reading/senml.ts';
 import type { DueEntry, StreamStanding } from '#store/store.ts';
 import { machineZstd } from '#system/zstd.ts';
 import { tellingOf } from '#uplink/manifest-gaps.ts';
+import { ManifestRound } from '#uplink/manifest-round.ts';
 import { sha256 } from './contract.ts';
 import { BACKEND, type OwingStore } from './owing-store.ts';
 
@@ -68,17 +69,21 @@ export class HeadEnd {
     }
   }
 
-  /** Manifests until all gaps are named; each of at most `bytesMax`. */
+  /** Manifests until all is named; each of at most `bytesMax`. */
   async manifest(
     { store }: OwingStore,
     bytesMax = MANIFEST_BYTES_MAX,
   ): Promise<readonly StreamStanding[]> {
+    const round = new ManifestRound();
     for (;;) {
       const standing = await mended(() => store.standing(BACKEND));
-      const { text, gaps, more } = tellingOf({ gateway: GATEWAY, at: AT }, standing, bytesMax);
+      const left = round.leftOf(standing);
+      const telling = tellingOf({ gateway: GATEWAY, at: AT }, left, bytesMax);
+      const { text, gaps, more } = telling;
       this.messages.push({ topic: `nd/1/${GATEWAY}/mf`, payload: Buffer.from(text) });
       await mended(() => store.told(BACKEND, gaps));
       if (!more) return standing.streams;
+      round.heard(telling);
     }
   }
 
