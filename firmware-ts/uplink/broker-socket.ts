@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { IncomingBudget } from './incoming-budget.ts';
 import { PacketWatch } from './packet-watch.ts';
 import { PubackReasons } from './puback-reasons.ts';
 import type { Dialing, Target, Traffic } from './session.ts';
@@ -19,6 +20,8 @@ export type Stage = 'name' | 'way' | 'broker';
  */
 const NEVER_ASKED: ReadonlySet<number> = new Set([5, 7]);
 
+export type Flood = 'size' | 'number';
+
 export interface BrokerSocket {
   /** What MQTT is spoken on. */
   readonly stream: Socket;
@@ -26,15 +29,17 @@ export interface BrokerSocket {
   readonly traffic: () => Traffic;
   readonly stage: () => Stage;
   readonly pubackReasons: PubackReasons;
+  /** A message has been sent, which the broker answers. */
+  readonly asked: () => void;
 }
 
 export interface SocketOptions {
   readonly incomingBytesMax: number;
   /**
-   * Called once a packet of more than `incomingBytesMax` is announced: the client gathers any
-   * packet whole before it looks.
+   * Called once a packet of more than `incomingBytesMax` is announced, since the client gathers any
+   * packet whole before it looks, or more packets come than we can have asked for.
    */
-  readonly flooded: () => void;
+  readonly flooded: (by: Flood) => void;
   /** Called before the client reads a packet that answers nothing of ours. */
   readonly unasked: (type: number) => void;
   /** The machine's unless given. */
@@ -47,16 +52,26 @@ export function openSocket(dialing: Dialing, options: SocketOptions): BrokerSock
   const tcp = openTcp(dialing, lookup);
   const stream = dialing.target.secure ? secured(tcp, dialing) : tcp;
   const pubackReasons = new PubackReasons();
-  const watch = new PacketWatch(incomingBytesMax, (type, at, bytes) => {
-    if (NEVER_ASKED.has(type)) unasked(type);
-    pubackReasons.pass(type, at, bytes);
+  const budget = new IncomingBudget();
+  let by: Flood = 'size';
+  const watch = new PacketWatch(incomingBytesMax, {
+    begun(type, bytes) {
+      const taken = budget.takes(type, bytes, performance.now());
+      if (!taken) by = 'number';
+      return taken;
+    },
+    passed(type, at, bytes) {
+      if (NEVER_ASKED.has(type)) unasked(type);
+      pubackReasons.pass(type, at, bytes);
+    },
   });
   // Before the client, which listens later and gets the same bytes.
   stream.on('data', (bytes: Uint8Array) => {
-    if (!watch.push(bytes)) flooded();
+    if (!watch.push(bytes)) flooded(by);
   });
   const traffic = (): Traffic => ({ bytesRead: tcp.bytesRead, bytesWritten: tcp.bytesWritten });
-  return { stream, traffic, stage: stageOf(tcp, dialing.target), pubackReasons };
+  const stage = stageOf(tcp, dialing.target);
+  return { stream, traffic, stage, pubackReasons, asked: () => budget.asked() };
 }
 
 function openTcp({ target: { host, port } }: Dialing, lookup: LookupFunction | undefined): Socket {

@@ -1,11 +1,12 @@
 import { MqttClient, type IClientOptions, type IConnackPacket } from 'mqtt';
 import type { LookupFunction } from 'node:net';
 import { OperatingError, errorOf, type Failure } from '#bytes/failure.ts';
-import { openSocket } from './broker-socket.ts';
+import { openSocket, type Flood } from './broker-socket.ts';
 import { connectFailureOf, unansweredAt } from './connect-failure.ts';
 import { bytesOf, reasonOf, sessionOf, subscribe, useless } from './mqtt-welcomed.ts';
 import { connectRefusalOf, refusalOf } from './refusal.ts';
 import { repeatedProperty } from './repeated-property.ts';
+import { withoutFlood } from './without-flood.ts';
 import type { Dial, Dialing, Session } from './session.ts';
 
 /** A dead peer is noticed after one and a half times this, seconds (MQTT 5, 3.1.2.10). */
@@ -47,11 +48,11 @@ export interface DialerOptions {
 /**
  * Dials with MQTT 5; where the broker refuses that version, with 3.1.1, and from then on at once
  * with 3.1.1; likewise for retained messages. Every session has a client of its own, which keeps
- * and repeats nothing.
+ * and repeats nothing. After a flood the next session does not listen: it may be what is retained.
  */
 export function mqttDialer(options: DialerOptions = {}): Dial {
   let known: Dialect = { version: 5, retain: true };
-  return async (dialing) => {
+  const dialAs = async (dialing: Dialing): Promise<Session> => {
     let dialect = known;
     for (;;) {
       try {
@@ -63,6 +64,7 @@ export function mqttDialer(options: DialerOptions = {}): Dial {
       }
     }
   };
+  return withoutFlood(dialAs);
 }
 
 function lesser(dialect: Dialect, error: unknown): Dialect {
@@ -80,7 +82,7 @@ function dialIn(
   const { signal } = dialing;
   const ending = Promise.withResolvers<Failure>();
   const life = { over: false };
-  const flooded = (): void => end(floodBy(dialing));
+  const flooded = (by: Flood): void => end(floodBy(dialing, by));
   const unasked = (type: number): void =>
     end(violationBy(dialing, `a packet of type ${type}, unasked`));
   const incomingBytesMax = INCOMING_BYTES_MAX;
@@ -168,10 +170,15 @@ function violationBy({ target }: Dialing, what: string): Failure {
   return { code: 'protocol-violation', message: `${target.host}: the broker sends ${what}` };
 }
 
-function floodBy({ target }: Dialing): Failure {
+const FLOODS: Readonly<Record<Flood, string>> = {
+  size: `a packet of more than ${INCOMING_BYTES_MAX} bytes was announced`,
+  number: 'the broker sends far more than it is asked for',
+};
+
+function floodBy({ target }: Dialing, by: Flood): Failure {
   return {
     code: 'broker-flood',
-    message: `${target.host}: a packet of more than ${INCOMING_BYTES_MAX} bytes was announced`,
+    message: `${target.host}: ${FLOODS[by]}`,
     hint: 'Check that it is the right broker, and what it sends to this gateway.',
   };
 }

@@ -56,6 +56,7 @@ export function sessionOf(welcomed: Welcomed): Session {
     publish(message, done) {
       if (life.over) return;
       const retain = retained && message.retain === true;
+      socket.asked();
       client.publish(message.topic, bytesOf(message), { qos: 1, retain }, (error, packet) => {
         if (life.over) return;
         if (!(error instanceof Error)) {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { IncomingBudget } from '#uplink/incoming-budget.ts';
+import { mqttDialer } from '#uplink/mqtt-session.ts';
 import type { Session } from '#uplink/session.ts';
 import { dialled } from '../support/dialled.ts';
-import { welcome5 } from '../support/scripted-broker.ts';
+import { startScriptedBroker, welcome5 } from '../support/scripted-broker.ts';
+import { range } from '../support/uplink.ts';
 
 /** What becomes of a message: it is taken, refused, or its session is lost. */
 function outcome(session: Session): Promise<string> {
@@ -105,18 +108,80 @@ function disconnected(reason: number, property: number): Uint8Array {
   return Buffer.concat([Uint8Array.of(0xe0, ...length(body.length)), body]);
 }
 
-for (const [qos, count] of [
-  [0, 20_000],
-  [1, 5000],
-] as const) {
-  test(`${count} messages at QoS ${qos} that nobody asked for are not kept`, async (context) => {
-    const identified = qos === 0 ? [] : [0, 9];
-    const body = [0, 1, 0x61, ...identified, 0, ...new Array<number>(90).fill(0x62)];
-    const message = Uint8Array.of(0x30 | (qos << 1), body.length, ...body);
-    const flood = Buffer.concat(Array.from({ length: count }, () => message));
+/** So many messages of a hundred bytes that nobody has asked for. */
+function unasked(qos: 0 | 1, count: number): Uint8Array {
+  const identified = qos === 0 ? [] : [0, 9];
+  const body = [0, 1, 0x61, ...identified, 0, ...new Array<number>(90).fill(0x62)];
+  const message = Uint8Array.of(0x30 | (qos << 1), body.length, ...body);
+  return Buffer.concat(Array.from({ length: count }, () => message));
+}
+
+for (const qos of [0, 1] as const) {
+  test(`8000 messages at QoS ${qos} that nobody asked for are not kept`, async (context) => {
+    const welcome = (): Uint8Array => Buffer.concat([welcome5(), unasked(qos, 8000)]);
+    assert.equal(await outcome(await dialled(context, { welcome })), 'taken');
+  });
+
+  test(`more of them at QoS ${qos} than that are a flood`, async (context) => {
     const session = await dialled(context, {
-      welcome: () => Buffer.concat([welcome5(), flood]),
+      answer: () => ({ packets: () => unasked(qos, 60_000) }),
     });
-    assert.equal(await outcome(session), 'taken');
+    assert.equal(await outcome(session), 'broker-flood');
   });
 }
+
+test('a broker may answer as fast as it is asked, and no faster', () => {
+  const [PUBLISH, PUBACK] = [3, 4];
+  const budget = new IncomingBudget();
+  for (const at of range(200_000)) {
+    budget.asked();
+    assert.ok(budget.takes(PUBACK, 4, at / 50), `answer ${at}`);
+  }
+  const nowMs = 4000;
+  const burst = range(20_000).findIndex(() => !budget.takes(PUBACK, 4, nowMs));
+  assert.equal(burst, 8192, 'what answers nothing counts');
+  assert.ok(!budget.takes(PUBLISH, 10, nowMs + 1));
+  const aSecondMs = nowMs + 17_000;
+  const seconds = range(3600).map((second) => aSecondMs + 1000 * second);
+  const receipts = seconds.map((atMs) => budget.takes(PUBLISH, 65_536, atMs));
+  assert.ok(receipts.every(Boolean), 'a receipt a second is none');
+});
+
+test('after a flood the next session does not listen, and says why', async (context) => {
+  const refusals: (string | undefined)[] = [];
+  const received: string[] = [];
+  let floods = true;
+  const broker = await startScriptedBroker({
+    answer: () => 0,
+    subscribed(topic, send) {
+      send(topic, Buffer.alloc(floods ? 80_000 : 80, 'x'));
+      return 1;
+    },
+  });
+  context.after(() => broker.stop());
+  const dial = mqttDialer();
+  const next = async (): Promise<Session> => {
+    const session = await dial({
+      target: { host: '127.0.0.1', port: broker.port, secure: false },
+      clientId: 'gw-1',
+      will: { topic: 'will', payload: '' },
+      subscription: {
+        topic: 'rc',
+        received: (payload) => received.push(Buffer.from(payload).toString()),
+        refused: ({ code }) => refusals.push(code),
+      },
+      signal: new AbortController().signal,
+    });
+    context.after(() => session.abort({ code: 'stopped', message: 'the test is over' }));
+    return session;
+  };
+  const { code } = await (await next()).lost;
+  assert.deepEqual([code, refusals], ['broker-flood', []]);
+  const deaf = await next();
+  assert.deepEqual([await outcome(deaf), refusals], ['taken', ['broker-flood']]);
+  floods = false;
+  const listening = await next();
+  assert.equal(await outcome(listening), 'taken');
+  while (received.length === 0) await outcome(listening);
+  assert.deepEqual(refusals, ['broker-flood']);
+});
