@@ -1,5 +1,6 @@
 import type { Argument, Command, Option } from './command.ts';
 import { METER_COMMANDS } from './meter/commands.ts';
+import { COUNTRY } from './meter/options.ts';
 
 const SOCKET_DEFAULT = '/run/normd/control.sock';
 
@@ -44,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
     ],
     options: [
       { flags: '--as <protocol>', description: 'what it is, instead of finding out' },
+      COUNTRY,
       {
         flags: '--key <hex|@file>',
         description: 'encryption key; NORMD_KEY or @file keep it out of the shell history',

@@ -27,7 +27,7 @@ export const decode: Verb = async (invocation, terminal) => {
   for (const line of decodeStreams(streams, { keys, ...(as === undefined ? {} : { as }) })) {
     good &&= line.ok;
     if (invocation.json) terminal.out(jsonLine(line));
-    else printDecoded(terminal, line);
+    else printDecoded(terminal, line, word(invocation, 'country'));
     await terminal.drained();
   }
   return good ? EXIT.ok : EXIT.notGood;

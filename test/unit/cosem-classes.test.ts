@@ -8,7 +8,8 @@ import {
 } from '#protocol/cosem/classes/lookup.ts';
 import { namedValue } from '#protocol/cosem/classes/named-value.ts';
 import type { Shape } from '#protocol/cosem/classes/interface-class.ts';
-import { obisWords } from '#protocol/cosem/obis-words.ts';
+import { COMPANIONS } from '#protocol/cosem/companions/lookup.ts';
+import { obisWords, standardWords } from '#protocol/cosem/obis-words.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
 import { unitCode } from '#protocol/cosem/units.ts';
 import type { Data } from '#protocol/dlms/data.ts';
@@ -239,6 +240,47 @@ test('an object is named by its groups of values; what no rule tells has no name
     ['1-0:200.7.0', undefined],
     ['1-0:1.8.128', undefined],
     ['0-0:128.0.0', undefined],
+    ['7-0:13.2.0', 'gas volume forward (converter), at base conditions'],
+    ['7-0:1.0.2', 'gas volume forward, undisturbed, tariff 2'],
+    ['8-0:1.0.0', 'cold water volume'],
+    ['4-0:2.0.0', 'heat cost: rated integral'],
+    ['6-0:1.4.0', undefined],
+    ['1-0:124.7.0', 'line voltage L1-L2'],
+    ['0-0:96.6.3', 'battery: voltage'],
   ];
   for (const [obis, words] of names) assert.equal(obisWords(obisFrom(obis)), words, obis);
+});
+
+test('a country names what the general rules do not, and others where all agree', () => {
+  const names: readonly (readonly [string, string | undefined, string | undefined])[] = [
+    ['1-3:0.2.8', undefined, 'version of the P1 output'],
+    ['0-1:24.2.3', 'BE', 'gas volume, not corrected, channel 1'],
+    ['0-0:96.1.4', 'BE', 'version of the P1 output'],
+    ['0-0:96.1.4', 'IN', 'year of manufacture'],
+    ['0-0:96.1.4', undefined, undefined],
+    ['0-0:94.91.10', undefined, 'name plate'],
+    ['0-0:94.34.70', 'ES', 'demand close to the contracted power: threshold'],
+    ['0-0:94.34.70', 'IT', 'demand close to the contracted power: threshold'],
+    ['0-0:96.15.1', 'FR', 'breaker openings'],
+    ['0-0:96.15.1', 'IN', 'event sequence: current'],
+    ['0-0:96.15.1', undefined, undefined],
+    ['1-0:1.8.0', 'FR', 'active energy import'],
+    ['0-0:94.39.7', undefined, 'valve: cause of closure'],
+    ['1-1:0.2.129', 'NO', 'version of the list'],
+  ];
+  for (const [obis, country, words] of names) {
+    assert.equal(obisWords(obisFrom(obis), country), words, `${obis} ${country}`);
+  }
+});
+
+test('a companion has a source, codes that exist, and nothing that the rules say as well', () => {
+  for (const { countries, title, source, objects } of COMPANIONS) {
+    assert.ok(title !== '' && source !== '' && countries.length > 0, title);
+    for (const country of countries) assert.match(country, /^[A-Z]{2}$/);
+    for (const [code, words] of Object.entries(objects)) {
+      assert.match(words, /^[A-Za-z][\w ,:()/-]*$/, code);
+      const name = obisFrom(code.replace('-n:', '-1:'));
+      assert.notEqual(standardWords(name), words, `${title} ${code}`);
+    }
+  }
 });

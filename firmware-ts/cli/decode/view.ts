@@ -1,13 +1,15 @@
+import { obisWords } from '#protocol/cosem/obis-words.ts';
+import { isObis, obisFrom } from '#protocol/cosem/obis.ts';
 import { tableLines } from '../table.ts';
 import type { Column } from '../table.ts';
 import type { Part, Terminal } from '../terminal.ts';
 import type { DecodedLine, DecodedReading } from './line.ts';
 
 /** One message for people: what it is, its readings, what is wrong with it. */
-export function printDecoded(terminal: Terminal, line: DecodedLine): void {
+export function printDecoded(terminal: Terminal, line: DecodedLine, country?: string): void {
   terminal.out(...headOf(line));
   for (const text of factLines(line)) terminal.out({ style: 'faint', text });
-  for (const text of readingLines(line, terminal.columns)) terminal.out(text);
+  for (const text of readingLines(line, terminal.columns, country)) terminal.out(text);
   const { error } = line;
   if (error === undefined) return;
   const { code, message, offset, field, hint } = error;
@@ -50,13 +52,33 @@ const READING_COLUMNS: readonly Column[] = [
   { title: 'value', align: 'right', least: 14 },
   { title: 'unit' },
   { title: 'time, quality', least: 8 },
+  { title: 'name', least: 8 },
 ];
 
-function readingLines({ readings = [] }: DecodedLine, width: number): readonly string[] {
-  return readings.length === 0 ? [] : tableLines(READING_COLUMNS, readings.map(rowOf), width);
+function readingLines(
+  { readings = [] }: DecodedLine,
+  width: number,
+  country: string | undefined,
+): readonly string[] {
+  return readings.length === 0
+    ? []
+    : tableLines(
+        READING_COLUMNS,
+        readings.map((reading) => rowOf(reading, country)),
+        width,
+      );
 }
 
-function rowOf({ object, value, unit, time, quality = [] }: DecodedReading): readonly string[] {
+function rowOf(
+  { object, value, unit, time, quality = [] }: DecodedReading,
+  country: string | undefined,
+): readonly string[] {
   const marks = time === undefined ? quality : [time, ...quality];
-  return [`  ${object}`, String(value), unit, marks.join(' ')];
+  return [`  ${object}`, String(value), unit, marks.join(' '), nameOf(object, country)];
+}
+
+/** Of an OBIS code, whatever attribute or element is told behind it; other objects have none. */
+function nameOf(object: string, country: string | undefined): string {
+  const [code = ''] = object.split('/');
+  return isObis(code) ? (obisWords(obisFrom(code), country) ?? '') : '';
 }

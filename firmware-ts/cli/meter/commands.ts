@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { METER_OPTIONS, YES } from './options.ts';
+import { COUNTRY, METER_OPTIONS, YES } from './options.ts';
 
 const STATUS = 'Status 0: done; 1: the meter refused; 2: wrong command line; 3: no answer.';
 
@@ -9,7 +9,7 @@ export const METER_COMMANDS: readonly Command[] = [
     verb: 'meter objects',
     summary: 'list what a DLMS/COSEM meter lets this client see',
     arguments: [],
-    options: METER_OPTIONS,
+    options: [...METER_OPTIONS, COUNTRY],
     details: STATUS,
     load: async () => (await import('./objects.ts')).meterObjects,
   },
@@ -27,7 +27,7 @@ export const METER_COMMANDS: readonly Command[] = [
         optional: true,
       },
     ],
-    options: METER_OPTIONS,
+    options: [...METER_OPTIONS, COUNTRY],
     details: STATUS,
     load: async () => (await import('./read.ts')).meterRead,
   },

@@ -6,13 +6,14 @@ import type { AccessRight, CosemObject } from '#protocol/cosem/object-list.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printData } from '../report.ts';
 import { printTable } from '../table.ts';
-import { meterVerb, withMeter } from './session.ts';
+import { countryOf, meterVerb, withMeter } from './session.ts';
 
 /** `normctl meter objects` */
 export const meterObjects = meterVerb(async (invocation, terminal) => {
+  const country = countryOf(invocation);
   const objects = await withMeter(invocation, (meter, names) => meter.run(readObjectList(names)));
   if (invocation.json) {
-    printData(terminal, invocation, { objects: objects.map(jsonOf) });
+    printData(terminal, invocation, { objects: objects.map((object) => jsonOf(object, country)) });
     return EXIT.ok;
   }
   terminal.out(`${objects.length} objects`);
@@ -28,7 +29,7 @@ export const meterObjects = meterVerb(async (invocation, terminal) => {
     objects.map(({ logicalName, classId, version, attributes, methods }) => [
       obisText(logicalName),
       classText(classId, version),
-      obisWords(logicalName) ?? '-',
+      obisWords(logicalName, country) ?? '-',
       idsOf(attributes),
       idsOf(methods),
     ]),
@@ -48,7 +49,12 @@ function idsOf(rights: readonly AccessRight[]): string {
   return allowed.length === 0 ? '-' : allowed.join(' ');
 }
 
-function jsonOf({ logicalName, ...object }: CosemObject): object {
+function jsonOf({ logicalName, ...object }: CosemObject, country: string | undefined): object {
   const className = interfaceClassOf(object.classId, object.version)?.name;
-  return { logicalName: obisText(logicalName), name: obisWords(logicalName), className, ...object };
+  return {
+    logicalName: obisText(logicalName),
+    name: obisWords(logicalName, country),
+    className,
+    ...object,
+  };
 }

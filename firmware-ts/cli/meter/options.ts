@@ -1,3 +1,4 @@
+import { COUNTRIES } from '#protocol/cosem/companions/lookup.ts';
 import type { Option } from '../command.ts';
 import { SECURITY_OPTIONS } from './security.ts';
 
@@ -21,6 +22,13 @@ export const METER_OPTIONS: readonly Option[] = [
     description: 'record all octets in a new file, with passwords masked',
   },
 ];
+
+/** Whose companion specification names objects that the general rules do not. */
+export const COUNTRY: Option = {
+  flags: '--country <code>',
+  description: 'name objects as the specification of this country does',
+  choices: COUNTRIES,
+};
 
 /** Of verbs that ask before they act. */
 export const YES: Option = { flags: '--yes', description: 'do not ask: for programs' };

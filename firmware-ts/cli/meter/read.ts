@@ -15,11 +15,13 @@ import { EXIT } from '../exit-codes.ts';
 import { printData } from '../report.ts';
 import { dataJson, dataText } from './data-text.ts';
 import { usage } from './usage.ts';
-import { meterVerb, withMeter } from './session.ts';
+import { countryOf, meterVerb, withMeter } from './session.ts';
 
 /** What is to be read: an object by its name or class and logical name, and which attribute. */
 interface Wanted {
-  readonly object: { readonly words: string } | { readonly logicalName: Uint8Array };
+  readonly object:
+    | { readonly words: string; readonly country?: string | undefined }
+    | { readonly logicalName: Uint8Array };
   readonly classId?: number;
   /** Number or name; the value where it is not said. */
   readonly attribute: string;
@@ -33,7 +35,7 @@ const REGISTERS: readonly number[] = [3, 4];
 /** `normctl meter read OBJECT [ATTRIBUTE]` */
 export const meterRead = meterVerb(async (invocation, terminal) => {
   const [object = '', attribute] = invocation.arguments;
-  const wanted = wantedFrom(object, attribute);
+  const wanted = wantedFrom(object, attribute, countryOf(invocation));
   const read = await withMeter(invocation, (meter, names) => readWanted(meter, wanted, names));
   const mark = read.unverified ? '  unverified' : '';
   if (invocation.json) printData(terminal, invocation, jsonOf(read));
@@ -42,10 +44,16 @@ export const meterRead = meterVerb(async (invocation, terminal) => {
 });
 
 /** Errors: `usage`. */
-function wantedFrom(word: string, attribute: string | undefined): Wanted {
+function wantedFrom(
+  word: string,
+  attribute: string | undefined,
+  country: string | undefined,
+): Wanted {
   const [, classId, obis, number] = FORM.exec(word) ?? [];
   const named = attribute ?? number ?? String(VALUE);
-  if (obis === undefined && WORDS.test(word)) return { object: { words: word }, attribute: named };
+  if (obis === undefined && WORDS.test(word)) {
+    return { object: { words: word, country }, attribute: named };
+  }
   if (obis === undefined || (attribute !== undefined && number !== undefined)) {
     throw usage(
       `${JSON.stringify(word)} is no object: write 1-0:1.8.0*255 or CLASS/OBIS/ATTRIBUTE`,
@@ -102,7 +110,7 @@ async function find(meter: MeterSession, wanted: Wanted, names: Names): Promise<
 
 function isWanted(one: CosemObject, { object, classId }: Wanted): boolean {
   if (classId !== undefined && classId !== one.classId) return false;
-  if ('words' in object) return obisWords(one.logicalName) === object.words;
+  if ('words' in object) return obisWords(one.logicalName, object.country) === object.words;
   return obisText(one.logicalName) === obisText(object.logicalName);
 }
 

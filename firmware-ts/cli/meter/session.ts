@@ -107,3 +107,9 @@ function apduLinkOf(options: Options, kind: LinkOptions['kind']): (client: numbe
   } as const;
   return (client) => meterLinkOf({ ...reached, client });
 }
+
+/** Whose names of objects are wanted, if anyone's. */
+export function countryOf({ options }: Invocation): string | undefined {
+  const { country } = options;
+  return typeof country === 'string' ? country : undefined;
+}

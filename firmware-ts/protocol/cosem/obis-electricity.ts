@@ -32,4 +32,7 @@ export const SINGLE_QUANTITIES: Readonly<Record<number, string>> = {
   90: 'current, sum of phases',
   91: 'current neutral',
   92: 'voltage neutral',
+  124: 'line voltage L1-L2',
+  125: 'line voltage L2-L3',
+  126: 'line voltage L3-L1',
 };

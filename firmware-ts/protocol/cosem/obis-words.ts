@@ -1,33 +1,28 @@
 import { ABSTRACT_OBJECTS } from './obis-abstract.ts';
+import { companionWords } from './companions/lookup.ts';
+import { mediumWords } from './obis-media.ts';
 import { CURVES, PHASES, QUANTITIES, SINGLE_QUANTITIES } from './obis-electricity.ts';
 import { HARMONIC_CURVES, PROCESSINGS, TARIFF_PROCESSINGS } from './obis-processing.ts';
 
 type Groups = readonly [a: number, b: number, c: number, d: number, e: number, f: number];
 
 const ELECTRICITY = 1;
-const OTHER_MEDIA: Readonly<Record<number, Readonly<Record<number, string>>>> = {
-  6: {
-    1: 'heat energy',
-    2: 'heat: volume',
-    3: 'heat: mass',
-    9: 'heat: flow rate',
-    10: 'heat: flow temperature',
-    11: 'heat: return temperature',
-    12: 'heat: temperature difference',
-  },
-  8: { 1: 'cold water volume', 2: 'cold water flow rate' },
-  9: { 1: 'hot water volume', 2: 'hot water flow rate' },
-};
-
 /**
- * What an object is, in words, by its groups of values (IEC 62056-6-1); `undefined` where
- * the rules used here do not tell, which is so for all that manufacturers define themselves.
+ * What an object is, in words: after the companion specification of `country` where it names it,
+ * else by its groups of values (IEC 62056-6-1), else by what all companions agree on. `undefined`
+ * where none tells, which is so for most that manufacturers define themselves.
  */
-export function obisWords(logicalName: Uint8Array): string | undefined {
+export function obisWords(logicalName: Uint8Array, country?: string): string | undefined {
+  const national = country === undefined ? undefined : companionWords(logicalName, country);
+  return national ?? standardWords(logicalName) ?? companionWords(logicalName);
+}
+
+/** By the general rules alone. */
+export function standardWords(logicalName: Uint8Array): string | undefined {
   const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = logicalName;
   const groups: Groups = [a, b, c, d, e, f];
   const known = ABSTRACT_OBJECTS[`${a}:${c}.${d}.${e}`];
-  const what = known ?? (a === ELECTRICITY ? electricity(groups) : otherMedium(groups));
+  const what = known ?? (a === ELECTRICITY ? electricity(groups) : mediumWords(a, c, d, e));
   return what === undefined ? undefined : `${what}${channel(groups)}${billingPeriod(f)}`;
 }
 
@@ -67,9 +62,4 @@ const TIME_INTEGRALS: ReadonlySet<number> = new Set([8, 9, 10, 29, 30, 58]);
 /** A power integrated over time is an energy. */
 function energyOr(quantity: string, c: number, d: number): string {
   return TIME_INTEGRALS.has(d) && c <= 80 ? quantity.replace('power', 'energy') : quantity;
-}
-
-function otherMedium([a, , c, d]: Groups): string | undefined {
-  const quantity = OTHER_MEDIA[a]?.[c];
-  return d === 0 ? quantity : undefined;
 }

@@ -11,12 +11,19 @@ export function obisText(logicalName: Uint8Array): string {
 const PATTERN = /^(\d{1,3})-(\d{1,3}):(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\*(\d{1,3}))?$/;
 const CURRENT_BILLING_PERIOD = 255;
 
+export function isObis(text: string): boolean {
+  return groupsOf(text) !== undefined;
+}
+
 /** The six bytes of `A-B:C.D.E*F`; without `*F`, F is 255. Errors: `bad-obis`. */
 export function obisFrom(text: string): Uint8Array {
+  const groups = groupsOf(text);
+  if (groups !== undefined) return Uint8Array.from(groups);
+  throw new OperatingError('bad-obis', `no OBIS code: ${JSON.stringify(text)}`);
+}
+
+function groupsOf(text: string): readonly number[] | undefined {
   const groups: readonly (string | undefined)[] = PATTERN.exec(text)?.slice(1) ?? [];
   const values = groups.map((group) => Number(group ?? CURRENT_BILLING_PERIOD));
-  if (values.length !== OBIS_BYTES || values.some((value) => value > 255)) {
-    throw new OperatingError('bad-obis', `no OBIS code: ${JSON.stringify(text)}`);
-  }
-  return Uint8Array.from(values);
+  return values.length === OBIS_BYTES && values.every((value) => value <= 255) ? values : undefined;
 }
