@@ -8,8 +8,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { LifeReport } from './life/life.ts';
 import { live } from './life/life.ts';
+import type { LifeReport } from './life/report.ts';
 
 /** Memory, where the system has a file system for it: a year is some hundred thousand commits. */
 const MEMORY = '/dev/shm';

@@ -6,8 +6,8 @@ import { test } from 'node:test';
 import { encodePack, encodeRecords } from '#reading/senml.ts';
 import { Diary } from '#sim/life/diary.ts';
 import { live } from '#sim/life/life.ts';
-import type { LifeReport } from '#sim/life/life.ts';
 import { Obligations } from '#sim/life/obligations.ts';
+import type { LifeReport } from '#sim/life/report.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 
 /** The nightly campaign lives many more, and longer. */
@@ -43,11 +43,16 @@ const FAULTS = [
   'broker.small',
   'cable.cut',
   'cable.noisy',
-  'clock.lost',
+  'clock.back',
+  'clock.forward',
+  'clock.loses',
   'clock.steps',
-  'disk.damaged',
+  'clock.strays',
+  'disk.damaged-file',
+  'disk.damaged-log',
   'disk.full',
   'disk.scarce',
+  'event.broker-changed',
   'fate.arm',
   'fate.kill',
   'fate.reconfigure',
@@ -57,13 +62,24 @@ const FAULTS = [
   'gap.disk-full',
   'gap.quarantined',
   'line.dead',
+  'machine.boots',
+  'machine.boots-in-1970',
   'operator.discard',
   'operator.resend',
+  'outside.urgent',
+  'receipt.lost',
   'store.refused',
   'store.set-aside',
 ];
 /** What was held against the gateway while it lived. */
-const HELD = ['drained', 'in-time.alarm', 'in-time.command', 'verdict.complete'];
+const HELD = [
+  'drained',
+  'in-time.alarm',
+  'in-time.command',
+  'receipt.hole-filled',
+  'verdict.complete',
+  'window.drained',
+];
 
 const campaign = new Map<string, number>();
 

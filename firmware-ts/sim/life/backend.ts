@@ -3,15 +3,18 @@ import { OperatingError } from '#bytes/failure.ts';
 import { unwrapPayload } from '#contract/envelope.ts';
 import { decodeManifest } from '#contract/manifest.ts';
 import { Ranges } from '#contract/ranges.ts';
+import { encodeReceipt } from '#contract/receipt.ts';
 import type { StreamReport, Verdict } from '#contract/stream-check.ts';
 import { Verifier } from '#contract/verify.ts';
 import { decodePack } from '#reading/senml-decode.ts';
-import type { NamedGap, Output, StreamStanding } from '#store/store.ts';
+import type { ContentKey } from '#reading/senml.ts';
+import type { DueEntry, NamedGap, Output, StreamStanding } from '#store/store.ts';
 import { machineZstd } from '#system/zstd.ts';
 import type { Named, Obligation } from './account.ts';
 import type { BackendName } from './configuration.ts';
 import { GRID_OBJECT } from './configuration.ts';
 import type { Diary } from './diary.ts';
+import { Losses } from './losses.ts';
 import { Obligations } from './obligations.ts';
 
 const TOPIC = /^nd\/1\/gw-1\/(up|lv|mf|st|ev)(?:\/([\w-]+))?$/;
@@ -40,13 +43,16 @@ export class SimulatedBackend {
   readonly #order: number[] = [];
   /** Of those set aside; what came in them after their last manifest is open. */
   readonly #damaged = new Set<number>();
+  readonly #losses: Losses;
 
   constructor(name: BackendName, diary: Diary) {
     this.name = name;
     this.#diary = diary;
+    this.#losses = new Losses(name, diary);
     this.obligations = new Obligations(name, diary, {
       undated: (stream) => stream.startsWith('alarms'),
-      isNamed: (stream, epoch, sequence) => this.#epoch(stream, epoch).gaps.has(sequence),
+      mayBeLate: (stream, epoch, sequence) =>
+        this.#epoch(stream, epoch).gaps.has(sequence) || this.#losses.has(stream, epoch, sequence),
     });
   }
 
@@ -54,6 +60,7 @@ export class SimulatedBackend {
   took(topic: string, payload: Uint8Array): void {
     const [, lane, stream] = TOPIC.exec(topic) ?? [];
     this.#diary.note(`taken.${lane ?? 'elsewhere'}`, `${this.name} ${topic} ${payload.length}`);
+    if (lane === 'ev') this.#diary.note(`event.${eventIn(payload)}`, this.name);
     try {
       this.#verifier.take(topic, payload);
       if (lane === 'up' || lane === 'lv') this.#data(lane, stream ?? '', payload);
@@ -63,6 +70,29 @@ export class SimulatedBackend {
       if (!(error instanceof OperatingError)) throw error;
       this.#broken(`${topic} cannot be read: ${error.code}`);
     }
+  }
+
+  /** The broker has it, and the back-end will never see it unless it is sent again. */
+  loses(topic: string, payload: Uint8Array): void {
+    const plain = unwrapPayload(payload, machineZstd);
+    const [, , stream = ''] = TOPIC.exec(topic) ?? [];
+    const { epoch, sequence: first, count } = this.obligations.heard(stream, plain);
+    const last = first + count - 1;
+    this.#diary.note('receipt.lost', `${this.name}/${stream} ${first}-${last}`);
+    const { contents, copies } = this.obligations.lifeOf(stream, epoch);
+    this.#losses.lose({ stream, epoch, first, last }, (sequence) => contents.has(sequence));
+    this.#losses.forgo((lost) => lost.stream === stream && copies.has(lost.sequence));
+  }
+
+  /** What was lost need not come again: of a stream's numbers, or of all. */
+  forgo(numbers?: Pick<DueEntry, 'stream' | 'epoch' | 'sequence' | 'count'>): void {
+    if (numbers === undefined) this.#losses.forgo();
+    else this.#losses.forgo((lost) => isOf(numbers, lost));
+  }
+
+  /** What it has, as it tells the gateway. */
+  receipt(): string {
+    return encodeReceipt(this.#verifier.receipt('gw-1'));
   }
 
   given(output: Output): Obligation {
@@ -94,6 +124,7 @@ export class SimulatedBackend {
     for (const known of this.#epochs.values()) known.next = 0; // what is carried over is told anew
     this.opened(newEpoch);
     this.obligations.damaged();
+    this.#losses.forgo();
   }
 
   /** Nothing is due any more: whether all came or was named, and can be proven. */
@@ -101,9 +132,16 @@ export class SimulatedBackend {
     const named: Named[] = [];
     for (const [key, { next, gaps }] of this.#epochs) {
       const [stream = '', epoch] = key.split('/');
-      const list = gaps.list.map(([first, last]) => ({ first, last }));
+      const forgone = this.#losses.forgoneOf(stream, Number(epoch));
+      const list = [...gaps.list, ...forgone.list].map(([first, last]) => ({ first, last }));
       named.push({ stream, epoch: Number(epoch), next, gaps: list });
     }
+    const missing = this.#losses.missing(this.obligations.streams);
+    if (missing !== undefined) {
+      const { stream, sequence } = missing;
+      this.#broken(`${stream} ${sequence} was missing in receipts and did not come again`);
+    }
+    this.#losses.forgo(); // what nothing came after is no hole
     this.obligations.settle(named, { order: this.#order, damaged: this.#damaged });
     const { streams, faults } = this.#verifier.report();
     for (const { topic, code } of faults) this.#broken(`${topic} is a fault: ${code}`);
@@ -114,15 +152,26 @@ export class SimulatedBackend {
     const { stream, epoch, verdict, holes, unchecked, broken } = report;
     this.#diary.note(`verdict.${verdict}`, `${this.name}/${stream} ${epoch}`);
     const excused = this.#damaged.has(epoch) && OF_DAMAGED.has(verdict);
-    if (verdict === 'complete' || excused) return;
+    if (verdict === 'complete' || excused || this.#isOfLosses(report)) return;
     const where = JSON.stringify({ holes, unchecked, broken });
     this.#broken(`${stream} of epoch ${epoch} is ${verdict}: ${where}`);
+  }
+
+  /** What it lost itself is missing, and what came again late cannot be proven. */
+  #isOfLosses({ stream, epoch, verdict, holes }: StreamReport): boolean {
+    const forgone = this.#losses.forgoneOf(stream, epoch);
+    if (verdict === 'missing') {
+      return holes.every(([first, last]) => forgone.missing(first, last).length === 0);
+    }
+    return verdict === 'unchecked' && this.#losses.had(stream, epoch);
   }
 
   #data(lane: 'up' | 'lv', stream: string, payload: Uint8Array): void {
     const plain = unwrapPayload(payload, machineZstd);
     if (this.name === 'grid') this.#confidential(stream, plain);
-    this.obligations.came(lane, stream, plain);
+    const { epoch, sequence: first, count } = this.obligations.came(lane, stream, plain);
+    const numbers = { stream, epoch, first, last: first + count - 1 };
+    this.#losses.came(numbers, lane);
   }
 
   #confidential(stream: string, plain: Uint8Array): void {
@@ -158,4 +207,16 @@ export class SimulatedBackend {
   #broken(what: string): void {
     this.#diary.broken(`${this.name}: ${what}`);
   }
+}
+
+function eventIn(payload: Uint8Array): string {
+  return /"event":"([a-z-]+)"/.exec(new TextDecoder().decode(payload))?.[1] ?? 'unknown';
+}
+
+function isOf(
+  { stream, epoch, sequence, count }: Pick<DueEntry, 'stream' | 'epoch' | 'sequence' | 'count'>,
+  lost: Pick<ContentKey, 'stream' | 'epoch' | 'sequence'>,
+): boolean {
+  const at = lost.sequence - sequence;
+  return lost.stream === stream && lost.epoch === epoch && at >= 0 && at < count;
 }

@@ -1,11 +1,14 @@
 import type { TimeMark } from '#reading/reading.ts';
+import { BUILD_SECOND } from '#system/build-time.ts';
 import type { Clock } from '#system/clock.ts';
+import { TimeFloors, untrustedMark } from '#system/time-floor.ts';
 
-/** What the gateway's wall clock shows, right or wrong. */
+/** What the gateway's wall clock shows, right or wrong, and whether the network has set it. */
 export class WallClock {
   readonly #world: Clock;
   #offsetSeconds = 0;
   #lost = false;
+  #synchronised = true;
   /** When it was last touched, by the world's monotonic clock. */
   changedMs = 0;
 
@@ -13,47 +16,81 @@ export class WallClock {
     this.#world = world;
   }
 
-  /** Never set since the last boot: it counts from 1970, and nobody believes it. */
+  /** Nobody has set it, and it may not be believed. */
+  get doubted(): boolean {
+    return !this.#synchronised;
+  }
+
+  /** Never set since the last boot: it counts from 1970. */
   get lost(): boolean {
     return this.#lost;
   }
 
   lose(): void {
-    this.#lost = true;
-    this.changedMs = this.#world.monotonic();
+    this.#become({ offsetSeconds: 0, lost: true, synchronised: false });
   }
 
-  /** It is set, so far from the truth. */
+  /** It is synchronised, so far from the truth. */
   set(offsetSeconds: number): void {
-    this.#lost = false;
-    this.#offsetSeconds = offsetSeconds;
-    this.changedMs = this.#world.monotonic();
+    this.#become({ offsetSeconds, lost: false, synchronised: true });
   }
 
-  show(upMs: number): TimeMark {
-    const { second, nanosecond } = this.#world.wall();
-    if (!this.#lost) {
-      const shown = second + this.#offsetSeconds;
-      return { second: shown, nanosecond, clock: 'gateway', trust: 'trusted' };
-    }
-    const up = Math.floor(upMs / 1000);
-    return { second: up, nanosecond: 0, clock: 'gateway', trust: 'untrusted' };
+  /** It runs on a battery, so far from the truth, and no network tells. */
+  stray(offsetSeconds: number): void {
+    this.#become({ offsetSeconds, lost: false, synchronised: false });
+  }
+
+  /** Seconds since 1970, `upMs` after the boot. */
+  second(upMs: number): number {
+    if (this.#lost) return Math.floor(upMs / 1000);
+    return this.#world.wall().second + this.#offsetSeconds;
+  }
+
+  show(floors: TimeFloors, upMs: number): TimeMark {
+    const second = this.second(upMs);
+    const trust = floors.trustAt(second, this.#synchronised, upMs);
+    if (trust === 'untrusted') return untrustedMark(upMs);
+    return { second, nanosecond: this.#world.wall().nanosecond, clock: 'gateway', trust };
+  }
+
+  #become(to: {
+    readonly offsetSeconds: number;
+    readonly lost: boolean;
+    readonly synchronised: boolean;
+  }): void {
+    this.#offsetSeconds = to.offsetSeconds;
+    this.#lost = to.lost;
+    this.#synchronised = to.synchronised;
+    this.changedMs = this.#world.monotonic();
   }
 }
 
-/** The clock of one boot: begins at 0, and with the process all its timers die. */
+/** One run of the machine: monotonic time counts from its begin, over restarts of the process. */
+export interface Boot {
+  readonly name: string;
+  readonly atMs: number;
+}
+
+export function bootNow(world: Clock): Boot {
+  const atMs = world.monotonic();
+  return { name: `boot-${atMs}`, atMs };
+}
+
+/** The clock of one process: with it all its timers die. */
 export class BootClock implements Clock {
   readonly #world: Clock;
   readonly #wall: WallClock;
   readonly #bootMs: number;
+  readonly #floors = new TimeFloors(BUILD_SECOND);
   readonly boot: string;
   #dead = false;
 
-  constructor(world: Clock, wall: WallClock) {
+  /** Of a machine that starts now, unless given. */
+  constructor(world: Clock, wall: WallClock, { name, atMs }: Boot = bootNow(world)) {
     this.#world = world;
     this.#wall = wall;
-    this.#bootMs = world.monotonic();
-    this.boot = `boot-${this.#bootMs}`;
+    this.#bootMs = atMs;
+    this.boot = name;
   }
 
   monotonic(): number {
@@ -61,7 +98,7 @@ export class BootClock implements Clock {
   }
 
   wall(): TimeMark {
-    return this.#wall.show(this.monotonic());
+    return this.#wall.show(this.#floors, this.monotonic());
   }
 
   after(delayMs: number, run: () => void): () => void {
@@ -72,9 +109,8 @@ export class BootClock implements Clock {
     });
   }
 
-  /** Lives have clocks that are right or lost: no floor is needed. */
-  believeFrom(): void {
-    // Nothing to raise.
+  believeFrom(second: number): void {
+    this.#floors.raise(second, this.monotonic());
   }
 
   die(): void {

@@ -1,6 +1,6 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
-import type { Message, Session, Traffic } from '#uplink/session.ts';
+import type { Message, Session, Subscription, Traffic } from '#uplink/session.ts';
 
 /** What becomes of a message that has arrived. */
 export type Fate =
@@ -10,6 +10,8 @@ export type Fate =
 
 interface Judge {
   wayMs(): number;
+  /** The gateway sends this. */
+  sent?(message: Message): void;
   judge(message: Message): Fate;
 }
 
@@ -23,6 +25,7 @@ export class BrokerSession implements Session {
   readonly packetBytesMax: number;
   readonly #broker: Judge;
   readonly #clock: Clock;
+  readonly #subscription: Subscription | undefined;
   readonly #lost = Promise.withResolvers<Failure>();
   #cut = false;
   #deaf = false;
@@ -30,7 +33,13 @@ export class BrokerSession implements Session {
   #answeredMs = 0;
   #bytesWritten = 0;
 
-  constructor(broker: Judge, clock: Clock, limits: SessionLimits = {}) {
+  constructor(
+    broker: Judge,
+    clock: Clock,
+    limits: SessionLimits = {},
+    subscription?: Subscription,
+  ) {
+    this.#subscription = subscription;
     this.#broker = broker;
     this.#clock = clock;
     this.receiveMaximum = limits.receiveMaximum ?? 100;
@@ -46,10 +55,20 @@ export class BrokerSession implements Session {
   publish(message: Message, done: (refusal?: Failure) => void): void {
     if (this.#cut || this.#deaf) return;
     this.#bytesWritten += message.topic.length + message.payload.length;
+    this.#broker.sent?.(message);
     const nowMs = this.#clock.monotonic();
     this.#arrivesMs = Math.max(this.#arrivesMs, nowMs + this.#broker.wayMs());
     this.#clock.after(this.#arrivesMs - nowMs, () => {
       if (!this.#cut) this.#arrive(message, done);
+    });
+  }
+
+  /** A message for who listens. */
+  tell(topic: string, payload: Uint8Array): void {
+    const { topic: asked, received } = this.#subscription ?? {};
+    if (asked !== topic) return;
+    this.#clock.after(this.#broker.wayMs(), () => {
+      if (!this.#cut && !this.#deaf) received?.(payload);
     });
   }
 

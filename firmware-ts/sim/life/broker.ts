@@ -5,7 +5,7 @@ import { formsOfPack } from '#contract/records.ts';
 import type { Clock } from '#system/clock.ts';
 import { machineZstd } from '#system/zstd.ts';
 import { refusalOf } from '#uplink/refusal.ts';
-import type { Dialing, Message } from '#uplink/session.ts';
+import type { Dialing, Message, Subscription } from '#uplink/session.ts';
 import type { Fate } from './broker-session.ts';
 import { BrokerSession } from './broker-session.ts';
 import type { Chance } from './chance.ts';
@@ -20,6 +20,8 @@ export interface BrokerParts {
   readonly diary: Diary;
   /** The broker has this; its back-end will see it. */
   readonly taken: (topic: string, payload: Uint8Array) => void;
+  /** The gateway sends this, which may arrive or not. */
+  readonly sent: (topic: string) => void;
   /** Somebody knocks, with what proves who it is. */
   readonly knocked: (dialing: Pick<Dialing, 'target' | 'credentials'>) => void;
 }
@@ -38,6 +40,7 @@ export class ScriptedBroker {
   #moodSinceMs = 0;
   #turns = 0;
   #cut = false;
+  readonly #retained = new Map<string, Uint8Array>();
   /** When its mood or the way to it changed last. */
   changedMs = 0;
 
@@ -73,12 +76,23 @@ export class ScriptedBroker {
     if (cut) this.restart();
   }
 
+  /** A message of the back-end, retained for who comes later. */
+  say(topic: string, payload: Uint8Array): void {
+    this.#retained.set(topic, payload);
+    if (this.#mood.kind === 'silent') return;
+    for (const session of this.#sessions) session.tell(topic, payload);
+  }
+
+  sent({ topic }: Message): void {
+    this.#parts.sent(topic);
+  }
+
   /** All connections end; what had arrived is kept. */
   restart(): void {
     for (const session of this.#sessions) session.lose(CLOSED);
   }
 
-  dial(dialing: Pick<Dialing, 'signal' | 'target' | 'credentials'>): Promise<BrokerSession> {
+  dial(dialing: Omit<Dialing, 'clientId' | 'will'>): Promise<BrokerSession> {
     const { clock, knocked } = this.#parts;
     if (!this.#cut) knocked(dialing);
     return new Promise((resolve, reject) => {
@@ -91,7 +105,7 @@ export class ScriptedBroker {
         if (refusal !== undefined) reject(refusal);
         else if (this.#mood.kind === 'silent') {
           dialing.signal.addEventListener('abort', given, { once: true });
-        } else resolve(this.#welcome());
+        } else resolve(this.#welcome(dialing.subscription));
       });
     });
   }
@@ -135,13 +149,14 @@ export class ScriptedBroker {
     return { kind: 'answered', delayMs, ...(refusal === undefined ? {} : { refusal }) };
   }
 
-  #welcome(): BrokerSession {
+  #welcome(subscription: Subscription | undefined): BrokerSession {
     const { clock, diary, name } = this.#parts;
     diary.note('broker.welcomes', name);
     const mood = this.#mood;
     const limits = mood.kind === 'small' ? { packetBytesMax: mood.packetBytesMax } : {};
-    const session = new BrokerSession(this, clock, limits);
+    const session = new BrokerSession(this, clock, limits, subscription);
     this.#sessions.add(session);
+    for (const [topic, payload] of this.#retained) session.tell(topic, payload);
     void session.lost.then(() => this.#sessions.delete(session));
     return session;
   }

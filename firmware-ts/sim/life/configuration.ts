@@ -2,6 +2,8 @@ import { parseConfiguration } from '#config/load.ts';
 import type { Configuration } from '#config/schema.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Chance } from './chance.ts';
+import type { Window } from './windows.ts';
+import { WINDOWS } from './windows.ts';
 
 /** Each back-end has its own brokers, of which no other knows; the first is the main one. */
 export const BROKERS = {
@@ -30,7 +32,9 @@ export interface Wish {
   readonly commitDelayMs?: number;
   readonly batchMs?: number;
   readonly bytesPerSecond?: number;
-  readonly connect?: { readonly cron: string; readonly minutes: number };
+  readonly connect?: Window;
+  /** Who says itself what it has. */
+  readonly receipts: readonly BackendName[];
 }
 
 const CLASSES = {
@@ -49,6 +53,7 @@ export const ALL: Wish = {
   outbox: { maxDays: 183, maxMegabytes: 256 },
   retainDays: 31,
   compression: 'none',
+  receipts: ['grid'],
 };
 
 export function someWish(chance: Chance): Wish {
@@ -66,20 +71,13 @@ export function someWish(chance: Chance): Wish {
     outbox,
     retainDays: chance.pick([1, 3, 31]),
     compression: chance.pick(['none', 'zstd']),
+    receipts: BACKENDS.filter(() => chance.happens(0.5)),
     ...(chance.happens(0.3) ? { commitDelayMs: chance.below(5001) } : {}),
     ...(chance.happens(0.3) ? { batchMs: chance.below(60_000) } : {}),
     ...(chance.happens(0.3) ? { bytesPerSecond: chance.widely(10, 1000) } : {}),
     ...(chance.happens(0.25) ? { connect: chance.pick(WINDOWS) } : {}),
   };
 }
-
-type Window = NonNullable<Wish['connect']>;
-
-const WINDOWS: readonly [Window, ...Window[]] = [
-  { cron: '15 2 * * *', minutes: 90 },
-  { cron: '0 */6 * * *', minutes: 20 },
-  { cron: '30 1 * * 0', minutes: 600 },
-];
 
 /** PEM files of one back-end. */
 export interface IdentityFiles {
@@ -121,7 +119,8 @@ export function configurationOf(
 }
 
 function backendOf(name: BackendName, identity: IdentityFiles, wish: Wish) {
-  const { outbox, compression, batchMs, bytesPerSecond, connect } = wish;
+  const { compression, batchMs, bytesPerSecond, connect } = wish;
+  const receipts = wish.receipts.includes(name);
   const [main, ...others] = BROKERS[name];
   const urlOf = ({ port }: { readonly port: number }) => `mqtts://${name}.example:${port}`;
   const brokers = others
@@ -132,11 +131,13 @@ function backendOf(name: BackendName, identity: IdentityFiles, wish: Wish) {
     url: urlOf(main),
     ...(brokers.length === 0 ? {} : { brokers }),
     identity,
-    outbox,
+    // What is kept for receipts is bounded, too: here nothing of it is to be dropped.
+    outbox: receipts ? ALL.outbox : wish.outbox,
     compression,
+    ...(receipts ? { receipts } : {}),
     ...(batchMs === undefined ? {} : { batchMs }),
     ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
-    ...(connect === undefined ? {} : { connect }),
+    ...(connect === undefined ? {} : { connect: { cron: connect.cron, minutes: connect.minutes } }),
   };
 }
 

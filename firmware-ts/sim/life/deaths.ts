@@ -1,5 +1,6 @@
 import type { Configuration } from '#config/schema.ts';
 import type { Clock } from '#system/clock.ts';
+import type { WallClock } from './boot-clock.ts';
 import type { Chance } from './chance.ts';
 import type { BackendName, IdentityFiles, Wish } from './configuration.ts';
 import { ALL, configurationOf, someWish } from './configuration.ts';
@@ -14,6 +15,12 @@ const DAY_MS = 24 * HOUR_MS;
 const NEAR_MS = 120;
 /** Of so many deaths the file is spoiled before the next start. */
 const DAMAGES = 0.1;
+/** Of so many starts the machine has started, too. */
+const REBOOTS = 0.5;
+/** Of so many of these the clock was lost. */
+const WITHOUT_BATTERY = 0.3;
+/** At the earliest after a start. */
+const SYNCHRONISED_MS = 5000;
 
 /** What a kill waits for, so that it falls into the middle of something. */
 export type Moment = 'append' | 'confirmed' | 'taken';
@@ -23,6 +30,7 @@ export interface DeathsParts {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly diary: Diary;
+  readonly wall: WallClock;
   readonly folder: string;
   readonly identities: Readonly<Record<BackendName, IdentityFiles>>;
 }
@@ -42,7 +50,7 @@ export class Deaths {
   }
 
   begin(): void {
-    void this.#parts.process.boot(this.#configuration);
+    void this.#parts.process.start(this.#configuration);
     this.#plan();
   }
 
@@ -56,12 +64,13 @@ export class Deaths {
 
   /** No more of it; the process gets all that there is to have. */
   async heal(): Promise<void> {
-    const { process } = this.#parts;
+    const { process, wall } = this.#parts;
     this.#over = true;
     this.#armed = undefined;
-    this.#configuration = this.#configured(ALL);
+    wall.set(0);
     await process.stop();
-    if (process.off) await process.boot(this.#configuration);
+    this.#configuration = this.#configured(ALL);
+    if (process.off) await process.start(this.#configuration);
   }
 
   #configured(wish: Wish): Configuration {
@@ -89,22 +98,39 @@ export class Deaths {
     if (this.#over || process.off) return;
     process.kill();
     const damaged = chance.happens(DAMAGES) ? damage(folder, chance) : undefined;
-    if (damaged !== undefined) diary.note('disk.damaged', damaged);
+    if (damaged !== undefined) diary.note(`disk.damaged-${damaged.where}`, damaged.what);
     this.#bootLater();
   }
 
   async #restart(anew: boolean): Promise<void> {
     const { process, chance } = this.#parts;
-    if (anew) this.#configuration = this.#configured(someWish(chance));
     // A stop takes its time, in which a kill may come.
     await process.stop();
-    if (process.off) this.#bootLater();
+    if (!process.off) return;
+    if (anew) this.#configuration = this.#configured(someWish(chance));
+    this.#bootLater();
   }
 
   #bootLater(): void {
     const { process, clock, chance } = this.#parts;
+    const machineToo = chance.happens(REBOOTS);
     clock.after(chance.widely(500, 2 * DAY_MS), () => {
-      if (process.off && !this.#over) void process.boot(this.#configuration);
+      if (!process.off || this.#over) return;
+      if (machineToo) this.#reboot();
+      void process.start(this.#configuration);
     });
+  }
+
+  /** Without a battery its clock begins in 1970, until the network sets it. */
+  #reboot(): void {
+    const { process, clock, chance, wall } = this.#parts;
+    if (chance.happens(WITHOUT_BATTERY) && !wall.doubted) {
+      wall.lose();
+      const { changedMs } = wall;
+      clock.after(chance.widely(SYNCHRONISED_MS, DAY_MS), () => {
+        if (wall.changedMs === changedMs) wall.set(0);
+      });
+    }
+    process.reboot();
   }
 }

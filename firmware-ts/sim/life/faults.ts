@@ -10,6 +10,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const WEEK_MS = 7 * DAY_MS;
+const DAY_S = DAY_MS / 1000;
 
 /** What befalls one part of the world now and then, and is over after a while. */
 interface Trouble {
@@ -27,6 +28,8 @@ export interface Troubled {
   readonly disk: { freeBytes: number };
   readonly cables: ReadonlyMap<string, Cable>;
   readonly brokers: ReadonlyMap<number, ScriptedBroker>;
+  /** The disk is getting full. */
+  readonly scarce: () => void;
 }
 
 /** All that goes wrong but with the process itself; `heal` ends it all for good. */
@@ -123,13 +126,14 @@ function setLine(brokers: Troubled['brokers'], cut: boolean): void {
 const SCARCE_BYTES = [0, 0, 6 << 20, 13 << 20] as const;
 
 /** What fills the disk often keeps the gateway from sending, too. */
-function ofDisk({ disk, diary, brokers }: Troubled): Trouble {
+function ofDisk({ disk, diary, brokers, scarce }: Troubled): Trouble {
   return {
     meanPauseMs: 60 * DAY_MS,
     begin(chance) {
       disk.freeBytes = chance.pick(SCARCE_BYTES);
       const alone = chance.happens(0.5);
       diary.note(disk.freeBytes === 0 ? 'disk.full' : 'disk.scarce');
+      scarce();
       if (!alone) setLine(brokers, true);
       return {
         forMs: alone ? chance.widely(MINUTE_MS, WEEK_MS) : chance.widely(DAY_MS, 2 * WEEK_MS),
@@ -146,10 +150,13 @@ function ofClock({ wall, diary }: Troubled): Trouble {
   return {
     meanPauseMs: 15 * DAY_MS,
     begin(chance) {
-      const lost = chance.happens(0.3);
-      if (lost) wall.lose();
-      else wall.set(chance.pick([-1, 1]) * chance.widely(1, 86_400));
-      diary.note(lost ? 'clock.lost' : 'clock.steps');
+      const how = chance.pick(['loses', 'steps', 'steps', 'strays']);
+      const offsetSeconds = chance.pick([-1, 1]) * chance.pick([chance.widely(1, DAY_S), DAY_S]);
+      diary.note(`clock.${how}`, String(offsetSeconds));
+      if (how === 'loses') wall.lose();
+      else if (how === 'steps') wall.set(offsetSeconds);
+      else wall.stray(offsetSeconds);
+      if (how !== 'loses') diary.note(offsetSeconds < 0 ? 'clock.back' : 'clock.forward');
       return {
         forMs: chance.widely(MINUTE_MS, 3 * DAY_MS),
         end: () => wall.set(0),

@@ -8,46 +8,29 @@ import { ScriptedBroker } from './broker.ts';
 import { Cable } from './cable.ts';
 import { Chance } from './chance.ts';
 import { SimulatedBackend } from './backend.ts';
-import type { BackendName, SourceName } from './configuration.ts';
+import type { BackendName, SourceName, Wish } from './configuration.ts';
 import { BACKENDS, BROKERS, SOURCES } from './configuration.ts';
 import { Deaths } from './deaths.ts';
 import type { Devices } from './devices.ts';
 import { startDevices } from './devices.ts';
-import type { Breach } from './diary.ts';
 import { Diary } from './diary.ts';
 import { startTroubles } from './faults.ts';
 import type { Identities } from './identities.ts';
 import { issueIdentities } from './identities.ts';
-import { Liveness } from './liveness.ts';
+import { Liveness, dueIn } from './liveness.ts';
 import { observed } from './observed-store.ts';
+import { ReceiptDesk } from './receipt-desk.ts';
 import { startOperator } from './operator.ts';
 import { ScriptedProcess } from './process.ts';
+import type { LifeReport } from './report.ts';
+import { reportOf } from './report.ts';
+import { ScheduleWatch } from './schedule-watch.ts';
 
 export interface LifeOptions {
   readonly seed: number;
   readonly years: number;
   /** For the store; empty, and on a disk of memory if there is one. */
   readonly folder: string;
-}
-
-export interface LifeReport {
-  readonly seed: number;
-  readonly years: number;
-  /** The same for the same seed. */
-  readonly hash: string;
-  readonly events: number;
-  /** Observations owed to back-ends, and what became of them. */
-  readonly owed: number;
-  readonly confirmed: number;
-  readonly delivered: number;
-  /** Observations that came again. */
-  readonly repeats: number;
-  /** Confirmed, dropped and named. */
-  readonly named: number;
-  /** In files that were set aside. */
-  readonly damaged: number;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly breach?: Breach;
 }
 
 const YEAR_MS = 365 * 86_400_000;
@@ -83,6 +66,7 @@ class Life {
   readonly #process: ScriptedProcess;
   readonly #deaths: Deaths;
   readonly #liveness: Liveness;
+  readonly #schedule: ScheduleWatch;
 
   constructor(seed: number, folder: string, clock: VirtualClock, identities: Identities) {
     this.#seed = seed;
@@ -104,13 +88,20 @@ class Life {
     const process = this.#process;
     const parts = { ...this.#world('deaths'), process, folder };
     this.#deaths = new Deaths({ ...parts, identities: identities.files });
-    this.#liveness = new Liveness({ ...parts, wish: () => this.#deaths.wish });
+    const watched = { ...parts, wish: () => this.#deaths.wish };
+    this.#liveness = new Liveness(watched);
+    this.#schedule = new ScheduleWatch(watched);
   }
 
   async run(years: number): Promise<LifeReport> {
     const devices = startDevices(this.#clock, this.#chance.fork('devices'), this.#cables);
-    const troubles = startTroubles(this.#world('troubles'));
-    const dismiss = startOperator({ ...this.#world('operator'), process: this.#process });
+    const scarce = (): void => this.#backends.forEach((backend) => backend.forgo());
+    const troubles = startTroubles({ ...this.#world('troubles'), scarce });
+    const dismiss = startOperator({
+      ...this.#world('operator'),
+      process: this.#process,
+      discarded: (backend, entry) => this.#backendOf(backend)?.forgo(entry),
+    });
     this.#deaths.begin();
     this.#liveness.begin();
     await this.#pass(years * YEAR_MS);
@@ -118,7 +109,8 @@ class Life {
     dismiss();
     this.#liveness.end();
     await this.#end(devices);
-    return this.#report(years);
+    const obligations = [...this.#backends.values()].map((backend) => backend.obligations);
+    return reportOf({ seed: this.#seed, years, diary: this.#diary, obligations });
   }
 
   /** What all parts of it live in; each has its own luck. */
@@ -169,10 +161,9 @@ class Life {
   async #waiting(backend: SimulatedBackend): Promise<number> {
     const { store } = this.#process;
     if (store === undefined) return 0;
-    const { backends } = await store.counts();
-    const aside = await store.quarantined(backend.name);
+    for (const entry of await store.quarantined(backend.name)) backend.forgo(entry);
     backend.stands(await store.streams(backend.name));
-    return (backends[backend.name]?.queuedEntries ?? 0) - aside.length;
+    return dueIn(await store.counts(), backend.name);
   }
 
   async #pass(durationMs: number): Promise<void> {
@@ -185,6 +176,15 @@ class Life {
   }
 
   #addBrokers(backend: SimulatedBackend): void {
+    const ports = new Set<number>(BROKERS[backend.name].map(({ port }) => port));
+    const desk = new ReceiptDesk({
+      backend,
+      brokers: () => [...this.#brokers].flatMap(([port, one]) => (ports.has(port) ? [one] : [])),
+      clock: this.#clock,
+      chance: this.#chance.fork(`receipts-${backend.name}`),
+      disk: this.#disk,
+      wish: () => this.#running(),
+    });
     for (const { port } of BROKERS[backend.name]) {
       const name = `${backend.name}-${port}`;
       const broker = new ScriptedBroker({
@@ -193,9 +193,10 @@ class Life {
         chance: this.#chance.fork(`broker-${name}`),
         diary: this.#diary,
         taken: (topic, payload) => {
-          backend.took(topic, payload);
+          desk.took(topic, payload);
           this.#deaths.happened('taken');
         },
+        sent: (topic) => this.#schedule.sent(backend.name, topic),
         knocked: (dialing) => this.#knocked(backend.name, dialing),
       });
       this.#brokers.set(port, broker);
@@ -209,7 +210,14 @@ class Life {
     this.#diary.broken(`${backend}: a stranger dials ${target.host}`);
   }
 
+  /** What the process runs with; nothing while it does not. */
+  #running(): Wish | undefined {
+    return this.#process.runningSinceMs === undefined ? undefined : this.#deaths.wish;
+  }
+
   #observe(store: StoreHere): StoreHere {
+    const { backends, receipts } = this.#deaths.wish;
+    for (const name of backends) if (!receipts.includes(name)) this.#backendOf(name)?.forgo();
     store.onGap((gap) => {
       const { backend, stream, first, last, reason } = gap;
       this.#diary.note(`gap.${reason}`, `${backend}/${stream} ${first}-${last}`);
@@ -248,29 +256,6 @@ class Life {
 
   #backendOf(name: string): SimulatedBackend | undefined {
     return [...this.#backends.values()].find((backend) => backend.name === name);
-  }
-
-  #report(years: number): LifeReport {
-    const books = [...this.#backends.values()].map(({ obligations }) => obligations);
-    const all = books.flatMap(({ streams }) =>
-      [...streams.values()].flatMap(({ obligations }) => obligations),
-    );
-    const confirmed = all.filter(({ outcome }) => outcome === 'confirmed');
-    const { breach, events, counts } = this.#diary;
-    return {
-      seed: this.#seed,
-      years,
-      hash: this.#diary.digest(),
-      events,
-      owed: all.length,
-      confirmed: confirmed.length,
-      delivered: all.filter(({ delivered }) => delivered !== undefined).length,
-      repeats: books.reduce((sum, { repeats }) => sum + repeats, 0),
-      named: confirmed.filter(({ delivered }) => delivered === undefined).length,
-      damaged: all.filter(({ outcome, delivered }) => outcome === 'damaged' && !delivered).length,
-      counts: Object.fromEntries([...counts].sort(([one], [other]) => (one < other ? -1 : 1))),
-      ...(breach === undefined ? {} : { breach }),
-    };
   }
 }
 

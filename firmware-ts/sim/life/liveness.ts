@@ -1,5 +1,7 @@
 import type { DeliveryClass } from '#policy/delivery-class.ts';
+import type { TimeMark } from '#reading/reading.ts';
 import type { StoreHere } from '#store/here.ts';
+import type { StoreCounts } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Obligation } from './account.ts';
 import type { WallClock } from './boot-clock.ts';
@@ -8,6 +10,8 @@ import type { BackendName, Wish } from './configuration.ts';
 import { BACKENDS, BROKERS } from './configuration.ts';
 import type { Diary } from './diary.ts';
 import type { Mood } from './mood.ts';
+import type { Window } from './windows.ts';
+import { leftOf } from './windows.ts';
 
 const MINUTE_MS = 60_000;
 /** A backlog has so long from when all is well. */
@@ -15,12 +19,30 @@ const DRAINED_AFTER_MS = 60 * MINUTE_MS;
 /** Meters push at full hours, and what they say is under way for a while. */
 const FIRST_LOOK_MS = 10 * MINUTE_MS;
 const LOOK_MS = 60 * MINUTE_MS;
-const SECOND_LOOK_MS = 3 * MINUTE_MS;
-const LOOKS = 4;
+/** Before a window ends. */
+const BEFORE_END_MS = MINUTE_MS;
 /** Whoever was away is back by then, and has said what waited. */
 const SETTLED_AFTER_MS = 15 * MINUTE_MS;
 /** Classes with a deadline that a simulated house can hold them to (decision 0006). */
 const DEADLINES_MS: Partial<Record<DeliveryClass, number>> = { command: 2000, alarm: 10_000 };
+
+interface Look {
+  /** All must have been well for so long. */
+  readonly wellMs: number;
+  /** What has just come is under way: somebody looks so many times before it counts. */
+  readonly times: number;
+  readonly againMs: number;
+  readonly note: string;
+  readonly connect?: Window;
+}
+
+const ALWAYS: Look = {
+  wellMs: DRAINED_AFTER_MS,
+  times: 4,
+  againMs: 3 * MINUTE_MS,
+  note: 'drained',
+};
+const BY_THE_END = { times: 3, againMs: 15_000, note: 'window.drained' } as const;
 
 /** Who cannot be reached, or says nothing, is passed over for another broker. */
 const PASSED_OVER: ReadonlySet<Mood['kind']> = new Set(['down', 'silent', 'portal']);
@@ -32,6 +54,7 @@ export interface LivenessParts {
   readonly brokers: ReadonlyMap<number, ScriptedBroker>;
   readonly process: {
     readonly runningSinceMs: number | undefined;
+    readonly now: TimeMark | undefined;
     readonly store: StoreHere | undefined;
   };
   /** The configuration that the process runs with. */
@@ -74,39 +97,53 @@ export class Liveness {
   #later(delayMs: number): void {
     this.#parts.clock.after(delayMs, () => {
       if (this.#over) return;
-      for (const name of BACKENDS) void this.#look(name, LOOKS);
+      const { connect } = this.#parts.wish();
+      if (connect === undefined) {
+        for (const name of BACKENDS) void this.#look(name, ALWAYS);
+      } else this.#beforeItCloses(connect);
       this.#later(LOOK_MS);
     });
   }
 
-  async #look(name: BackendName, looks: number): Promise<void> {
-    const { clock, diary } = this.#parts;
-    const { bytesPerSecond } = this.#parts.wish();
-    const sinceMs = bytesPerSecond === undefined ? this.#wellSince(name) : undefined;
-    if (this.#over || !isLongAgo(sinceMs, clock, DRAINED_AFTER_MS)) return;
+  /** All that can go goes in the window: by its end nothing waits. */
+  #beforeItCloses(connect: Window): void {
+    const { clock, process } = this.#parts;
+    if (process.now === undefined) return;
+    const leftMs = 1000 * leftOf(connect, process.now.second) - BEFORE_END_MS;
+    const delayMs = leftMs < 0 ? leftMs + 1000 * connect.everySeconds : leftMs;
+    if (delayMs >= LOOK_MS) return; // there is another look before
+    const wellMs = connect.minutes * MINUTE_MS + SETTLED_AFTER_MS;
+    const look = { ...BY_THE_END, wellMs, connect };
+    clock.after(delayMs, () => {
+      for (const name of BACKENDS) void this.#look(name, look);
+    });
+  }
+
+  async #look(name: BackendName, look: Look): Promise<void> {
+    const { clock, diary, wish } = this.#parts;
+    const { bytesPerSecond, connect } = wish();
+    const mayDrain = bytesPerSecond === undefined && connect === look.connect;
+    const sinceMs = mayDrain ? this.#wellSince(name) : undefined;
+    if (this.#over || !isLongAgo(sinceMs, clock, look.wellMs)) return;
     const waiting = await this.#waiting(name);
     if (this.#wellSince(name) !== sinceMs) return;
-    if (waiting === 0) diary.note('drained', name);
-    else if (looks > 1) clock.after(SECOND_LOOK_MS, () => void this.#look(name, looks - 1));
+    const again = { ...look, times: look.times - 1 };
+    if (waiting === 0) diary.note(look.note, name);
+    else if (again.times > 0) clock.after(look.againMs, () => void this.#look(name, again));
     else diary.broken(`${name}: ${waiting} entries wait while a broker is well`);
   }
 
   async #waiting(name: BackendName): Promise<number> {
     const { store } = this.#parts.process;
-    if (store === undefined) return 0;
-    const { backends } = await store.counts();
-    const { queuedEntries = 0 } = backends[name] ?? {};
-    if (queuedEntries === 0) return 0;
-    const aside = await store.quarantined(name);
-    return queuedEntries - aside.length;
+    return store === undefined ? 0 : dueIn(await store.counts(), name);
   }
 
   /** Since when nothing keeps the gateway from delivering; `undefined` while something does. */
   #wellSince(name: BackendName): number | undefined {
     const { process, wall, brokers, wish } = this.#parts;
-    const { backends, connect, brokers: count } = wish();
+    const { backends, brokers: count } = wish();
     const running = process.runningSinceMs;
-    if (running === undefined || wall.lost || connect !== undefined) return undefined;
+    if (running === undefined || wall.doubted) return undefined;
     if (!backends.includes(name)) return undefined;
     const mine = BROKERS[name].slice(0, count).map(({ port }) => brokers.get(port));
     const known = mine.filter((broker) => broker !== undefined);
@@ -117,6 +154,12 @@ export class Liveness {
     if (!well || bad) return undefined;
     return Math.max(running, wall.changedMs, ...known.map(({ changedMs }) => changedMs));
   }
+}
+
+/** Entries of one back-end that are to be sent. */
+export function dueIn({ backends }: StoreCounts, name: BackendName): number {
+  const lanes = Object.values(backends[name]?.lanes ?? {});
+  return lanes.reduce((sum, { entries }) => sum + entries, 0);
 }
 
 function isLongAgo(sinceMs: number | undefined, clock: Clock, durationMs: number): boolean {

@@ -3,6 +3,7 @@ import { Reader } from '#bytes/cursor.ts';
 import { formsOfPack, formsOfRecords } from '#contract/records.ts';
 import { readItem } from '#reading/senml-cbor.ts';
 import { LABEL, OWN } from '#reading/senml-labels.ts';
+import type { ContentKey } from '#reading/senml.ts';
 import type { Output } from '#store/store.ts';
 import type { Epochs, Life, Named, Obligation, StreamAccount } from './account.ts';
 import { unaccounted } from './account.ts';
@@ -11,8 +12,11 @@ import type { Diary } from './diary.ts';
 export interface ObligationsOptions {
   /** Streams of devices without a clock: when an observation was made is only known later. */
   readonly undated?: (stream: string) => boolean;
-  /** Numbers named as a gap may still come, out of their order: somebody sent them again. */
-  readonly isNamed?: (stream: string, epoch: number, sequence: number) => boolean;
+  /**
+   * Numbers named as a gap may still come, out of their order: somebody sent them again. So may
+   * those that the back-end itself had lost.
+   */
+  readonly mayBeLate?: (stream: string, epoch: number, sequence: number) => boolean;
 }
 
 /**
@@ -30,7 +34,7 @@ export class Obligations {
   constructor(backend: string, diary: Diary, options: ObligationsOptions = {}) {
     this.#backend = backend;
     this.#diary = diary;
-    this.#options = { undated: () => false, isNamed: () => false, ...options };
+    this.#options = { undated: () => false, mayBeLate: () => false, ...options };
   }
 
   /** An output is given to the store. */
@@ -44,13 +48,12 @@ export class Obligations {
     return obligation;
   }
 
-  /** A pack came to the back-end. */
-  came(lane: 'up' | 'lv', stream: string, payload: Uint8Array): void {
+  /** A pack came to the back-end; answers what it says it is. */
+  came(lane: 'up' | 'lv', stream: string, payload: Uint8Array): ContentKey {
     const { key, forms } = formsOfPack(payload);
     if (key.stream !== stream) this.#broken(stream, `a pack of ${key.stream}`);
     const account = this.#account(stream);
-    const life = account.lives.get(key.epoch) ?? newLife();
-    account.lives.set(key.epoch, life);
+    const life = this.lifeOf(stream, key.epoch);
     for (const [index, bytes] of forms.entries()) {
       const place = { epoch: key.epoch, sequence: key.sequence + index };
       const form = this.#digest(stream, bytes);
@@ -62,6 +65,25 @@ export class Obligations {
       else if (contents.has(place.sequence)) this.repeats += 1;
       else this.#first(stream, account, life, place, form);
     }
+    return key;
+  }
+
+  /** The broker has a pack in time, whatever becomes of it. */
+  heard(stream: string, payload: Uint8Array): ContentKey {
+    const { obligations, places } = this.#account(stream);
+    const { key, forms } = formsOfPack(payload);
+    for (const form of forms) {
+      const obligation = obligations[places.get(this.#digest(stream, form)) ?? -1];
+      if (obligation !== undefined) obligation.seen = true;
+    }
+    return key;
+  }
+
+  lifeOf(stream: string, epoch: number): Life {
+    const { lives } = this.#account(stream);
+    const life = lives.get(epoch) ?? newLife();
+    lives.set(epoch, life);
+    return life;
   }
 
   /** The store's file has been set aside: what was in it cannot be asked for. */
@@ -119,7 +141,7 @@ export class Obligations {
     obligation.delivered = { epoch, sequence };
     obligation.seen = true;
     const late = sequence <= life.last || place <= life.lastPlace;
-    if (late && this.#options.isNamed(stream, epoch, sequence)) return;
+    if (late && this.#options.mayBeLate(stream, epoch, sequence)) return;
     if (sequence <= life.last) this.#broken(stream, `${which} comes after ${life.last}`);
     if (place <= life.lastPlace) this.#broken(stream, `${which} comes after a later one`);
     life.last = sequence;

@@ -1,6 +1,8 @@
 import type { StoreHere } from '#store/here.ts';
+import type { Quarantined } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Chance } from './chance.ts';
+import type { BackendName } from './configuration.ts';
 import { BACKENDS } from './configuration.ts';
 import type { Diary } from './diary.ts';
 
@@ -11,11 +13,12 @@ export interface OperatorParts {
   readonly chance: Chance;
   readonly diary: Diary;
   readonly process: { readonly store: StoreHere | undefined };
+  readonly discarded: (backend: BackendName, entry: Quarantined) => void;
 }
 
 /** A person who looks into the quarantine now and then; the result ends it. */
 export function startOperator(parts: OperatorParts): () => void {
-  const { clock, chance, diary, process } = parts;
+  const { clock, chance, diary, process, discarded } = parts;
   let over = false;
   const visit = (): void => {
     clock.after(chance.wait(PAUSE_MS), () => {
@@ -33,11 +36,14 @@ export function startOperator(parts: OperatorParts): () => void {
 
   async function attend(store: StoreHere): Promise<void> {
     for (const backend of BACKENDS) {
-      for (const { id } of await store.quarantined(backend)) {
+      for (const entry of await store.quarantined(backend)) {
+        const { id } = entry;
         const what = chance.pick(['resend', 'discard', 'leave']);
         diary.note(`operator.${what}`, backend);
         if (what === 'resend') await store.resend(backend, id);
-        if (what === 'discard') await store.discard(backend, id);
+        if (what !== 'discard') continue;
+        discarded(backend, entry);
+        await store.discard(backend, id);
       }
     }
   }

@@ -3,14 +3,15 @@ import type { Configuration } from '#config/schema.ts';
 import type { Gateway } from '#gateway/gateway.ts';
 import { startGateway } from '#gateway/gateway.ts';
 import type { GatewayPorts } from '#gateway/ports.ts';
+import type { TimeMark } from '#reading/reading.ts';
 import type { StoreHere } from '#store/here.ts';
 import { openStoreHere } from '#store/here.ts';
 import type { StoreOptions } from '#store/open.ts';
 import type { Retention } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Dial, Dialing, Session } from '#uplink/session.ts';
-import type { WallClock } from './boot-clock.ts';
-import { BootClock } from './boot-clock.ts';
+import type { Boot, WallClock } from './boot-clock.ts';
+import { BootClock, bootNow } from './boot-clock.ts';
 import type { BrokerSession } from './broker-session.ts';
 import type { ScriptedBroker } from './broker.ts';
 import type { Cable } from './cable.ts';
@@ -56,16 +57,23 @@ interface Life {
 export class ScriptedProcess {
   readonly #machine: Machine;
   #life: Life | undefined;
-  #boots = 0;
+  #starts = 0;
   #startedMs = 0;
+  #boot: Boot;
 
   constructor(machine: Machine) {
     this.#machine = machine;
+    this.#boot = bootNow(machine.clock);
   }
 
   /** By the world's monotonic clock; `undefined` where it does not run. */
   get runningSinceMs(): number | undefined {
     return this.#life?.gateway === undefined ? undefined : this.#startedMs;
+  }
+
+  /** What its clock says; nothing where it does not run. */
+  get now(): TimeMark | undefined {
+    return this.#life?.clock.wall();
   }
 
   get off(): boolean {
@@ -76,12 +84,20 @@ export class ScriptedProcess {
     return this.#life?.store;
   }
 
-  /** Starts; where that fails it is tried again, as an init system does. */
-  async boot(configuration: Configuration): Promise<void> {
+  /** The machine starts anew. */
+  reboot(): void {
     const { clock, wall, diary } = this.#machine;
-    this.#boots += 1;
-    diary.note('boot', String(this.#boots));
-    const life: Life = { clock: new BootClock(clock, wall), sessions: new Set(), dead: false };
+    this.#boot = bootNow(clock);
+    diary.note(wall.lost ? 'machine.boots-in-1970' : 'machine.boots');
+  }
+
+  /** Starts; where that fails it is tried again, as an init system does. */
+  async start(configuration: Configuration): Promise<void> {
+    const { clock, wall, diary } = this.#machine;
+    this.#starts += 1;
+    diary.note('start', String(this.#starts));
+    const own = new BootClock(clock, wall, this.#boot);
+    const life: Life = { clock: own, sessions: new Set(), dead: false };
     this.#life = life;
     try {
       const gateway = await startGateway(configuration, this.#ports(life));
@@ -89,10 +105,10 @@ export class ScriptedProcess {
       if (!life.dead) life.gateway = gateway;
     } catch (error) {
       if (life.dead) return;
-      diary.note('boot.failed', failureOf(error).code);
+      diary.note('start.failed', failureOf(error).code);
       this.kill();
       clock.after(RESTART_MS, () => {
-        if (this.off) void this.boot(configuration);
+        if (this.off) void this.start(configuration);
       });
     }
   }
@@ -129,7 +145,7 @@ export class ScriptedProcess {
     const { diary, chance, cables } = this.#machine;
     return {
       clock: life.clock,
-      entropy: chance.fork(`boot-${this.#boots}`),
+      entropy: chance.fork(`start-${this.#starts}`),
       log: (_level, event, { code } = {}) => {
         if (!life.dead) diary.note(`log.${event}`, String(code ?? ''));
       },
