@@ -41,12 +41,20 @@ export interface ClockWatchPorts {
 export function watchClock({ clock, store, log, tell }: ClockWatchPorts): () => void {
   let cancel = (): void => undefined;
   let before: Look | undefined;
+  let believed = false;
+  const believe = (): void => {
+    believed = true;
+    store.believe().catch((error: unknown) => {
+      believed = false; // it is repeated with the next look
+      refused(error, log);
+    });
+  };
   const look = (): void => {
     const now = lookAt(clock);
     report(before, now, log);
     tellOf(before, now, tell);
-    // One that the store refuses is repeated with the next look.
-    if (now.aheadMs !== undefined) store.believe().catch((error: unknown) => refused(error, log));
+    if (now.aheadMs === undefined) believed = false;
+    else if (!believed) believe();
     before = now;
     cancel = clock.after(now.aheadMs === undefined ? LOOK_MS : BELIEVED_LOOK_MS, look);
   };

@@ -55,9 +55,8 @@ export function credentialsReader(
       known = { marks, checked: readChecked(files) };
       notBefore(known.checked.notBeforeSecond);
     }
-    const { own, credentials } = known.checked;
-    checkValidity(own, files.certificate, nowMs);
-    return credentials;
+    checkValidity(known.checked, files.certificate, nowMs);
+    return known.checked.credentials;
   };
 }
 
@@ -67,7 +66,9 @@ export function loadCredentials(files: CredentialFiles, nowMs: number): Credenti
 }
 
 interface Checked {
-  readonly own: X509Certificate;
+  /** When the own certificate becomes valid, milliseconds since 1970. */
+  readonly notBeforeMs: number;
+  /** Of the youngest in the chain. */
   readonly notBeforeSecond: number;
   readonly credentials: Credentials;
 }
@@ -94,7 +95,8 @@ function readChecked(files: CredentialFiles): Checked {
   const commonName = commonNameOf(own);
   const notAfterMs = own.validToDate.getTime();
   const credentials = { key: key.pem, certificate, anchors, commonName, notAfterMs };
-  return { own, notBeforeSecond: newestIn(chain), credentials };
+  const notBeforeMs = own.validFromDate.getTime();
+  return { notBeforeMs, notBeforeSecond: newestIn(chain), credentials };
 }
 
 /**
@@ -160,17 +162,24 @@ function checkPair(own: X509Certificate, key: KeyObject, files: CredentialFiles)
   );
 }
 
-function checkValidity(own: X509Certificate, path: string, nowMs: number): void {
-  const clock = `the clock says ${new Date(nowMs).toISOString()}`;
-  if (nowMs < own.validFromDate.getTime()) {
-    const message = `${path} is valid from ${own.validFromDate.toISOString()}, ${clock}`;
+function checkValidity(
+  { notBeforeMs, credentials: { notAfterMs } }: Checked,
+  path: string,
+  nowMs: number,
+): void {
+  if (nowMs >= notBeforeMs && nowMs <= notAfterMs) return;
+  const clock = `the clock says ${isoOf(nowMs)}`;
+  if (nowMs < notBeforeMs) {
+    const message = `${path} is valid from ${isoOf(notBeforeMs)}, ${clock}`;
     const hint = 'Check the clock and its synchronisation first, then the certificate.';
     throw refused('certificate-not-yet-valid', message, path, hint);
   }
-  if (nowMs > own.validToDate.getTime()) {
-    const message = `${path} was valid until ${own.validToDate.toISOString()}, ${clock}`;
-    throw refused('certificate-expired', message, path, 'Renew it, or enrol this gateway again.');
-  }
+  const message = `${path} was valid until ${isoOf(notAfterMs)}, ${clock}`;
+  throw refused('certificate-expired', message, path, 'Renew it, or enrol this gateway again.');
+}
+
+function isoOf(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 /** What the head-ends' PKIs use; RSA keys have no curve and pass. */

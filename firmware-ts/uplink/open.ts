@@ -124,7 +124,7 @@ class Running implements Uplink {
     const { clock } = this.#ports;
     const choice = this.#reach.next(this.#urgency.patienceMs);
     if (choice.kind === 'wait') {
-      const retryMs = choice.untilMs - clock.monotonic();
+      const retryMs = Math.ceil(choice.untilMs - clock.monotonic()); // timers count whole ones
       const failure = this.#reach.lastFailure ?? { code: 'stopped', message: '' };
       this.#become({ kind: 'waiting', failure, retryMs });
       await this.#urgency.sleep(this.#stopping, retryMs);

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OperatingError } from '#bytes/failure.ts';
 import { startBroker } from '#sim/broker.ts';
+import { BootClock, WallClock } from '#sim/life/boot-clock.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { machineClock, type Clock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
+import type { Log } from '#system/log.ts';
 import { openUplink } from '#uplink/open.ts';
+import type { Dial } from '#uplink/session.ts';
 import { freePort } from '../support/mosquitto.ts';
 import { owe, temporaryCa, temporaryStore } from '../support/outbox.ts';
 import { welcome5, type Arrival } from '../support/scripted-broker.ts';
+import { seeded } from '../support/seeded.ts';
 import { GATEWAY, open, range, scene, sequencesIn } from '../support/uplink.ts';
 import { sequencesOf, urlOf } from '../support/uplink.ts';
 
@@ -276,4 +281,22 @@ test('addresses that would show readings to strangers are refused', async (conte
   const ports = { store, clock: machineClock, entropy: machineEntropy, log: () => undefined };
   const url = 'mqtt://127.0.0.1:1';
   assert.throws(() => openUplink({ ...GATEWAY, gateway: 'a/b', url }, ports), { code: 'bad-name' });
+});
+
+test('a wait is told once, though timers count whole milliseconds only', async (context) => {
+  const store = await temporaryStore(context);
+  const world = new VirtualClock();
+  const clock = new BootClock(world, new WallClock(world));
+  const told: string[] = [];
+  let dials = 0;
+  const dial: Dial = () => {
+    dials += 1;
+    return Promise.reject(new OperatingError('connection-refused', 'nobody is there'));
+  };
+  const log: Log = (_, event) => void told.push(event);
+  const options = { ...GATEWAY, url: 'mqtt://127.0.0.1:1883' };
+  const uplink = openUplink(options, { store, clock, entropy: seeded(7), log, dial });
+  while (dials < 20) await world.run(10_000);
+  await uplink.stop();
+  assert.equal(told.filter((event) => event === 'uplink.waiting').length, dials);
 });
