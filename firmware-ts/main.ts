@@ -8,7 +8,7 @@ import { type Failure, failureOf } from '#bytes/failure.ts';
 import { type Loaded, loadConfiguration } from '#config/load.ts';
 import { type Gateway, startGateway } from '#gateway/gateway.ts';
 import { VERSION } from '#gateway/version.ts';
-import { machineClock } from '#system/clock.ts';
+import { openMachineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { lineLog } from '#system/log.ts';
 import { keepYoungSmall, releaseMemory } from '#system/memory.ts';
@@ -60,7 +60,7 @@ async function run(file: string): Promise<number> {
   const stopping = stopSignal();
   try {
     const gateway = await startGateway(loaded.configuration, {
-      clock: machineClock,
+      clock: openMachineClock(loaded.configuration.clock),
       entropy: machineEntropy,
       log,
     });

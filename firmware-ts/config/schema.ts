@@ -2,6 +2,7 @@ import Type from 'typebox';
 import type { Static } from 'typebox';
 import { RULES_MAX } from '#policy/rule.ts';
 import { COMMIT_DELAY_MS, OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
+import { SYNCHRONISED_FILE } from '#system/clock.ts';
 import { NAMED, SOURCES_MAX, annotated, closed, name, path } from './schema-parts.ts';
 import { PolicyRule } from './schema-policy.ts';
 import type { PolicyRuleConfiguration } from './schema-policy.ts';
@@ -133,6 +134,14 @@ export const ConfigurationSchema = Type.Object(
     }),
     state: path('any', { default: '/var/lib/normd' }),
     keyring: Type.Optional(path('keyring')),
+    clock: Type.Object(
+      { synchronisedFile: path('any', { default: SYNCHRONISED_FILE }) },
+      {
+        ...closed,
+        default: {},
+        description: 'the wall clock is trusted while this file is there; whoever sets it makes it',
+      },
+    ),
     control: Type.Object(
       { socket: path('any', { default: '/run/normd/control.sock' }) },
       { ...closed, default: {}, description: 'where normctl asks' },

@@ -33,13 +33,16 @@ export interface MachineClockOptions {
   /** Milliseconds since 1970, believed or not. */
   readonly now?: () => number;
   /** Is there once the clock has been set from the network. */
-  readonly synchronisedMark?: string;
+  readonly synchronisedFile?: string;
   /** Names the boot. */
   readonly bootFile?: string;
 }
 
-/** systemd-timesyncd touches this file once the clock has been set from the network. */
-const SYNCHRONISED_MARK = '/run/systemd/timesync/synchronized';
+/**
+ * systemd-timesyncd touches this file once the clock has been set from the network. What the
+ * kernel knows, for whoever sets it (adjtimex(2)), no file tells: others are to make one.
+ */
+export const SYNCHRONISED_FILE = '/run/systemd/timesync/synchronized';
 
 /** random(4); another one after each boot, for containers too. */
 const BOOT_FILE = '/proc/sys/kernel/random/boot_id';
@@ -49,7 +52,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** A gateway without a battery-backed clock starts in 1970. */
 export function openMachineClock(options: MachineClockOptions = {}): Clock {
-  const { now = Date.now, synchronisedMark = SYNCHRONISED_MARK } = options;
+  const { now = Date.now, synchronisedFile = SYNCHRONISED_FILE } = options;
   const floors = new TimeFloors(options.buildSecond ?? BUILD_SECOND);
   return {
     boot: bootFrom(options.bootFile ?? BOOT_FILE),
@@ -58,7 +61,7 @@ export function openMachineClock(options: MachineClockOptions = {}): Clock {
       const millisecond = now();
       const second = Math.floor(millisecond / 1000);
       const monotonicMs = sinceBoot();
-      const trust = floors.trustAt(second, existsSync(synchronisedMark), monotonicMs);
+      const trust = floors.trustAt(second, existsSync(synchronisedFile), monotonicMs);
       if (trust === 'untrusted') return untrustedMark(monotonicMs);
       const nanosecond = (millisecond - second * 1000) * 1_000_000;
       return { second, nanosecond, clock: 'gateway', trust };

@@ -110,6 +110,19 @@ test('a second normd on the same state leaves the first alone', async () => {
   assert.equal(first.status, 0, first.output);
 });
 
+test('the file that the configuration names tells that the clock is trusted', async () => {
+  const trusts: unknown[] = [];
+  for (const name of ['there.yaml', 'not-there']) {
+    const file = await configured('there', `clock: { synchronisedFile: ${name} }`);
+    const { status, output } = await run(file, (stop) => {
+      const asked = askStatus(join(folder, 'there.sock'));
+      void asked.then(({ clock }) => trusts.push(clock.trust)).finally(stop);
+    });
+    assert.equal(status, 0, output);
+  }
+  assert.deepEqual(trusts, ['trusted', 'unknown']);
+});
+
 test('without its store normd ends, says so, and asks to be started again', async () => {
   const file = await configured('bereft', 'policy: []');
   const { status, output } = await run(

@@ -29,7 +29,7 @@ function folder(context: TestContext): string {
 test('a wall clock before the build is not believed, whoever set it', (context) => {
   const mark = join(folder(context), 'synchronized');
   let nowMs = 5000;
-  const clock = openMachineClock({ now: () => nowMs, synchronisedMark: mark });
+  const clock = openMachineClock({ now: () => nowMs, synchronisedFile: mark });
   const before = clock.monotonic();
   const { second, nanosecond, trust, clock: whose } = clock.wall();
   assert.deepEqual([trust, whose], ['untrusted', 'gateway']);

@@ -45,6 +45,7 @@ sources:
     configuration: {
       gateway: 'g',
       state: join(folder, 'here'),
+      clock: { synchronisedFile: '/run/systemd/timesync/synchronized' },
       control: { socket: '/run/normd/control.sock' },
       store: { retainDays: 62, retainMegabytes: 256, commitDelayMs: 10 },
       sources: [
