@@ -26,6 +26,7 @@ export function printStatus(
     OUTBOX_COLUMNS,
     backends.map((backend) => outboxRow(backend)),
   );
+  printTable(terminal, TRAFFIC_COLUMNS, backends.map(trafficRow));
   printTable(terminal, LANE_COLUMNS, backends.flatMap(laneRows));
 }
 
@@ -121,6 +122,23 @@ function outboxRow({ name, queued, lanes, outbox }: BackendStatus): readonly str
     `${missing}`,
     `${quarantined}`,
   ];
+}
+
+const TRAFFIC_COLUMNS: readonly Column[] = [
+  { title: 'traffic of', least: 10 },
+  { title: 'received', align: 'right' },
+  { title: 'sent', align: 'right' },
+  { title: 'today', align: 'right' },
+  { title: 'a reading', align: 'right' },
+  { title: 'held back', align: 'right' },
+];
+
+/** Since the start; of the day since midnight UTC. */
+function trafficRow({ name, traffic, heldBack }: BackendStatus): readonly string[] {
+  const { bytesRead, bytesWritten, bytesToday, bytesPerReading } = traffic;
+  const perReading = bytesPerReading === null ? '-' : bytesText(Math.round(bytesPerReading));
+  const bytes = [bytesRead, bytesWritten, bytesToday].map(bytesText);
+  return [name, ...bytes, perReading, String(heldBack)];
 }
 
 const LANE_COLUMNS: readonly Column[] = [

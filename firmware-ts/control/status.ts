@@ -82,6 +82,8 @@ export interface BackendStatus {
   readonly lanes: readonly LaneStatus[];
   /** From an entry's commit to its acknowledgement; null before the first. */
   readonly latencyMs: { readonly p50: number; readonly p99: number } | null;
+  /** Readings that a deadband held back from it since this start: they are at home only. */
+  readonly heldBack: number;
   /** Messages in flight and how many may be, with a session. */
   readonly window?: { readonly messages: number; readonly messagesMax: number };
   readonly traffic: TrafficStatus;
@@ -136,6 +138,8 @@ export interface TrafficStatus {
   readonly bytesWritten: number;
   /** Both ways, since midnight UTC or this start. */
   readonly bytesToday: number;
+  /** The same of the last days that this start has seen, newest last. */
+  readonly days: readonly { readonly day: string; readonly bytes: number }[];
   /** Both ways, for each reading that was acknowledged; null before the first. */
   readonly bytesPerReading: number | null;
 }

@@ -92,6 +92,11 @@ export class ReadingPath {
     return this.#recordOf(source);
   }
 
+  /** Readings that were stored, and owed to this back-end but for a deadband. */
+  heldBack(backend: string): number {
+    return this.#policy.heldBack(backend);
+  }
+
   latest(source: string): LatestReadings {
     return this.#recordOf(source).latest;
   }

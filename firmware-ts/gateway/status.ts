@@ -107,7 +107,7 @@ const NOTHING = { readings: 0, lanes: NO_LANES, entries: 0, bytes: 0, quarantine
 
 function backendStatus(
   { name, uplink }: BackendPart,
-  { outboxes, clock }: Pick<GatewayParts, 'outboxes' | 'clock'>,
+  { outboxes, clock, path }: Pick<GatewayParts, 'outboxes' | 'clock' | 'path'>,
 ): BackendStatus {
   const { readings, lanes, ...outbox } = outboxes.get(name) ?? NOTHING;
   const { state, lastFailure, readingsSent, readingsAcknowledged, ...tally } = uplink.status();
@@ -126,6 +126,7 @@ function backendStatus(
     refusedStreams: tally.refusedStreams,
     lanes: lanesStatus(lanes, tally.missedDeadlines, clock.monotonic()),
     latencyMs: tally.latencyMs ?? null,
+    heldBack: path.heldBack(name),
     ...(window === undefined ? {} : { window }),
     traffic: {
       ...traffic,

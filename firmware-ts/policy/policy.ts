@@ -19,6 +19,8 @@ export interface Projection {
 export interface Policy {
   /** What leaves of what arrived at `atMs`, monotonic; deadbands remember it as sent. */
   project(observation: Observation, atMs: number): readonly Projection[];
+  /** Readings that deadbands have held back from a back-end. */
+  heldBack(backend: string): number;
   /** Something that was projected of this source was not kept: its next readings all pass. */
   forget(source: string): void;
 }
@@ -43,6 +45,7 @@ export function policyOf(rules: readonly Rule[], backends: readonly string[]): P
   return {
     project: (observation, atMs) =>
       recipients.flatMap((recipient) => recipient.project(observation, atMs)),
+    heldBack: (backend) => recipients.find((one) => one.backend === backend)?.heldBack ?? 0,
     forget(source) {
       for (const recipient of recipients) recipient.forget(source);
     },
@@ -55,12 +58,13 @@ export function streamOf(source: string, of: DeliveryClass): string {
 }
 
 class Recipient {
-  readonly #backend: string;
+  readonly backend: string;
+  heldBack = 0;
   readonly #decide: (source: string, object: string) => Decision | undefined;
   readonly #lastSent = new LastSent();
 
   constructor(backend: string, rules: readonly Rule[]) {
-    this.#backend = backend;
+    this.backend = backend;
     this.#decide = decider(rules);
   }
 
@@ -73,7 +77,10 @@ class Recipient {
       const { class: of, bands } = decision;
       const passes =
         bands === undefined || this.#lastSent.mustSend(observation, reading, bands, atMs);
-      if (!passes) continue;
+      if (!passes) {
+        this.heldBack += 1;
+        continue;
+      }
       const others = byClass.get(of);
       if (others === undefined) byClass.set(of, [reading]);
       else others.push(reading);
@@ -81,7 +88,7 @@ class Recipient {
     return [...byClass].map(([of, readings]) => {
       const stream = streamOf(source, of);
       return {
-        backend: this.#backend,
+        backend: this.backend,
         class: of,
         stream,
         observation: { ...observation, readings },

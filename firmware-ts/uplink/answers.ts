@@ -1,6 +1,5 @@
 import { failureOf, type Failure } from '#bytes/failure.ts';
 import type { DueEntry } from '#store/store.ts';
-import { wallMs } from '#system/clock.ts';
 import type { DeliveryParts, Stage } from './delivery-parts.ts';
 import type { DueReader } from './due-reader.ts';
 import type { Lane, Outgoing } from './lane.ts';
@@ -71,7 +70,7 @@ export class Answers implements Hearing {
     const { clock, tally, manifests, traffic } = this.#parts;
     tally.acknowledged(of, entries, clock.monotonic());
     manifests.change();
-    traffic.look(wallMs(clock));
+    traffic.look();
     this.#parts.acknowledger.add(entries);
   }
 

@@ -85,7 +85,7 @@ class Running implements Uplink {
       state: this.#state,
       ...(lastFailure === undefined ? {} : { lastFailure }),
       refusedStreams: Object.fromEntries(refused.map(([name, { failure }]) => [name, failure])),
-      traffic: traffic.tally(wallMs(this.#ports.clock)),
+      traffic: traffic.tally,
       events: events.tally,
       ...(this.#receipts === undefined ? {} : { receipts: this.#receipts.tally }),
       ...(delivery === undefined ? {} : { window: delivery.window }),
@@ -114,6 +114,7 @@ class Running implements Uplink {
     await looked;
     this.#urgency.end();
     this.#lasting.manifests.end();
+    this.#lasting.traffic.close();
     await this.#lasting.acknowledger.end();
     await this.#receipts?.end();
     this.#become({ kind: 'stopped' });
@@ -242,7 +243,7 @@ function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => vo
     acknowledger: new Acknowledger({ ...ports, backend, durable, awaitReceipt: receipts === true }),
     manifests: new Manifests({ ...ports, backend, gateway, topic: topics.manifest }),
     tally: new Tallying(),
-    traffic: new TrafficMeter(),
+    traffic: new TrafficMeter(ports.clock),
     budget: bytesPerSecond === undefined ? UNLIMITED : budgetOf(bytesPerSecond),
     hangUps: new HangUps(),
     quarantine: new Quarantine({ ...ports, backend, events }),

@@ -1,20 +1,45 @@
+import type { Clock } from '#system/clock.ts';
 import type { Session, Traffic } from './session.ts';
 
 const DAY_MS = 86_400_000;
+/** Midnight is awaited; a wall clock may be set meanwhile, so that somebody looks each hour. */
+const LOOK_MS = 3_600_000;
+/** Days that are told of. */
+const DAYS_MAX = 8;
 
-/** Bytes on the wire, over all sessions of one uplink. */
+/** Bytes on the wire, over all sessions of one uplink since it was opened. */
 export interface TrafficTally extends Traffic {
   /** Both ways, since midnight UTC or the start. */
   readonly bytesToday: number;
+  /** The same of the last days, newest last. */
+  readonly days: readonly TrafficDay[];
 }
 
-/** Adds up what the sessions count; `nowMs` is of the wall clock. */
+export interface TrafficDay {
+  /** `2026-11-21` */
+  readonly day: string;
+  readonly bytes: number;
+}
+
+/**
+ * Adds up what the sessions count, day by day. What passes while the wall clock is not believed
+ * counts for the day on which it is; a day that comes twice, as the clock was set back, goes on.
+ */
 export class TrafficMeter {
+  readonly #clock: Clock;
   readonly #sessions = new Set<Session>();
   #ended: Traffic = { bytesRead: 0, bytesWritten: 0 };
+  readonly #days = new Map<number, number>();
+  /** The day of the last look, and the total then. */
   #day: number | undefined;
-  #beforeToday = 0;
   #seen = 0;
+  #cancelLook: () => void;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.look();
+    this.#cancelLook = this.#lookLater();
+  }
 
   begin(session: Session): void {
     this.#sessions.add(session);
@@ -30,22 +55,52 @@ export class TrafficMeter {
     return bytesRead + bytesWritten;
   }
 
-  /** To be called now and then: what has come since the last look counts for the day before. */
-  look(nowMs: number): void {
-    const day = Math.floor(nowMs / DAY_MS);
-    if (this.#day !== undefined && day !== this.#day) this.#beforeToday = this.#seen;
-    this.#day = day;
-    this.#seen = this.total;
+  /** To be called now and then: what came since the last look counts for the day of that. */
+  look(): void {
+    const { second, trust } = this.#clock.wall();
+    if (trust === 'untrusted') return;
+    const today = Math.floor((second * 1000) / DAY_MS);
+    const { total } = this;
+    this.#count(this.#day ?? today, total - this.#seen);
+    this.#count(today, 0);
+    [this.#day, this.#seen] = [today, total];
   }
 
-  tally(nowMs: number): TrafficTally {
-    this.look(nowMs);
-    return { ...this.#all, bytesToday: this.#seen - this.#beforeToday };
+  get tally(): TrafficTally {
+    this.look();
+    const days = Array.from(this.#days, ([day, bytes]) => ({ day: nameOf(day), bytes }));
+    return { ...this.#all, bytesToday: days.at(-1)?.bytes ?? this.total, days };
+  }
+
+  close(): void {
+    this.#cancelLook();
+  }
+
+  #count(day: number, bytes: number): void {
+    const known = this.#days.get(day) ?? 0;
+    if (day !== [...this.#days.keys()].at(-1)) this.#days.delete(day); // the newest stands last
+    this.#days.set(day, known + bytes);
+    const [oldest] = this.#days.keys();
+    if (this.#days.size > DAYS_MAX && oldest !== undefined) this.#days.delete(oldest);
+  }
+
+  #lookLater(): () => void {
+    const { second, nanosecond, trust } = this.#clock.wall();
+    const wallMs = second * 1000 + nanosecond / 1e6;
+    const leftMs = trust === 'untrusted' ? LOOK_MS : DAY_MS - (wallMs % DAY_MS);
+    return this.#clock.after(Math.min(leftMs, LOOK_MS), () => {
+      this.look();
+      this.#cancelLook = this.#lookLater();
+    });
   }
 
   get #all(): Traffic {
     return Array.from(this.#sessions, (session) => session.traffic()).reduce(sum, this.#ended);
   }
+}
+
+function nameOf(day: number): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
 function sum(one: Traffic, other: Traffic): Traffic {

@@ -55,7 +55,14 @@ const STATUS: GatewayStatus = {
       latencyMs: { p50: 1.5, p99: 12.25 },
       broker: 'mqtts://broker.example:8883',
       window: { messages: 3, messagesMax: 32 },
-      traffic: { bytesRead: 100, bytesWritten: 800, bytesToday: 900, bytesPerReading: 128.6 },
+      traffic: {
+        bytesRead: 100,
+        bytesWritten: 8000,
+        bytesToday: 900,
+        days: [{ day: '2026-11-21', bytes: 900 }],
+        bytesPerReading: 128.6,
+      },
+      heldBack: 17,
       events: { waiting: 0, sent: 0, dropped: 0 },
       outbox: {
         entries: 2,
@@ -94,6 +101,7 @@ test('status: a table within 80 columns for people, everything for programs', ()
     for (const word of ['gw-0001', 'trusted', '60995.424', 'utility', 'online', 'and 3 more']) {
       assert.ok(people.out.includes(word), word);
     }
+    assert.match(people.out, /\nutility +100 B +8\.0 kB +900 B +129 B +17\n/);
     const json = await runNormctl(['status', '--socket', socket, '--json']);
     assert.deepEqual(envelope(json.out), { normctl: 1, verb: 'status', ok: true, data: STATUS });
   }));

@@ -33,7 +33,8 @@ const BACKEND: BackendStatus = {
   refusedStreams: {},
   lanes: [],
   latencyMs: { p50: 13.4, p99: 1116.2 },
-  traffic: { bytesRead: 1, bytesWritten: 2, bytesToday: 3, bytesPerReading: null },
+  traffic: { bytesRead: 1, bytesWritten: 2, bytesToday: 3, days: [], bytesPerReading: null },
+  heldBack: 0,
   events: { waiting: 0, sent: 0, dropped: 0 },
   outbox: { entries: 1, bytes: 1, quarantined: 0, gaps: {} },
 };

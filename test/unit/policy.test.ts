@@ -133,6 +133,10 @@ class Held {
     return this.#policy.project(given, this.#nowMs).length > 0;
   }
 
+  get heldBack(): number {
+    return this.#policy.heldBack('utility');
+  }
+
   wait(ms: number): void {
     this.#nowMs += ms;
   }
@@ -152,6 +156,7 @@ test('a value is held back while it is within the band of the last one sent', ()
   assert.deepEqual([2300, 2303, 2297, 2304].map(volts), [true, false, false, true]);
   assert.deepEqual([2306, 2307, 2308].map(volts), [false, false, true], 'a creeping value too');
   assert.equal(held.sends(230.9), false, 'a float as the number that it is');
+  assert.equal(held.heldBack, 5);
 });
 
 test('a band in per cent is that of the value sent last, and of zero it is nothing', () => {
