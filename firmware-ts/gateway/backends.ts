@@ -1,6 +1,7 @@
 import type { BackendConfiguration, Configuration } from '#config/schema.ts';
 import type { Store } from '#store/store.ts';
 import { openUplink } from '#uplink/open.ts';
+import { firstDialDelayMs } from '#uplink/pacing.ts';
 import type { Uplink, UplinkOptions } from '#uplink/uplink.ts';
 import type { GatewayPorts } from './ports.ts';
 import { VERSION } from './version.ts';
@@ -19,7 +20,8 @@ export function openBackends(
   { clock, entropy, log, dial }: GatewayPorts,
 ): readonly BackendPart[] {
   return backends.map(({ name, identity, ...wish }) => {
-    const options = { ...wish, backend: name, gateway, software: VERSION };
+    const firstDialMs = firstDialDelayMs(clock.monotonic(), entropy);
+    const options = { ...wish, backend: name, gateway, software: VERSION, firstDialMs };
     const ports = { store, clock, entropy, log, ...(dial === undefined ? {} : { dial }) };
     return {
       name,

@@ -106,6 +106,7 @@ class Running implements Uplink {
   async #run(): Promise<void> {
     if (this.#receipts === undefined) await this.#awaitNothing();
     const looked = this.#urgency.look(); // a link that is open does not wait for it
+    await this.#rest(this.#options.firstDialMs ?? 0);
     while (!this.#stopping.requested) {
       const opening = this.#schedule.at(wallMs(this.#ports.clock));
       if (opening.open || this.#urgency.callsInMs === 0) await this.#next();
@@ -118,6 +119,14 @@ class Running implements Uplink {
     await this.#lasting.acknowledger.end();
     await this.#receipts?.end();
     this.#become({ kind: 'stopped' });
+  }
+
+  /** Nobody dials yet, unless something urgent is due. */
+  async #rest(retryMs: number): Promise<void> {
+    if (retryMs === 0) return;
+    const message = 'the machine has just booted, and others with it: dials are spread';
+    this.#become({ kind: 'waiting', failure: { code: 'after-boot', message }, retryMs });
+    await this.#urgency.sleep(this.#stopping, retryMs);
   }
 
   /** One step towards a session, and through it if there is one. */

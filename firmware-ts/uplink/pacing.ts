@@ -9,6 +9,11 @@ const BACKLOG_SPREAD_MS = 60_000;
 /** What a shorter outage has left is sent as quickly as it would take to wait. */
 const OUTAGE_MS = 30_000;
 
+/** Gateways that got their power back together dial over so long a time for the first time. */
+const BOOT_SPREAD_MS = 30_000;
+/** For so long after its boot a machine may be one of many. */
+const BOOT_MS = 120_000;
+
 /** The cap of a metered link: so many bytes in a second, in the long run. Times are monotonic. */
 export interface Budget {
   /** Milliseconds until the next bytes may go; 0: now. */
@@ -51,4 +56,9 @@ export function budgetOf(bytesPerSecond: number): Budget {
  */
 export function backlogDelayMs(outageMs: number, entropy: Pick<Entropy, 'fraction'>): number {
   return outageMs < OUTAGE_MS ? 0 : entropy.fraction() * Math.min(outageMs, BACKLOG_SPREAD_MS);
+}
+
+/** How long the first dial waits on a machine that booted `upMs` ago. */
+export function firstDialDelayMs(upMs: number, entropy: Pick<Entropy, 'fraction'>): number {
+  return upMs < BOOT_MS ? entropy.fraction() * BOOT_SPREAD_MS : 0;
 }

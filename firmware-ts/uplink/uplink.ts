@@ -38,6 +38,8 @@ export interface UplinkOptions {
   readonly receipts?: boolean;
   /** When a metered link may be used; always unless given. */
   readonly connect?: ScheduleOptions;
+  /** The first dial waits so long, unless something urgent is due; not unless given. */
+  readonly firstDialMs?: number;
   /** Required with `mqtts://`; read anew for each connection. */
   readonly credentials?: CredentialFiles;
   /** Version of this software, for the presence. */

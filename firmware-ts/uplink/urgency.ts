@@ -12,8 +12,11 @@ import type { Stop } from './stop.ts';
 const URGENT = ['command', 'alarm'] as const;
 type Urgent = (typeof URGENT)[number];
 
-/** For so long somebody waits for it; what could not be sent by then is tried as all else is. */
-const PRESSING_MS = 300_000;
+/**
+ * What could not be sent within its deadline is tried less and less often, after so many times the
+ * wait: each ten seconds for five minutes, and after half an hour as all else is.
+ */
+const WAITS_BETWEEN = 30;
 /** Until the next session outside the schedule, after one that could not send everything. */
 const LEFT_DUE: BackoffLimits = { firstMs: 30_000, capMs: 900_000 };
 /** Of these some may be delivered and not durable yet. */
@@ -62,13 +65,14 @@ export class Urgency {
     return Math.max(0, this.#heldMs - this.#parts.clock.monotonic());
   }
 
-  /** How long to wait between two tries, at most: the deadline of what is due and still young. */
+  /** How long to wait between two tries, at most: by the deadline and the age of what is due. */
   get patienceMs(): number {
-    const sinceMs = this.#parts.clock.monotonic() - PRESSING_MS;
-    const classes = URGENT.filter((of) => (this.#came.get(of) ?? -Infinity) > sinceMs);
-    const event: readonly Urgent[] =
-      this.#parts.events.urgent && this.#eventCameMs > sinceMs ? ['alarm'] : [];
-    return Math.min(...[...classes, ...event].map((of) => DEADLINES_MS[of]));
+    const nowMs = this.#parts.clock.monotonic();
+    const patienceMs = (of: Urgent, cameMs: number): number =>
+      Math.max(DEADLINES_MS[of], (nowMs - cameMs) / WAITS_BETWEEN);
+    const entries = Array.from(this.#came, ([of, cameMs]) => patienceMs(of, cameMs));
+    const event = this.#parts.events.urgent ? patienceMs('alarm', this.#eventCameMs) : Infinity;
+    return Math.min(...entries, event);
   }
 
   /** Waits so long, until something urgent comes, or until `stop`. */

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Store } from '#store/store.ts';
+import { firstDialDelayMs } from '#uplink/pacing.ts';
 import { oweIn, temporaryFolder } from '../support/outbox.ts';
+import { seeded } from '../support/seeded.ts';
 import { TAKEN, VirtualUplink } from '../support/virtual-uplink.ts';
 
 const HOUR_MS = 3_600_000;
@@ -111,7 +113,45 @@ test('what was urgent before the start opens a closed link at the start', async 
   assert.equal(world.dials.length, 1);
 });
 
-test('what is urgent and young is tried again within its deadline', async (context) => {
+test('after a boot the first dial waits, but not what is urgent', async (context) => {
+  const directory = join(temporaryFolder(context), 'state');
+  const uplink = { firstDialMs: 20_000 };
+  for (const kind of ['measurement', 'alarm'] as const) {
+    const world = new VirtualUplink({ directory: join(directory, kind), uplink });
+    context.after(() => world.kill());
+    await world.start();
+    await world.clock.run(5000);
+    assert.deepEqual(world.dials, []);
+    assert.equal(failureIn(world), 'after-boot');
+    const owedMs = world.clock.monotonic();
+    await world.owe(kind, 'm', 0, 1);
+    await world.clock.run(30_000);
+    const [firstMs = NaN] = world.dials;
+    if (kind === 'alarm') assert.ok(firstMs - owedMs < 1000, `${firstMs - owedMs} ms`);
+    else assert.ok(firstMs >= 20_000 && firstMs < 21_000, `${firstMs} ms`);
+  }
+});
+
+function failureIn({ uplink }: VirtualUplink): string | undefined {
+  const { state } = uplink.status();
+  return state.kind === 'waiting' ? state.failure.code : undefined;
+}
+
+test('a thousand gateways that boot together do not dial as one', () => {
+  const delays = Array.from({ length: 1000 }, (_, seed) =>
+    firstDialDelayMs(5000, seeded(seed * 7919)),
+  );
+  const inSecond = new Map<number, number>();
+  for (const ms of delays) {
+    const second = Math.floor(ms / 1000);
+    inSecond.set(second, (inSecond.get(second) ?? 0) + 1);
+  }
+  assert.ok(Math.max(...inSecond.values()) <= 75, `${Math.max(...inSecond.values())}`);
+  assert.ok(Math.max(...delays) < 30_000);
+  assert.equal(firstDialDelayMs(120_000, seeded(1)), 0, 'a restart of normd waits for nothing');
+});
+
+test('what is urgent is tried within its deadline, and rarely when old', async (context) => {
   const world = await metered(context);
   const { clock, dials } = world;
   world.fate = undefined;
@@ -130,5 +170,7 @@ test('what is urgent and young is tried again within its deadline', async (conte
   assert.ok(alarmMs > 2000 && alarmMs <= 10_000, `${alarmMs} ms`);
   await world.owe('command', 'm_command', 0, 1);
   assert.ok((await longest(60_000)) <= 2000);
-  assert.ok((await longest(290_000)) > 25_000, 'nobody waits for it any more');
+  assert.ok((await longest(240_000)) <= 10_000, 'each ten seconds, for five minutes');
+  await clock.run(HOUR_MS / 2);
+  assert.ok((await longest(120_000)) > 25_000, 'then ever less');
 });
