@@ -74,7 +74,7 @@ export class BlockTransfer {
     const moved = this.#acknowledge(block);
     if (block.blockNumber !== this.#received + 1) {
       if (!moved) this.#repeated();
-    } else if (this.#gather(block)) return { send: [], apdu: this.#gathered.whole() };
+    } else if (this.#gather(block, moved)) return { send: [], apdu: this.#gathered.whole() };
     return { send: this.#goesOn(block) ? [] : this.#answer() };
   }
 
@@ -101,10 +101,11 @@ export class BlockTransfer {
   }
 
   /** Whether the answer is whole. */
-  #gather({ blockNumber, blockData, lastBlock }: GeneralBlock): boolean {
-    this.#repeats = 0;
+  #gather({ blockNumber, blockData, lastBlock }: GeneralBlock, moved: boolean): boolean {
     this.#received = blockNumber;
     this.#gathered.add(blockData);
+    if (moved || blockData.length > 0) this.#repeats = 0;
+    else this.#repeated();
     // A block without data that is not the answer's acknowledges ours, nothing more.
     const ours = this.#answering || this.#acknowledged < this.#end;
     this.#whole = lastBlock && !(ours && blockData.length === 0);

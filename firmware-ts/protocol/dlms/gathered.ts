@@ -17,7 +17,7 @@ export class Gathered {
         hint: 'read it in parts: by range, by entries, or as a profile',
       });
     }
-    this.#parts.push(bytes.slice());
+    if (bytes.length > 0) this.#parts.push(bytes.slice());
   }
 
   whole(): Uint8Array {

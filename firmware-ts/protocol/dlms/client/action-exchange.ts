@@ -138,7 +138,7 @@ function* blockResults(
   const gathered = new Gathered();
   const blocks = new BlockCount();
   for (let block = first; ; block = yield* nextBlock(block.blockNumber, invokeId)) {
-    blocks.take(block.blockNumber);
+    blocks.take(block.blockNumber, block.rawData);
     gathered.add(block.rawData);
     if (block.lastBlock) break;
   }

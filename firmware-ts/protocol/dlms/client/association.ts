@@ -1,12 +1,12 @@
 import { OperatingError, errorOf } from '#bytes/failure.ts';
 import type { Aare, Aarq } from '../acse.ts';
 import { APPLICATION_CONTEXT, MECHANISM, decodeAare, encodeAarq, encodeRlrq } from '../acse.ts';
-import { APDU_TAG } from '../apdu-tags.ts';
 import type { Conformance, ConformanceBit } from '../conformance.ts';
 import { bitsOfConformance, conformanceFrom } from '../conformance.ts';
 import type { InitiateResponse } from '../initiate.ts';
 import { DLMS_VERSION, decodeInitiateResponse, encodeInitiateRequest } from '../initiate.ts';
 import type { Authenticator, HighAuthentication, Protection } from '../protection.ts';
+import { IN_CLEAR } from '../protection.ts';
 import type { ActionItem, ServiceResult } from '../service.ts';
 import { associationRefused } from './diagnostics.ts';
 import type { Exchange } from './exchange.ts';
@@ -197,10 +197,7 @@ function initiateResponseOf(
       field: 'user-information',
     });
   }
-  const ciphered = protection !== undefined && userInformation[0] !== APDU_TAG.initiateResponse;
-  const { apdu } = ciphered
-    ? protection.unprotect(userInformation, serverTitle)
-    : { apdu: userInformation };
+  const { apdu } = (protection ?? IN_CLEAR).unprotect(userInformation, serverTitle);
   throwRefusal(apdu);
   const response = decodeInitiateResponse(apdu);
   if (response.negotiatedDlmsVersionNumber === DLMS_VERSION) return response;

@@ -115,19 +115,27 @@ export function unexpectedForm(apduTag: number, kind: string): OperatingError {
   return new OperatingError('unexpected-answer', message);
 }
 
-/** The next block has the next number; else one was lost, or the server repeats itself. */
+/** Blocks without a byte, one after another: beyond this the peer will not come to an end. */
+const EMPTY_BLOCKS_MAX = 16;
+
+/** The next block has the next number and brings something; else the server runs in circles. */
 export class BlockCount {
   #last: number | undefined;
+  #empty = 0;
 
-  /** Errors: `block-out-of-order`. Some servers count from 0. */
-  take(blockNumber: number): number {
+  /** Errors: `block-out-of-order`, `endless-blocks`. Some servers count from 0. */
+  take(blockNumber: number, { length }: Uint8Array): void {
     const wanted = this.#last === undefined ? [0, 1] : [this.#last + 1];
     if (!wanted.includes(blockNumber)) {
       const message = `block ${blockNumber} came instead of ${wanted.at(-1)}`;
       throw new OperatingError('block-out-of-order', message, { field: 'block-number' });
     }
     this.#last = blockNumber;
-    return blockNumber;
+    this.#empty = length === 0 ? this.#empty + 1 : 0;
+    if (this.#empty <= EMPTY_BLOCKS_MAX) return;
+    throw new OperatingError('endless-blocks', `${this.#empty} blocks without a byte`, {
+      field: 'block-number',
+    });
   }
 }
 

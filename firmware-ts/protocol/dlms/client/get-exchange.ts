@@ -93,7 +93,7 @@ function* remaining(
   const count = new BlockCount();
   for (let block = first; ; block = yield* nextBlock(block.blockNumber, invokeId)) {
     if (block.result.kind === 'data-access-result') return refused(block.result.result);
-    count.take(block.blockNumber);
+    count.take(block.blockNumber, block.result.rawData);
     const step = take(block.result.rawData, block.lastBlock);
     if (step !== undefined) yield step;
     if (block.lastBlock) return undefined;

@@ -157,7 +157,7 @@ function* readBlocks(first: DataBlockResult, count: number): Exchange<readonly S
   const gathered = new Gathered();
   const blocks = new BlockCount();
   for (let block = first; ; block = yield* nextBlock(block.blockNumber)) {
-    blocks.take(block.blockNumber);
+    blocks.take(block.blockNumber, block.rawData);
     gathered.add(block.rawData);
     if (block.lastBlock) break;
   }

@@ -28,6 +28,8 @@ export interface ServerAssociationOptions {
 export interface Judged {
   readonly aare: Uint8Array;
   readonly accepted?: Accepted;
+  /** What the password was, where one was wanted. */
+  readonly guessed?: 'right' | 'wrong';
 }
 
 export interface Accepted {
@@ -90,10 +92,14 @@ export function judged(aarq: Aarq, options: ServerAssociationOptions): Judged {
     return refusal(context, DIAGNOSTIC.contextNotSupported);
   }
   const doubt = doubtOf(aarq, options);
+  const guess = options.mechanismName === MECHANISM.low;
+  if (doubt === DIAGNOSTIC.authenticationFailure) {
+    return { ...refusal(context, doubt), guessed: 'wrong' };
+  }
   if (doubt !== undefined) return refusal(context, doubt);
   const request = initiateRequestOf(aarq, options);
   if (request.proposedDlmsVersionNumber < DLMS_VERSION) return versionTooLow(context);
-  return acceptance(aarq, request, context, options);
+  return { ...acceptance(aarq, request, context, options), ...(guess && { guessed: 'right' }) };
 }
 
 /** The diagnostic of what is wrong with who asks. */

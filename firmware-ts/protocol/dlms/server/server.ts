@@ -9,6 +9,7 @@ import { encodeExceptionResponse } from '../errors.ts';
 import { IN_CLEAR } from '../protection.ts';
 import { DATA_ACCESS_RESULT } from '../results.ts';
 import type { ActionItem } from '../service.ts';
+import { Guesses } from './guesses.ts';
 import { ServedEnvelope } from './served-envelope.ts';
 import type { BlockBytesOf } from './served-get.ts';
 import type { ServedNames } from './served-short-names.ts';
@@ -28,6 +29,8 @@ export interface DlmsServerOptions extends ServerAssociationOptions {
   readonly blockBytesOf?: BlockBytesOf;
   /** General blocks of a stream that the client may send before it hears from us. */
   readonly blockWindow?: number;
+  /** Of wrong passwords and proofs; one of its own unless connections share it. */
+  readonly guesses?: Guesses;
   /** With `referencing` SN: what stands behind each short name. */
   readonly shortNames?: ServedNames;
 }
@@ -65,10 +68,12 @@ const BLOCK_WINDOW = 1;
  */
 export class DlmsServer implements Connection<DlmsServerMessage> {
   readonly #options: DlmsServerOptions;
+  readonly #guesses: Guesses;
   #standing: Standing | undefined;
 
   constructor(options: DlmsServerOptions) {
     this.#options = options;
+    this.#guesses = options.guesses ?? new Guesses();
   }
 
   get deadline(): number {
@@ -140,7 +145,9 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
   }
 
   #associate(bytes: Uint8Array, out: Out): Uint8Array {
-    const { aare, accepted } = judged(decodeAarq(bytes), this.#options);
+    this.#guesses.admit();
+    const { aare, accepted, guessed } = judged(decodeAarq(bytes), this.#options);
+    if (guessed !== undefined) this.#guesses.judged(guessed === 'right');
     this.#standing = accepted && this.#stand(accepted);
     if (accepted !== undefined) this.#tell({ kind: 'associated' }, out);
     return aare;
@@ -206,7 +213,10 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
     const proof = item.parameters?.type === 'octet-string' ? item.parameters.value : undefined;
     const known = high !== undefined && challenge !== undefined && clientChallenge !== undefined;
     if (!known || proof === undefined || !isReplyToHls(item)) return DENIED;
-    if (high.judge(proof, clientChallenge, clientTitle) !== undefined) return DENIED;
+    this.#guesses.admit();
+    const right = high.judge(proof, clientChallenge, clientTitle) === undefined;
+    this.#guesses.judged(right);
+    if (!right) return DENIED;
     standing.proofDue = false;
     const data = { type: 'octet-string', value: high.reply(clientChallenge, clientTitle) } as const;
     return { result: DATA_ACCESS_RESULT.success, returnParameters: { kind: 'data', data } };
