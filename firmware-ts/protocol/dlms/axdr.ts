@@ -1,7 +1,7 @@
 import { Reader, Writer } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import { bytesFromLatin1, bytesFromUtf8, latin1FromBytes, utf8FromBytes } from '#bytes/text.ts';
-import { descriptorAhead, readDescriptor, writeDescriptor } from './attribute-descriptor.ts';
+import { readDescriptor, writeDescriptor } from './attribute-descriptor.ts';
 import type {
   BitString,
   CompactArray,
@@ -11,6 +11,8 @@ import type {
   TypeDescription,
 } from './data.ts';
 import { readLength, writeLength } from './length.ts';
+import type { Leniency } from './leniency.ts';
+import { readTagless } from './leniency.ts';
 import { readTypeDescription, takesNothing, writeTypeDescription } from './type-description.ts';
 
 /** Real profiles nest five deep; deeper input is an attack on the stack. */
@@ -24,14 +26,6 @@ const DATA_VALUES_MAX = 1_000_000;
 const VALUES_PER_BYTE_MAX = 4;
 /** Short Data may nest what costs no byte. */
 const VALUES_FREE = 64;
-
-/** Faults of known meters that a decoder may overlook. */
-export interface Leniency {
-  /** Read untagged attribute descriptors where the standard wants a tagged Data. */
-  readonly attributeDescriptors?: boolean;
-  /** Take an outermost structure that ends before its count (Iskra lists claim 12, bring 8). */
-  readonly shortStructure?: (failure: OperatingError) => void;
-}
 
 const STRICT: Leniency = {};
 
@@ -103,17 +97,10 @@ function readElements(walk: Walk): readonly Data[] {
   descend(walk);
   const elements: Data[] = [];
   for (let index = 0; index < count; index += 1) {
-    // A structure that could begin with null-data and an empty array is looked at twice.
-    const descriptor =
-      walk.leniency.attributeDescriptors === true && index === 0 && descriptorAhead(reader, count);
-    elements.push(descriptor ? readUntaggedDescriptor(reader) : readTagged(walk));
+    elements.push(readTagless(reader, walk.leniency, index, count) ?? readTagged(walk));
   }
   walk.depth -= 1;
   return elements;
-}
-
-function readUntaggedDescriptor(reader: Reader): Data {
-  return { type: 'cosem-attribute-descriptor', value: readDescriptor(reader) };
 }
 
 /** As `readElements`, but where leniency allows it, what arrived before the end is kept. */

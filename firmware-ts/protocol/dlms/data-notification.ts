@@ -2,10 +2,10 @@ import { Reader, Writer } from '#bytes/cursor.ts';
 import type { Failure } from '#bytes/failure.ts';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { APDU_TAG, apduName } from './apdu-tags.ts';
-import type { Leniency } from './axdr.ts';
 import { readData, writeData } from './axdr.ts';
 import type { Data } from './data.ts';
 import { DATE_TIME_BYTES } from './date-time.ts';
+import type { Leniency } from './leniency.ts';
 
 /** Data-Notification (IEC 62056-5-3, 8.4; service: 6.11). */
 export interface DataNotification {
@@ -68,6 +68,7 @@ type Body = Pick<DataNotification, 'body' | 'defect'>;
 const STANDARD_ATTEMPTS: readonly ((reader: Reader) => Body)[] = [
   (reader) => ({ body: wholeBody(reader, {}) }),
   (reader) => ({ body: wholeBody(reader, { attributeDescriptors: true }) }),
+  (reader) => ({ body: wholeBody(reader, { bareNames: true }) }),
 ];
 
 const ATTEMPTS: typeof STANDARD_ATTEMPTS = [
