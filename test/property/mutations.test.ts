@@ -15,6 +15,8 @@ import { decodeInitiateRequest, decodeInitiateResponse } from '#protocol/dlms/in
 import { decodeReadout } from '#protocol/iec62056-21/readout.ts';
 import { decodeP1Telegram } from '#protocol/p1/telegram.ts';
 import { CAPTURES, capturedFrames } from '../support/c37118.ts';
+import type { Sample } from '../support/fuzzed-links.ts';
+import { cipheredSamples, linkSamples, textSamples } from '../support/fuzzed-links.ts';
 import { mutated } from '../support/mutated.ts';
 import { PUSHED, bytesOf, eventsOf, framingOf } from '../support/pushes.ts';
 import { seeded } from '../support/seeded.ts';
@@ -27,12 +29,6 @@ const COUNT = Number(process.env['NORMD_MUTATIONS'] ?? 60_000);
 const SEED = Number(process.env['NORMD_SEED'] ?? 4);
 /** A claimed length or count that was believed would take far more. */
 const GROWTH_MIB_MAX = 384;
-
-/** Bytes that somebody sent, and who reads them here. */
-interface Sample {
-  readonly bytes: Uint8Array;
-  readonly read: (bytes: Uint8Array) => unknown;
-}
 
 const DECODERS: Readonly<Record<number, (apdu: Uint8Array) => unknown>> = {
   0x0f: decodeDataNotification,
@@ -75,7 +71,7 @@ function pushSamples(): readonly Sample[] {
   });
 }
 
-function textSamples(): readonly Sample[] {
+function telegramSamples(): readonly Sample[] {
   const samplesOf = (kind: string, read: Sample['read']): readonly Sample[] =>
     meterVectors('dlms/push', [kind]).map(({ hex }) => ({ bytes: fromHex(hex), read }));
   return [...samplesOf('p1/telegram', decodeP1Telegram), ...samplesOf('d0/readout', decodeReadout)];
@@ -108,6 +104,9 @@ function samples(): readonly Sample[] {
     ...recorded.flatMap(frameSamples),
     ...values,
     ...pushSamples(),
+    ...telegramSamples(),
+    ...recorded.flatMap(linkSamples),
+    ...recorded.flatMap(cipheredSamples),
     ...textSamples(),
     ...phasorSamples(),
   ];
