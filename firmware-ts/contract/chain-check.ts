@@ -1,5 +1,6 @@
 import { advance, chainStart } from './chain.ts';
 import type { Sha256 } from './chain.ts';
+import { KeptRoom } from './kept-room.ts';
 import { Ranges } from './ranges.ts';
 
 /** Why an interval between two manifests could not be judged. */
@@ -38,6 +39,7 @@ interface Point {
  * memory is full the oldest are hashed without waiting, and what comes late may be beyond proof.
  */
 export class ChainCheck {
+  readonly #room: KeptRoom;
   readonly #sha256: Sha256;
   readonly #isReceived: (sequence: number) => boolean;
   readonly #gaps = new Ranges();
@@ -56,7 +58,14 @@ export class ChainCheck {
   readonly #broken = new Ranges();
   readonly #unchecked = new Ranges();
 
-  constructor(sha256: Sha256, isReceived: (sequence: number) => boolean, start?: Point) {
+  /** `room` is shared by all streams of a receiver. */
+  constructor(
+    sha256: Sha256,
+    isReceived: (sequence: number) => boolean,
+    room = new KeptRoom(),
+    start?: Point,
+  ) {
+    this.#room = room;
     this.#sha256 = sha256;
     this.#isReceived = isReceived;
     this.#judged = start ?? { through: -1, chain: chainStart() };
@@ -70,7 +79,7 @@ export class ChainCheck {
     if (known !== undefined) return isEqual(known, form) ? 'good' : 'conflict';
     if (sequence <= this.#at) return 'good';
     this.#kept.set(sequence, new Uint8Array(form)); // a view would hold its whole payload
-    this.#keptBytes += form.length + ENTRY_BYTES;
+    this.#hold(form.length + ENTRY_BYTES);
     return 'good';
   }
 
@@ -98,15 +107,31 @@ export class ChainCheck {
     for (;;) {
       const point = this.#points[0];
       if (point !== undefined && this.#hash(point.through)) this.#judge(point);
-      else if (this.#keptBytes <= KEPT_BYTES_MAX) return;
+      else if (!this.#isFull) return;
       else if (point === undefined) this.#makeRoom();
       else this.#pass(point);
     }
   }
 
+  /** Gives its room back: it is asked no more. */
+  end(): void {
+    this.#hold(-this.#keptBytes);
+    this.#kept.clear();
+  }
+
   verdict(): ChainVerdict {
     const verdict = { proven: this.#proven, broken: this.#broken, unchecked: this.#unchecked };
     return this.#points.length === 0 ? verdict : { ...verdict, stopped: this.#obstacle() };
+  }
+
+  /** Others may have taken the room: then nothing of this one waits. */
+  get #isFull(): boolean {
+    return this.#keptBytes > (this.#room.isFull ? 0 : KEPT_BYTES_MAX);
+  }
+
+  #hold(bytes: number): void {
+    this.#keptBytes += bytes;
+    this.#room.take(bytes);
   }
 
   /** Moves the chain on to `end`, or to the first number that is not at hand. */
@@ -159,7 +184,7 @@ export class ChainCheck {
 
   /** No manifest ahead: hashes the oldest, or where one is missing lets go of the newest. */
   #makeRoom(): void {
-    while (this.#keptBytes > KEPT_BYTES_MAX) {
+    while (this.#isFull) {
       const gap = this.#gaps.at(this.#at + 1);
       if (gap !== undefined) this.#skip(gap[1]);
       else if (!this.#hashNext()) this.#dropNewest();
@@ -176,7 +201,7 @@ export class ChainCheck {
     const form = this.#kept.get(sequence);
     if (form === undefined) return;
     this.#kept.delete(sequence);
-    this.#keptBytes -= form.length + ENTRY_BYTES;
+    this.#hold(-form.length - ENTRY_BYTES);
   }
 
   #obstacle(): { readonly at: number; readonly reason: Unchecked } {

@@ -1,3 +1,5 @@
+import { OperatingError } from '#bytes/failure.ts';
+import { bytesFromUtf8 } from '#bytes/text.ts';
 import { NAME } from '#reading/senml-names.ts';
 import { isInteger, readJson } from './json-fields.ts';
 import type { JsonFields } from './json-fields.ts';
@@ -29,9 +31,19 @@ const RECEIPT_STREAMS_MAX = 1024;
 /** More than this is told in the next receipt, after these have been filled. */
 const RECEIPT_HOLES_MAX = 256;
 
-/** As JSON. Of too many holes the first are told, and `through` ends before the rest. */
+/**
+ * As JSON. Of too many holes the first are told, and `through` ends before the rest.
+ * Errors: `too-large` where no gateway would take it.
+ */
 export function encodeReceipt({ streams }: Receipt): string {
-  return JSON.stringify({ version: 1, streams: streams.map(shortened) });
+  const text = JSON.stringify({ version: 1, streams: streams.map(shortened) });
+  if (streams.length <= RECEIPT_STREAMS_MAX && bytesFromUtf8(text).length <= RECEIPT_BYTES_MAX) {
+    return text;
+  }
+  const limits = `${RECEIPT_STREAMS_MAX} streams and ${RECEIPT_BYTES_MAX} bytes`;
+  throw new OperatingError('too-large', `a receipt has at most ${limits}`, {
+    hint: 'Say it in several: a receipt speaks only for the streams that it names.',
+  });
 }
 
 function shortened({ stream, epoch, through, holes }: ReceivedStream): ReceivedStream {

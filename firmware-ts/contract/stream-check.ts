@@ -3,6 +3,7 @@ import type { ContentKey } from '#reading/senml.ts';
 import { ChainCheck } from './chain-check.ts';
 import type { Unchecked } from './chain-check.ts';
 import type { Sha256 } from './chain.ts';
+import { KeptRoom } from './kept-room.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Gap, Manifest, StreamState } from './manifest.ts';
 import { Ranges, countOf } from './ranges.ts';
@@ -66,6 +67,7 @@ function isWhole({ gapsToCome = 0 }: StreamState): boolean {
 export class StreamCheck {
   readonly #key: Pick<ContentKey, 'gateway' | 'stream' | 'epoch'>;
   readonly #sha256: Sha256;
+  readonly #room: KeptRoom;
   readonly #received = new Ranges();
   readonly #ordered = new Ranges();
   readonly #gaps = new Map<number, Gap>();
@@ -78,10 +80,16 @@ export class StreamCheck {
   #outOfOrder = 0;
   #conflicts = 0;
 
-  constructor(key: Pick<ContentKey, 'gateway' | 'stream' | 'epoch'>, sha256: Sha256) {
+  /** `room` is shared by all streams of a receiver. */
+  constructor(
+    key: Pick<ContentKey, 'gateway' | 'stream' | 'epoch'>,
+    sha256: Sha256,
+    room = new KeptRoom(),
+  ) {
     this.#key = key;
     this.#sha256 = sha256;
-    this.#chain = new ChainCheck(sha256, (sequence) => this.#received.has(sequence));
+    this.#room = room;
+    this.#chain = new ChainCheck(sha256, (sequence) => this.#received.has(sequence), room);
   }
 
   /**
@@ -182,7 +190,9 @@ export class StreamCheck {
   #begin({ through }: StreamState, chain: Uint8Array): void {
     this.#base = through + 1;
     const start = { through, chain };
-    this.#chain = new ChainCheck(this.#sha256, (at) => this.#received.has(at), start);
+    const isReceived = (at: number): boolean => this.#received.has(at);
+    this.#chain.end();
+    this.#chain = new ChainCheck(this.#sha256, isReceived, this.#room, start);
   }
 
   #verdict(): Verdict {

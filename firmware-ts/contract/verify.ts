@@ -6,6 +6,7 @@ import type { ContentKey } from '#reading/senml.ts';
 import type { Sha256 } from './chain.ts';
 import { unwrapPayload } from './envelope.ts';
 import type { Compression } from './envelope.ts';
+import { KeptRoom } from './kept-room.ts';
 import { decodeManifest } from './manifest.ts';
 import type { Receipt } from './receipt.ts';
 import { formsOfPack } from './records.ts';
@@ -20,6 +21,8 @@ export interface VerifierOptions {
    * who began to listen later than the gateway to speak. Otherwise each epoch is asked for whole.
    */
   readonly since?: 'epoch' | 'first-manifest';
+  /** What waits for manifests, of all streams together; 256 MiB unless given. */
+  readonly keptBytesMax?: number;
 }
 
 export interface VerifierReport {
@@ -48,11 +51,13 @@ const TOPIC = /^nd\/1\/([A-Za-z0-9_-]+)\/(?:(up|lv)\/([A-Za-z0-9_-]+)|(mf)|(?:st
 /**
  * A receiver's half of the contract: takes whatever came from one or more gateways, in any order
  * and repeated, and tells for each stream what came, what is missing, and whether it is what the
- * gateway sent. Its memory is bounded per stream, whatever its length. Of an observation that
+ * gateway sent. Its memory is bounded per stream and over all, whatever their length: what there is
+ * no room for is hashed at once, or `unchecked` where that is too early. Of an observation that
  * comes twice the first counts, and the second is compared while the first is still at hand.
  */
 export class Verifier {
   readonly #options: VerifierOptions;
+  readonly #room: KeptRoom;
   readonly #streams = new Map<string, StreamCheck>();
   readonly #messages = { up: 0, lv: 0, mf: 0, other: 0 };
   readonly #faults: Fault[] = [];
@@ -61,6 +66,7 @@ export class Verifier {
 
   constructor(options: VerifierOptions) {
     this.#options = options;
+    this.#room = new KeptRoom(options.keptBytesMax);
   }
 
   /** Never throws for what was received: what cannot be read is a fault in the report. */
@@ -149,7 +155,7 @@ export class Verifier {
     if (this.#streams.size >= STREAMS_MAX) {
       throw new OperatingError('too-many-streams', `over ${STREAMS_MAX}`);
     }
-    const check = new StreamCheck({ gateway, stream, epoch }, this.#options.sha256);
+    const check = new StreamCheck({ gateway, stream, epoch }, this.#options.sha256, this.#room);
     this.#streams.set(key, check);
     return check;
   }

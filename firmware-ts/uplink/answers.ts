@@ -74,14 +74,18 @@ export class Answers implements Hearing {
     this.#parts.acknowledger.add(entries);
   }
 
-  /** Sets the entry aside; what follows it in its stream goes on. */
-  async #quarantine(lane: Lane, stream: string, { id, failure }: Refused): Promise<void> {
+  /** Sets the entry aside, and what follows it goes on; its stream waits if the store cannot. */
+  async #quarantine(lane: Lane, stream: string, refused: Refused): Promise<void> {
+    const { id, failure } = refused;
     try {
       await this.#parts.quarantine.setAside({ id, stream }, failure);
       this.#resume(lane, stream, id);
       this.#ports.ready();
     } catch (error) {
-      this.#parts.session.abort(failureOf(error));
+      const { log, backend } = this.#parts;
+      const { code, message } = failureOf(error);
+      log('warning', 'uplink.store-refused', { backend, stream, id, code, message });
+      if (!this.#ports.stage.over) this.#retries.later(lane, stream, refused);
     }
   }
 

@@ -61,9 +61,9 @@ export class Quarantine {
   /** Sets one entry aside and tells it, at most once a minute. Errors: those of the store. */
   async setAside({ id, stream }: Entry, failure: Failure): Promise<void> {
     const { store, backend, events } = this.#parts;
+    await store.quarantine(backend, id, failure);
     this.#inARow += 1;
     this.#refusals.delete(stream);
-    await store.quarantine(backend, id, failure);
     if (!this.#tells({ id, stream }, failure)) return;
     const entry = await store.entry(backend, id);
     if (entry === undefined) return; // it was acknowledged after all

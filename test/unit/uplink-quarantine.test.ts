@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { OperatingError } from '#bytes/failure.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { Acknowledger } from '#uplink/acknowledger.ts';
 import { Lane } from '#uplink/lane.ts';
 import { openUplink } from '#uplink/open.ts';
 import { HangUps } from '#uplink/quarantine-rule.ts';
+import type { Message } from '#uplink/session.ts';
 import { nothingOwed, owe, temporaryFolder } from '../support/outbox.ts';
 import { BACKEND, OwingStore } from '../support/owing-store.ts';
-import { GATEWAY, open, scene, sequencesIn, sequencesOf, urlOf } from '../support/uplink.ts';
+import { GATEWAY, open, range, scene, sequencesIn, sequencesOf, urlOf } from '../support/uplink.ts';
+import { TAKEN, VirtualUplink } from '../support/virtual-uplink.ts';
 
 test('a broker that refuses everything does not empty the outbox', async (context) => {
   let ill = true;
@@ -111,3 +115,37 @@ test('a page asked for during a refusal comes after what was passed over', async
   const sequences = lane.next(1000)?.pack.entries.map(({ sequence }) => sequence);
   assert.deepEqual(sequences, [1, 2]);
 });
+
+test('while the disk takes no quarantine one stream waits, and others go on', async (context) => {
+  const directory = join(temporaryFolder(context), 'state');
+  const world = new VirtualUplink({ directory, runCountMax: 1 });
+  context.after(() => world.kill());
+  const poison = { ...TAKEN, refusal: { code: 'payload-invalid', message: 'refused' } };
+  world.fate = (message) =>
+    message.topic.endsWith('/up/bad') && sequencesOf(asArrived(message)).includes(0)
+      ? poison
+      : TAKEN;
+  await world.start();
+  const { store, clock, dials } = world;
+  const quarantine = store.quarantine.bind(store);
+  const readOnly = new OperatingError('disk-read-only', 'remounted');
+  Object.assign(store, { quarantine: () => Promise.reject(readOnly) });
+  await world.owe('measurement', 'bad', 0, 2);
+  for (const at of range(10)) {
+    await world.owe('measurement', 'm', at, 1);
+    await clock.run(60_000);
+  }
+  assert.deepEqual(world.sequences('m'), range(10));
+  assert.equal(dials.length, 1);
+  assert.ok(world.sequences('bad').length < 20, 'less and less often');
+
+  Object.assign(store, { quarantine });
+  await clock.run(600_000);
+  assert.equal(world.sequences('bad').at(-1), 1);
+  assert.deepEqual(
+    (await store.quarantined(BACKEND)).map(({ stream, sequence }) => [stream, sequence]),
+    [['bad', 0]],
+  );
+});
+
+const asArrived = ({ payload }: Message) => ({ payload: Buffer.from(payload) });

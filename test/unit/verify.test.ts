@@ -3,17 +3,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromHex, toHex } from '#bytes/hex.ts';
-import { ChainCheck } from '#contract/chain-check.ts';
 import { advanceAll, chainStart } from '#contract/chain.ts';
 import { type Gap, type Manifest, encodeManifest } from '#contract/manifest.ts';
 import { type Range, Ranges } from '#contract/ranges.ts';
 import { decodeReceipt, encodeReceipt } from '#contract/receipt.ts';
 import { formsOfRecords } from '#contract/records.ts';
 import { StreamCheck, type StreamReport } from '#contract/stream-check.ts';
-import type { Verifier } from '#contract/verify.ts';
+import { Verifier } from '#contract/verify.ts';
 import type { Observation } from '#reading/reading.ts';
 import { jsonOfPack } from '#reading/senml-json.ts';
-import { encodeRecords } from '#reading/senml.ts';
+import { encodePack, encodeRecords } from '#reading/senml.ts';
+import { machineZstd } from '#system/zstd.ts';
 import { EXIT } from '../../firmware-ts/cli/exit-codes.ts';
 import { envelope, runNormctl } from '../support/command-line.ts';
 import { STREAM, type Sent, packOf, sha256, verified } from '../support/contract.ts';
@@ -34,6 +34,10 @@ const live = (...numbers: readonly number[]): Sent => {
 
 /** The manifest after `through`, of which `gaps` will never come. */
 function manifest(through: number, gaps: readonly Range[] = []): Sent {
+  return manifestWith(through, manifestChain(through, gaps), gaps);
+}
+
+function manifestChain(through: number, gaps: readonly Range[] = []): Uint8Array {
   const named = new Ranges();
   for (const [from, last] of gaps) named.add(from, last);
   let chain = chainStart();
@@ -41,7 +45,7 @@ function manifest(through: number, gaps: readonly Range[] = []): Sent {
     if (named.has(at)) continue;
     chain = advanceAll(sha256, chain, at, formsOfRecords(encodeRecords(observation).records));
   }
-  return manifestWith(through, chain, gaps);
+  return chain;
 }
 
 function manifestWith(through: number, chain: Uint8Array, gaps: readonly Range[] = []): Sent {
@@ -222,54 +226,43 @@ test('a receipt tells what has come, and what is missing below it', () => {
   assert.deepEqual(verifier.receipt('gw').streams, [], 'another gateway, whose name begins alike');
 });
 
-const BIG = Array.from({ length: 24 }, (_, at) => new Uint8Array(1 << 20).fill(at + 1));
-
-function checkOf(): ChainCheck {
-  return new ChainCheck(sha256, () => true);
-}
-
-test('more than memory takes is hashed before its manifest comes, and proven all the same', () => {
-  const check = checkOf();
-  for (const [at, form] of BIG.entries()) {
-    check.take(at, form);
-    check.settle();
-  }
-  check.point(23, advanceAll(sha256, chainStart(), 0, BIG));
-  check.settle();
-  assert.deepEqual(check.verdict().proven.list, [[0, 23]]);
-});
-
-test('a gap named over what had been hashed leaves it unchecked; what follows is proven', () => {
-  const check = checkOf();
-  for (const [at, form] of BIG.entries()) {
-    check.take(at, form);
-    check.settle();
-  }
-  check.gap(1, 1);
-  const chain = advanceAll(sha256, chainStart(), 0, BIG.with(1, new Uint8Array()));
-  check.point(23, chain);
-  check.take(24, Uint8Array.of(1));
-  check.point(24, advanceAll(sha256, chain, 24, [Uint8Array.of(1)]));
-  check.settle();
-  const { proven, broken, unchecked } = check.verdict();
-  assert.deepEqual([proven.list, broken.list, unchecked.list], [[[24, 24]], [], [[0, 23]]]);
-});
-
-test('what waits for a missing observation is let go when memory is full, the newest first', () => {
-  const check = checkOf();
-  const feed = (): void => {
-    for (const [at, form] of BIG.entries()) {
-      if (at > 0) check.take(at, form);
-      check.settle();
-    }
+test('a receiver of very many streams keeps no more of them all than it is allowed', () => {
+  const verifier = new Verifier({ sha256, compression: machineZstd, keptBytesMax: 10_000 });
+  const { gateway, epoch } = STREAM;
+  const streams = Array.from({ length: 200 }, (_, at) => `m-${at}`);
+  const chain = manifestChain(1);
+  const say = (stream: string, sequence: number): void => {
+    const records = encodeRecords(OBSERVATIONS[sequence] ?? assert.fail());
+    const key = { ...STREAM, stream, sequence, count: 1 };
+    verifier.take(`nd/1/${gateway}/up/${stream}`, encodePack(key, [records]));
   };
-  feed();
-  check.take(0, BIG[0] ?? assert.fail());
-  check.point(23, advanceAll(sha256, chainStart(), 0, BIG));
-  check.settle();
-  assert.equal(check.verdict().stopped?.reason, 'not-kept');
-  feed(); // the ordered lane brings again what came live
-  assert.deepEqual(check.verdict().proven.list, [[0, 23]]);
+  for (const stream of streams) say(stream, 1);
+  const state = { class: 'measurement', epoch, through: 1, chain: toHex(chain), next: 2 } as const;
+  const standings = streams.map((stream) => ({ ...state, stream, gaps: [] }));
+  const whole = encodeManifest({ version: 1, gateway, at: AT, number: 1, streams: standings });
+  verifier.take(`nd/1/${gateway}/mf`, Buffer.from(whole));
+  for (const stream of streams) say(stream, 0);
+  const reports = verifier.report().streams;
+  const proven = reports.filter(({ verdict }) => verdict === 'complete');
+  assert.ok(proven.length > 10 && proven.length < 100, `${proven.length} had room`);
+  for (const { verdict, stopped } of reports.slice(proven.length)) {
+    assert.deepEqual([verdict, stopped?.reason], ['unchecked', 'not-kept']);
+  }
+});
+
+test('a receipt that no gateway would take is refused where it is made', () => {
+  const streamsOf = (count: number, holes: number) =>
+    Array.from({ length: count }, (_, at) => ({
+      stream: `m-${at}`,
+      epoch: 1,
+      through: 1_000_000,
+      holes: Array.from({ length: holes }, (_hole, place) => [4 * place, 4 * place + 1] as const),
+    }));
+  for (const streams of [streamsOf(1025, 0), streamsOf(40, 200)]) {
+    assert.throws(() => encodeReceipt({ version: 1, streams }), { code: 'too-large' });
+  }
+  const text = encodeReceipt({ version: 1, streams: streamsOf(20, 200) });
+  assert.equal(decodeReceipt(Buffer.from(text)).streams.length, 20);
 });
 
 const CAPTURE = join(import.meta.dirname, '../vectors/contract/capture.txt');
