@@ -9,7 +9,8 @@ import type { Kept } from './store.ts';
 export function forgetBoots(database: Database): void {
   database.exec(`DELETE FROM boot
     WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.boot = boot.id)
-      AND NOT EXISTS (SELECT 1 FROM kept WHERE kept.boot = boot.id)`);
+      AND NOT EXISTS (SELECT 1 FROM kept WHERE kept.boot = boot.id)
+      AND NOT EXISTS (SELECT 1 FROM unsorted WHERE unsorted.boot = boot.id)`);
 }
 
 interface Boot {

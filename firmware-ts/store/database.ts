@@ -8,10 +8,11 @@ import { LOG_SUFFIXES, readStart, sizeOf, sync } from './files.ts';
 import { Ledger } from './ledger.ts';
 import { PAGE_BYTES, makeFile, openFile } from './make-file.ts';
 import type { ThreadSetting } from './messages.ts';
+import { migrate } from './migrations.ts';
 import { repairNumbers } from './repair.ts';
 import { type FreeBytes, machineFreeBytes } from './reserve.ts';
 import { readLog } from './salvage/log-file.ts';
-import { APPLICATION_ID, migrate } from './schema.ts';
+import { APPLICATION_ID } from './schema.ts';
 import { type Aside, asideOf, setAside, settle } from './set-aside.ts';
 import type { NamedGap, Opening } from './store.ts';
 import { makeSuccessor } from './successor.ts';
@@ -90,7 +91,7 @@ function tryOpen(file: string, setting: ThreadSetting, gaps: readonly NamedGap[]
   const unclean = LOG_SUFFIXES.some((suffix) => sizeOf(file + suffix) > 0);
   const fresh = sizeOf(file) === 0;
   if (unclean && fresh) throw new OperatingError('store-damaged', 'the log has lost its database');
-  if (fresh) makeFile(file, setting);
+  if (fresh) makeFile(file, setting, (database) => migrate(database, setting.newEpoch));
   else assertOurs(file);
   if (unclean) {
     syncLog(file);

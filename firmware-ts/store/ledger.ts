@@ -5,7 +5,7 @@ import { countQuarantined, dueByClass, dueNames, laneOf, merged } from './lanes.
 import type { Acknowledged, Batch, Calls, Now, OwedBy, Page, Received } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { bounded, inOneBuffer } from './pages.ts';
-import { type BackendState, RunningNumbers, trustedMsOf } from './running.ts';
+import { type BackendState, RunningNumbers } from './running.ts';
 import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
 import { LEAST_URGENT_FIRST, lessUrgentThan, needsOf, roomOf } from './scarcity.ts';
@@ -56,24 +56,20 @@ export class Ledger {
     this.#numbers = new RunningNumbers(this.#statements);
     this.#outbox = new OutboxLedger(this.#statements, this.#numbers);
     this.#shelf = new Shelf(this.#statements, this.#numbers);
-    const { elapsedMs, trustedMs } = this.#numbers;
-    // What passed while nothing ran is known only if the clock was trusted before and after: one
-    // that is merely believed may have woken up years ahead.
-    const awayMs = trustedMs === undefined ? 0 : (trustedMsOf(now) ?? trustedMs) - trustedMs;
-    this.#openedAtMs = elapsedMs + Math.max(0, awayMs) - now.openMs;
+    this.#openedAtMs = this.#numbers.meta.resumedMs(now) - now.openMs;
   }
 
   get epoch(): number {
-    return this.#numbers.epoch;
+    return this.#numbers.meta.epoch;
   }
 
   /** The wall clock when it was last believed, milliseconds. */
   get believedMs(): number | undefined {
-    return this.#numbers.believedMs;
+    return this.#numbers.meta.believedMs;
   }
 
   get nextEntry(): number {
-    return this.#numbers.nextEntry;
+    return this.#numbers.meta.nextEntry;
   }
 
   /** From now on the database may grow, or only fill the pages that it has. */
@@ -241,11 +237,7 @@ export class Ledger {
   #write(batch: Batch): OwedBy {
     const storedMs = this.#storeMs(batch.now);
     const bytes = Buffer.from(batch.bytes);
-    let offset = 0;
-    for (const run of batch.kept) {
-      this.#shelf.keep(run, bytes.subarray(offset, offset + run.length), storedMs);
-      offset += run.length;
-    }
+    let offset = this.#shelf.keep(batch.kept, bytes, storedMs);
     // Their numbers come before those of what was appended later.
     for (const skipped of batch.skipped) this.#outbox.skip(skipped, batch.now);
     const owed: Record<string, Owed> = {};
@@ -266,6 +258,8 @@ export class Ledger {
   }
 
   #bound(storedMs: number, { now, delivered = [] }: Batch): void {
+    // It frees as many pages as it takes, but not always; it can wait for room.
+    if (this.#growing) this.#shelf.sort();
     this.#shelf.prune(this.#bounds.shelf, storedMs);
     for (const backend of this.#numbers.backends.values()) {
       const { ageMs, bytes } = this.#bounds.outboxOf(backend.name);
@@ -295,7 +289,7 @@ export class Ledger {
   }
 
   #storeMs({ openMs }: Now): number {
-    return Math.max(this.#numbers.elapsedMs, Math.round(this.#openedAtMs + openMs));
+    return Math.max(this.#numbers.meta.elapsedMs, Math.round(this.#openedAtMs + openMs));
   }
 
   #transaction<Result>(now: Now, run: () => Result): Result {

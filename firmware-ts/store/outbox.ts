@@ -52,7 +52,7 @@ export class OutboxLedger {
   owe(run: OwedRun, records: Uint8Array, storedMs: number): Owed {
     const backend = this.#numbers.backend(run.backend);
     const stream = this.#numbers.stream(backend, run.stream, run.class);
-    const id = this.#numbers.nextEntry;
+    const id = this.#numbers.meta.nextEntry;
     const lane = laneOf(backend, stream.class);
     const { packing, size, bytes } = pack(records);
     const { count, takenMs, readings, recordCount } = run;
@@ -62,10 +62,10 @@ export class OutboxLedger {
       boot: this.#numbers.boots.idOf(run.boot),
       stamps: run.boot === undefined ? null : stampsToBytes(run.stamps),
     });
-    this.#numbers.nextEntry = id + 1;
+    this.#numbers.meta.nextEntry = id + 1;
     stream.nextSequence += run.count;
     stream.changed = true;
-    countQueued(backend, 1, run.readings, bytes.length);
+    countQueued(stream, 1, run.readings, bytes.length);
     return owedOf({ id, lane });
   }
 
@@ -117,7 +117,7 @@ export class OutboxLedger {
       }
       if (entry.state === STATE.due) deliver(stream, entry, this.#numbers.boots);
       if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(id);
-      if (!awaitReceipt) forget(this.#statements, backend, entry);
+      if (!awaitReceipt) forget(this.#statements, this.#numbers, entry);
       else this.#statements.setState.run(STATE.awaitsReceipt, id);
     }
   }
@@ -150,7 +150,7 @@ export class OutboxLedger {
     const entry = backend && this.#entryOf(backend, id);
     if (backend === undefined || entry?.state !== STATE.quarantined) return false;
     this.#statements.unquarantine.run(id);
-    forget(this.#statements, backend, entry);
+    forget(this.#statements, this.#numbers, entry);
     return true;
   }
 
@@ -165,10 +165,10 @@ export class OutboxLedger {
   expire(backend: BackendState, horizonMs: number, now: Now): void {
     if (backend.oldestMs >= horizonMs) return;
     // Whatever comes later is not older than what this commit has added.
-    let oldestMs = Math.max(horizonMs, this.#numbers.elapsedMs);
+    let oldestMs = Math.max(horizonMs, this.#numbers.meta.elapsedMs);
     for (const of of DELIVERY_CLASSES) {
       for (const state of DROP_ORDER) {
-        const leftMs = this.#expireOf(backend, [laneOf(backend, of), state], horizonMs, now);
+        const leftMs = this.#expireOf([laneOf(backend, of), state], horizonMs, now);
         oldestMs = Math.min(oldestMs, leftMs);
       }
     }
@@ -177,7 +177,6 @@ export class OutboxLedger {
 
   /** Answers how old the oldest is that was left, `Infinity` if none was. */
   #expireOf(
-    backend: BackendState,
     [lane, state]: readonly [lane: number, state: number],
     horizonMs: number,
     now: Now,
@@ -188,7 +187,7 @@ export class OutboxLedger {
       const oldest = this.#statements.oldestOf.all(lane, state, page);
       for (const entry of oldest) {
         if (entry.storedMs >= horizonMs) return entry.storedMs;
-        this.drop(backend, entry, 'age', now);
+        this.drop(entry, 'age', now);
       }
       if (oldest.length < page) return Infinity;
     }
@@ -211,7 +210,7 @@ export class OutboxLedger {
         if (freed >= bytes) return freed;
         for (const entry of this.#statements.oldestOf.all(laneOf(backend, of), state, ROWS_MAX)) {
           if (freed >= bytes) return freed;
-          this.drop(backend, entry, how.reason, how.now);
+          this.drop(entry, how.reason, how.now);
           freed += entry.bytes;
         }
       }
@@ -219,12 +218,12 @@ export class OutboxLedger {
     return freed;
   }
 
-  drop(backend: BackendState, entry: EntryRow, reason: GapReason, now: Now): void {
+  drop(entry: EntryRow, reason: GapReason, now: Now): void {
     assertSoundHead(entry);
     const stream = this.#numbers.streams.get(entry.stream);
     if (stream !== undefined) this.#name(stream, entry, reason, now);
     if (entry.state === STATE.quarantined) this.#statements.unquarantine.run(entry.id);
-    forget(this.#statements, backend, entry);
+    forget(this.#statements, this.#numbers, entry);
   }
 
   /**
@@ -233,12 +232,12 @@ export class OutboxLedger {
    */
   keepDamaged(entry: EntryRow, now: Now): void {
     assertSoundHead(entry);
-    const backend = this.#numbers.streams.get(entry.stream)?.backend;
-    if (backend === undefined || (this.#statements.countDamaged.get() ?? 0) >= DAMAGED_ROWS_MAX) {
+    const known = this.#numbers.streams.has(entry.stream);
+    if (!known || (this.#statements.countDamaged.get() ?? 0) >= DAMAGED_ROWS_MAX) {
       throw new OperatingError('store-damaged', 'rows are not as they were written');
     }
     this.#statements.keepDamaged.run(now.wallMs ?? null, entry.id);
-    this.drop(backend, entry, 'store-damaged', now);
+    this.drop(entry, 'store-damaged', now);
   }
 
   standing(name: string): Standing {
@@ -279,14 +278,9 @@ export class OutboxLedger {
       const later = ended.filter((other) => {
         return other.name === name && other.backend === backend && other.epoch > stream.epoch;
       });
-      if (later.length < EPOCHS_MAX || this.gaps.leftToTell(stream)) continue;
-      // The last to be asked: it may walk over all that waits in the lane.
-      if (!this.#owesAny(stream)) this.#numbers.forgetStream(stream);
+      const done = stream.queuedEntries === 0 && !this.gaps.leftToTell(stream);
+      if (later.length >= EPOCHS_MAX && done) this.#numbers.forgetStream(stream);
     }
-  }
-
-  #owesAny({ id, backend, class: of }: StreamState): boolean {
-    return this.#statements.owesAny.get(laneOf(backend, of), id) !== undefined;
   }
 
   #streamsOf(name: string): readonly StreamState[] {

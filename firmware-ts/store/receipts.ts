@@ -26,7 +26,7 @@ export function receive(
   if (here === undefined) return { owed: {} };
   const [lane, byStream] = here;
   const rows = statements.awaiting.all(lane, lane === from.lane ? from.afterId : 0, ROWS_MAX);
-  const owed = receiveRows(statements, backend, rows, byStream);
+  const owed = receiveRows(statements, numbers, rows, byStream);
   const newest = rows.length === ROWS_MAX ? rows.at(-1) : undefined;
   if (newest !== undefined) return { owed, next: { lane, afterId: newest.id } };
   return after === undefined ? { owed } : { owed, next: { lane: after[0], afterId: 0 } };
@@ -34,11 +34,12 @@ export function receive(
 
 export function forget(
   statements: Statements,
-  backend: BackendState,
-  { id, readings, bytes }: Pick<EntryRow, 'id' | 'readings' | 'bytes'>,
+  numbers: RunningNumbers,
+  { id, stream: of, readings, bytes }: EntryRow,
 ): void {
   statements.forgetEntry.run(id);
-  countQueued(backend, -1, -readings, -bytes);
+  const stream = numbers.streams.get(of);
+  if (stream !== undefined) countQueued(stream, -1, -readings, -bytes);
 }
 
 function byLane(
@@ -60,7 +61,7 @@ function byLane(
 
 function receiveRows(
   statements: Statements,
-  backend: BackendState,
+  numbers: RunningNumbers,
   rows: readonly EntryRow[],
   byStream: ByStream,
 ): Owed {
@@ -71,7 +72,7 @@ function receiveRows(
     if (isMissing(entry, receipt)) {
       statements.setState.run(STATE.due, entry.id);
       owed = merged(owed, owedOf(entry));
-    } else forget(statements, backend, entry);
+    } else forget(statements, numbers, entry);
   }
   return owed;
 }

@@ -18,7 +18,9 @@ const AHEAD = `SELECT ${ENTRY} FROM entry JOIN stream ON stream.id = entry.strea
   WHERE entry.id IN (SELECT id FROM entry ORDER BY id DESC LIMIT ${RECENT_ENTRIES})
     AND sequence + count > next_sequence`;
 
-const NEXT_OBSERVATION = 'coalesce((SELECT id + count FROM kept ORDER BY id DESC LIMIT 1), 1)';
+const behindNewestOf = (table: string): string =>
+  `coalesce((SELECT id + count FROM ${table} ORDER BY id DESC LIMIT 1), 1)`;
+const NEXT_OBSERVATION = `max(${behindNewestOf('kept')}, ${behindNewestOf('unsorted')})`;
 const OUTSIDE = `NOT BETWEEN 0 AND ${NUMBER_MAX}`;
 
 /**
@@ -29,6 +31,7 @@ const HOPELESS: readonly string[] = [
   `SELECT 1 FROM meta WHERE epoch ${OUTSIDE}`,
   `SELECT 1 FROM (SELECT id FROM entry ORDER BY id DESC LIMIT 1) WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM (SELECT id FROM kept ORDER BY id DESC LIMIT 1) WHERE id ${OUTSIDE}`,
+  `SELECT 1 FROM (SELECT id FROM unsorted ORDER BY id DESC LIMIT 1) WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM source WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM backend WHERE id ${OUTSIDE}`,
   `SELECT 1 FROM stream WHERE id ${OUTSIDE} OR epoch ${OUTSIDE}`,
@@ -60,9 +63,9 @@ const REPAIRS: readonly string[] = [
   `UPDATE stream SET chain = NULL, through = coalesce(
      (SELECT min(sequence) FROM entry WHERE entry.stream = stream.id), next_sequence) - 1
    WHERE through NOT BETWEEN -1 AND next_sequence - 1`,
-  `UPDATE backend SET (queued_entries, queued_readings, queued_bytes) =
+  `UPDATE stream SET (queued_entries, queued_readings, queued_bytes) =
      (SELECT count(*), coalesce(sum(readings), 0), coalesce(sum(length(records)), 0)
-      FROM entry JOIN stream ON stream.id = entry.stream WHERE stream.backend = backend.id)
+      FROM entry WHERE entry.stream = stream.id)
    WHERE queued_entries ${OUTSIDE} OR queued_readings ${OUTSIDE} OR queued_bytes ${OUTSIDE}`,
 ];
 

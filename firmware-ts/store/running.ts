@@ -1,6 +1,6 @@
-import { OperatingError } from '#bytes/failure.ts';
 import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
 import { Boots } from './boots.ts';
+import { Meta } from './meta.ts';
 import type { Now } from './messages.ts';
 import type { Statements, StreamRow } from './statements.ts';
 import type { Gap } from './store.ts';
@@ -11,21 +11,25 @@ export interface SourceState {
   changed: boolean;
 }
 
-export interface BackendState {
+/** What waits: due, awaiting a receipt or in quarantine. */
+export interface Queued {
+  queuedEntries: number;
+  queuedReadings: number;
+  queuedBytes: number;
+}
+
+/** What waits for it is the sum over its streams, whose rows a commit writes anyway. */
+export interface BackendState extends Queued {
   readonly id: number;
   readonly name: string;
   /** Those that grow, by name. */
   readonly streams: Map<string, StreamState>;
-  queuedEntries: number;
-  queuedReadings: number;
-  queuedBytes: number;
   /** No entry is older, by the store's clock; as long as nobody has looked nothing is known. */
   oldestMs: number;
-  changed: boolean;
 }
 
 /** One outgoing stream in one epoch. */
-export interface StreamState {
+export interface StreamState extends Queued {
   readonly id: number;
   readonly backend: BackendState;
   readonly name: string;
@@ -49,37 +53,23 @@ export interface StreamState {
 /** Of a chain of nothing (decision 0006). */
 const CHAIN_START = new Uint8Array(32);
 
+const NOTHING_QUEUED: Readonly<Queued> = { queuedEntries: 0, queuedReadings: 0, queuedBytes: 0 };
+
 /**
  * The running numbers as the file has them, read once and written back once a transaction. After
  * a failed transaction this is thrown away and read anew, so that no number is ever skipped.
  */
 export class RunningNumbers {
-  readonly epoch: number;
+  readonly meta: Meta;
   readonly sources = new Map<string, SourceState>();
   readonly backends = new Map<string, BackendState>();
   readonly streams = new Map<number, StreamState>();
-  nextEntry: number;
-  nextObservation: number;
-  /** The store's own clock (decision 0006): when the file was last written, and at which time. */
-  elapsedMs: number;
-  trustedMs: number | undefined;
-  /** The wall clock when it was last believed. */
-  readonly believedMs: number | undefined;
   readonly boots: Boots;
   readonly #statements: Statements;
 
   constructor(statements: Statements) {
     this.#statements = statements;
-    const meta = statements.meta.get();
-    if (meta === undefined) throw new OperatingError('store-damaged', 'the epoch is missing');
-    ({
-      epoch: this.epoch,
-      nextEntry: this.nextEntry,
-      nextObservation: this.nextObservation,
-      elapsedMs: this.elapsedMs,
-    } = meta);
-    this.trustedMs = meta.wallMs ?? undefined;
-    this.believedMs = meta.believedMs ?? undefined;
+    this.meta = new Meta(statements);
     this.boots = new Boots(statements);
     for (const { name, ...source } of statements.sources.all()) {
       this.sources.set(name, { ...source, changed: false });
@@ -100,8 +90,8 @@ export class RunningNumbers {
     const known = this.backends.get(name);
     if (known !== undefined) return known;
     const id = Number(this.#statements.addBackend.run(name).lastInsertRowid);
-    const counts = { queuedEntries: 0, queuedReadings: 0, queuedBytes: 0, changed: false };
-    const backend = { id, name, streams: new Map<string, StreamState>(), oldestMs: 0, ...counts };
+    const streams = new Map<string, StreamState>();
+    const backend = { id, name, streams, oldestMs: 0, ...NOTHING_QUEUED };
     this.backends.set(name, backend);
     return backend;
   }
@@ -110,7 +100,7 @@ export class RunningNumbers {
   stream(backend: BackendState, name: string, of: DeliveryClass): StreamState {
     const known = backend.streams.get(name);
     if (known !== undefined) return known;
-    const begin = { epoch: this.epoch, growing: true, nextSequence: 0, through: -1 };
+    const begin = { epoch: this.meta.epoch, growing: true, nextSequence: 0, through: -1 };
     return this.addStream(backend, name, of, { ...begin, chain: CHAIN_START });
   }
 
@@ -125,7 +115,7 @@ export class RunningNumbers {
     const row = [backend.id, name, place, epoch, Number(growing), nextSequence, through];
     const id = Number(this.#statements.addStream.run(...row, chain ?? null).lastInsertRowid);
     const rest = { gapsAhead: [], gapsOmitted: 0, firstUntold: Infinity, changed: false };
-    const stream = { id, backend, name, class: of, ...begin, ...rest };
+    const stream = { id, backend, name, class: of, ...begin, ...NOTHING_QUEUED, ...rest };
     this.#remember(stream);
     return stream;
   }
@@ -143,41 +133,34 @@ export class RunningNumbers {
       if (source.changed) this.#statements.setSource.run(source.bytes, source.id);
       source.changed = false;
     }
-    for (const backend of this.backends.values()) {
-      const { id, queuedEntries, queuedReadings, queuedBytes, changed } = backend;
-      if (changed) {
-        this.#statements.setBackend.run(queuedEntries, queuedReadings, queuedBytes, id);
-      }
-      backend.changed = false;
-    }
     for (const stream of this.streams.values()) {
       if (stream.changed) this.#writeStream(stream);
       stream.changed = false;
     }
-    this.elapsedMs = Math.max(this.elapsedMs, elapsedMs);
-    this.trustedMs = trustedMsOf(now);
-    const { nextEntry, nextObservation } = this;
-    const [trusted, believed] = [this.trustedMs ?? null, now.wallMs ?? null];
-    this.#statements.setMeta.run(nextEntry, nextObservation, this.elapsedMs, trusted, believed);
+    this.meta.advance(elapsedMs, now);
   }
 
-  #writeStream({ id, nextSequence, through, chain, gapsOmitted, firstUntold }: StreamState): void {
+  #writeStream(stream: StreamState): void {
+    const { id, nextSequence, through, chain, gapsOmitted, firstUntold } = stream;
+    const { queuedEntries, queuedReadings, queuedBytes } = stream;
     const toldThrough = Math.min(through, firstUntold - 1);
     const numbers = [nextSequence, through, chain ?? null, gapsOmitted, toldThrough];
-    this.#statements.setStream.run(...numbers, id);
+    this.#statements.setStream.run(...numbers, queuedEntries, queuedReadings, queuedBytes, id);
   }
 
   #readOutboxes(): void {
     const byId = new Map<number, BackendState>();
     for (const row of this.#statements.backends.all()) {
       const streams = new Map<string, StreamState>();
-      const backend = { ...row, streams, oldestMs: 0, changed: false };
+      const backend = { ...row, streams, oldestMs: 0, ...NOTHING_QUEUED };
       this.backends.set(row.name, backend);
       byId.set(row.id, backend);
     }
     for (const row of this.#statements.streams.all()) {
       const backend = byId.get(row.backend);
-      if (backend !== undefined) this.#remember(streamOf(row, backend));
+      if (backend === undefined) continue;
+      addQueued(backend, row.queuedEntries, row.queuedReadings, row.queuedBytes);
+      this.#remember(streamOf(row, backend));
     }
     for (const { stream, ...row } of this.#statements.gapsAhead.all()) {
       this.streams.get(stream)?.gapsAhead.push(gapOf(row));
@@ -194,22 +177,22 @@ export class RunningNumbers {
   }
 }
 
-/** Adds to what waits for a back-end. */
+/** Adds to what waits of a stream, and so for its back-end. */
 export function countQueued(
-  backend: BackendState,
+  stream: StreamState,
   entries: number,
   readings: number,
   bytes: number,
 ): void {
-  backend.queuedEntries += entries;
-  backend.queuedReadings += readings;
-  backend.queuedBytes += bytes;
-  backend.changed = true;
+  addQueued(stream, entries, readings, bytes);
+  addQueued(stream.backend, entries, readings, bytes);
+  stream.changed = true;
 }
 
-/** The wall clock, while it is not only believed but synchronised. */
-export function trustedMsOf({ wallMs, belief }: Pick<Now, 'wallMs' | 'belief'>) {
-  return belief?.trust === 'trusted' ? wallMs : undefined;
+function addQueued(queued: Queued, entries: number, readings: number, bytes: number): void {
+  queued.queuedEntries += entries;
+  queued.queuedReadings += readings;
+  queued.queuedBytes += bytes;
 }
 
 function streamOf(row: StreamRow, backend: BackendState): StreamState {
@@ -225,6 +208,9 @@ function streamOf(row: StreamRow, backend: BackendState): StreamState {
     chain: row.chain ?? undefined,
     gapsAhead: [],
     gapsOmitted: row.gapsOmitted,
+    queuedEntries: row.queuedEntries,
+    queuedReadings: row.queuedReadings,
+    queuedBytes: row.queuedBytes,
     firstUntold: Infinity,
     changed: false,
   };

@@ -9,9 +9,6 @@ interface SourceRow {
 interface BackendRow {
   readonly id: number;
   readonly name: string;
-  readonly queuedEntries: number;
-  readonly queuedReadings: number;
-  readonly queuedBytes: number;
 }
 
 export interface StreamRow {
@@ -26,6 +23,9 @@ export interface StreamRow {
   readonly through: number;
   readonly chain: Uint8Array | null;
   readonly gapsOmitted: number;
+  readonly queuedEntries: number;
+  readonly queuedReadings: number;
+  readonly queuedBytes: number;
 }
 
 interface MetaRow {
@@ -89,7 +89,7 @@ interface ListedGapRow extends GapRow {
   readonly told: number;
 }
 
-interface KeptRow {
+export interface KeptRow {
   readonly id: number;
   readonly takenMs: number;
   readonly readings: number;
@@ -97,7 +97,12 @@ interface KeptRow {
   readonly size: number;
   readonly form: Uint8Array;
   readonly boot: number | null;
+  /** 1 where it holds what came of several sources. */
+  readonly several: number;
 }
+
+/** A row of what is not sorted by source yet, without its content. */
+export type UnsortedRow = Omit<OldRow, 'source'>;
 
 /** A row of the local raw store, without its content. */
 export interface OldRow {
@@ -123,6 +128,7 @@ export function prepareStatements(database: Database) {
     ...preparedForOutbox(database),
     ...preparedForGaps(database),
     ...preparedForShelf(database),
+    ...preparedForUnsorted(database),
     ...preparedForTimes(database),
   };
 }
@@ -141,15 +147,12 @@ function preparedForNumbers(database: Database) {
     sources: database.prepare<[], SourceRow>('SELECT id, name, bytes FROM source'),
     addSource: write('INSERT INTO source (name, bytes) VALUES (?, 0)'),
     setSource: write('UPDATE source SET bytes = ? WHERE id = ?'),
-    backends: database.prepare<[], BackendRow>(
-      `SELECT id, name, queued_entries AS queuedEntries, queued_readings AS queuedReadings,
-         queued_bytes AS queuedBytes FROM backend`,
-    ),
+    newestStoredMs: database
+      .prepare<[], number>('SELECT stored_ms FROM entry ORDER BY id DESC LIMIT 1')
+      .pluck(),
+    backends: database.prepare<[], BackendRow>('SELECT id, name FROM backend'),
     addBackend: write(
       'INSERT INTO backend (name, queued_entries, queued_readings) VALUES (?, 0, 0)',
-    ),
-    setBackend: write(
-      `UPDATE backend SET queued_entries = ?, queued_readings = ?, queued_bytes = ? WHERE id = ?`,
     ),
     countStandings: database
       .prepare<[id: number], number>(
@@ -158,7 +161,9 @@ function preparedForNumbers(database: Database) {
       .pluck(),
     streams: database.prepare<[], StreamRow>(
       `SELECT id, backend, name, class, epoch, growing, next_sequence AS nextSequence, through,
-         chain, gaps_omitted AS gapsOmitted FROM stream ORDER BY id`,
+         chain, gaps_omitted AS gapsOmitted, queued_entries AS queuedEntries,
+         queued_readings AS queuedReadings, queued_bytes AS queuedBytes
+       FROM stream ORDER BY id`,
     ),
     addStream: write(
       `INSERT INTO stream (backend, name, class, epoch, growing, next_sequence, through, chain,
@@ -166,7 +171,8 @@ function preparedForNumbers(database: Database) {
     ),
     setStream: write(
       `UPDATE stream SET next_sequence = ?, through = ?, chain = ?, gaps_omitted = ?,
-         told_through = ? WHERE id = ?`,
+         told_through = ?, queued_entries = ?, queued_readings = ?, queued_bytes = ?
+       WHERE id = ?`,
     ),
     forgetStream: write('DELETE FROM stream WHERE id = ?'),
   };
@@ -218,9 +224,6 @@ function preparedForOutbox(database: Database) {
         'SELECT count(*) FROM entry WHERE lane = ? AND state = ?',
       )
       .pluck(),
-    owesAny: database.prepare<[lane: number, stream: number], EntryRow>(
-      `SELECT ${ENTRY} FROM entry WHERE lane = ? AND stream = ? LIMIT 1`,
-    ),
     dueBefore: database.prepare<[lane: number, stream: number, id: number], { id: number }>(
       'SELECT id FROM entry WHERE lane = ? AND state = 0 AND stream = ? AND id < ? LIMIT 1',
     ),
@@ -294,11 +297,13 @@ function preparedForShelf(database: Database) {
          boot)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    kept: database.prepare<[query: { source: number; after: number; limit: number }], KeptRow>(
-      `SELECT id, taken_ms AS takenMs, readings, packing, size, form, boot FROM kept
-       WHERE source = @source AND id >= coalesce(
+    kept: database.prepare<[query: { source: number; after: number }], KeptRow>(
+      `SELECT ${CONTENT}, 0 AS several FROM kept WHERE source = @source AND id >= coalesce(
          (SELECT max(id) FROM kept WHERE source = @source AND id <= @after + 1), 0)
-       ORDER BY id LIMIT @limit + 1`,
+       UNION ALL
+       SELECT ${CONTENT}, 1 FROM unsorted WHERE id >= coalesce(
+         (SELECT max(id) FROM unsorted WHERE id <= @after + 1), 0)
+       ORDER BY id`,
     ),
     form: database.prepare<[id: number], Uint8Array>('SELECT form FROM kept WHERE id = ?').pluck(),
     remove: write('DELETE FROM kept WHERE id = ?'),
@@ -308,9 +313,33 @@ function preparedForShelf(database: Database) {
     oldestOfSource: database.prepare<[source: number, limit: number], OldRow>(
       `SELECT ${OLD} FROM kept WHERE source = ? ORDER BY id LIMIT ?`,
     ),
-    loose: database.prepare<[source: number, afterId: number, limit: number], OldRow>(
-      `SELECT ${OLD} FROM kept WHERE source = ? AND id > ? ORDER BY id LIMIT ?`,
+    ownIds: database
+      .prepare<[source: number, afterId: number], number>(
+        'SELECT id FROM kept WHERE source = ? AND id > ? ORDER BY id',
+      )
+      .pluck(),
+  };
+}
+
+const CONTENT = 'id, taken_ms AS takenMs, readings, packing, size, form, boot';
+
+function preparedForUnsorted(database: Database) {
+  return {
+    leave: database.prepare(
+      `INSERT INTO unsorted (id, count, readings, taken_ms, stored_ms, packing, size, form, boot)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
+    oldestUnsorted: database.prepare<[], UnsortedRow>(
+      `SELECT id, count, readings, taken_ms AS takenMs, stored_ms AS storedMs, packing, size,
+         length(form) AS bytes, boot FROM unsorted ORDER BY id LIMIT 1`,
+    ),
+    unsortedForm: database
+      .prepare<[id: number], Uint8Array>('SELECT form FROM unsorted WHERE id = ?')
+      .pluck(),
+    removeUnsorted: database.prepare('DELETE FROM unsorted WHERE id = ?'),
+    unsortedBytes: database
+      .prepare<[], number>('SELECT coalesce(sum(size), 0) FROM unsorted')
+      .pluck(),
   };
 }
 

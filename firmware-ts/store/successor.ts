@@ -5,10 +5,10 @@ import { diskFailure } from './disk-failure.ts';
 import { sizeOf } from './files.ts';
 import { begunOf, makeFile } from './make-file.ts';
 import type { ThreadSetting } from './messages.ts';
+import { migrate } from './migrations.ts';
 import { type FreeBytes, reserveIn, roomIn } from './reserve.ts';
 import { type CarriedOver, carryOver } from './salvage/carry-over.ts';
 import { Find } from './salvage/find.ts';
-import { migrate } from './schema.ts';
 import type { Aside } from './set-aside.ts';
 
 export interface Succession extends CarriedOver {

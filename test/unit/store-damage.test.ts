@@ -169,7 +169,7 @@ for (const [change, aside] of [
   [`UPDATE meta SET next_observation = ${HUGE}`],
   ['UPDATE stream SET next_sequence = 0'],
   [`UPDATE stream SET next_sequence = ${HUGE}`],
-  [`UPDATE backend SET queued_entries = ${HUGE}, queued_readings = -1`],
+  [`UPDATE stream SET queued_entries = ${HUGE}, queued_readings = -1`],
   [`UPDATE source SET bytes = ${HUGE}`],
   [`DELETE FROM entry; UPDATE stream SET next_sequence = ${HUGE}`, [0]],
   [`UPDATE meta SET epoch = ${HUGE}`, [0, 1, 0]],

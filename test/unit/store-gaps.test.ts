@@ -4,6 +4,7 @@ import Sqlite from 'better-sqlite3';
 import type { OutboxStatus } from '#control/outbox.ts';
 import { outboxAnswers } from '#gateway/outboxes.ts';
 import type { StreamStanding } from '#store/store.ts';
+import { backTo } from '../support/older-store.ts';
 import { BACKEND, OwingStore } from '../support/owing-store.ts';
 import { folder } from '../support/store.ts';
 
@@ -62,21 +63,12 @@ test('a gap that grows is told again, and of an older file each one', async (con
   await world.settled(store.told(BACKEND, keysOf(await told(world, []))));
   assert.deepEqual(await untold(), []);
   await world.close();
-  new Sqlite(store.opening.file).exec(BACK_TO_VERSION_3).close();
+  new Sqlite(store.opening.file).exec(backTo(3)).close();
   await world.open();
   assert.equal(world.store.opening.setAside, undefined);
   assert.deepEqual(await untold(), [1]);
   await world.close();
 });
-
-/** Takes back what the versions after 3 have added. */
-const BACK_TO_VERSION_3 = `
-  ALTER TABLE entry DROP COLUMN checks;
-  DROP TABLE damaged;
-  ALTER TABLE gap DROP COLUMN told;
-  ALTER TABLE stream DROP COLUMN told_through;
-  PRAGMA user_version = 3;
-`;
 
 const placesOf = ({ gaps }: StreamStanding) => [gaps[0]?.first, gaps.at(-1)?.first];
 const keysOf = ({ stream, epoch, gaps }: StreamStanding) =>

@@ -340,7 +340,8 @@ test('what is kept at home is paged alike while rows become segments', async (co
   const numbers = (kept: readonly Kept[]) => kept.map(({ observation: bytes }) => numberOf(bytes));
   let read: readonly Kept[] = [];
   for (let number = 0; number < 150; number += 1) {
-    const work = ['x', 'y'].map((source) => store.append(observation(number, source, [])));
+    const size = number % 50 === 20 ? 10_000 : 900; // a large one has a row of its own at once
+    const work = ['x', 'y'].map((source) => store.append(observation(number, source, [], size)));
     await world.settled(Promise.all(work));
     if (number === 40) read = await paged(store, 'x', 1);
   }

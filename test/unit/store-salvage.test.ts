@@ -3,10 +3,11 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import Sqlite from 'better-sqlite3';
+import { backTo } from '../support/older-store.ts';
 import { BACKEND, OwingStore } from '../support/owing-store.ts';
 import { filled, salvaged } from '../support/salvaged.ts';
 import { seeded } from '../support/seeded.ts';
-import { folder } from '../support/store.ts';
+import { folder, numberOf, observation } from '../support/store.ts';
 
 const SEED = Number(process.env['NORMD_SEED'] ?? Date.now() % 1_000_000);
 const STATES = Number(process.env['NORMD_DAMAGES'] ?? 40);
@@ -179,7 +180,7 @@ for (const { title, alter, toldThere, first } of [
   },
   {
     title: 'of a file of version 5 a gap that is found is named as it was, and no other number',
-    alter: 'ALTER TABLE stream DROP COLUMN told_through; PRAGMA user_version = 5;',
+    alter: backTo(5),
     toldThere: false,
     first: 2,
   },
@@ -207,12 +208,45 @@ for (const { title, alter, toldThere, first } of [
 test('a file of version 5 learns up to where every gap was told', async (context) => {
   const directory = folder(context);
   const file = await passed(directory, false);
-  const back = new Sqlite(file);
-  back.exec('ALTER TABLE stream DROP COLUMN told_through; PRAGMA user_version = 5;').close();
+  new Sqlite(file).exec(backTo(5)).close();
   const world = new OwingStore({ directory, runCountMax: 1 });
   await world.open();
   assert.equal(world.store.opening.setAside, undefined);
   await world.close();
   const after = new Sqlite(file).prepare('SELECT through, told_through FROM stream');
   assert.deepEqual(after.get(), { through: 3, told_through: 1 });
+});
+
+test('what is kept at home comes along under its ids, sorted or not', async (context) => {
+  const directory = folder(context);
+  const sources = ['x', 'y', 'z'];
+  const before = new OwingStore({ directory });
+  await before.open();
+  for (let number = 0; number < 100; number += 1) {
+    const work = sources.map((source) =>
+      before.store.append(observation(number, source, [], number === 50 ? 10_000 : 900)),
+    );
+    await before.settled(Promise.all(work));
+  }
+  const keptOf = async ({ store }: OwingStore, source: string) =>
+    (await store.observations(source, 0, 1000)).map(({ id, observation: bytes }) => {
+      return { id, number: numberOf(bytes), length: bytes.length };
+    });
+  const kept = await Promise.all(sources.map((source) => keptOf(before, source)));
+  const { file } = before.store.opening;
+  await before.close();
+  const rows = new Sqlite(file);
+  const count = (table: string) => rows.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
+  assert.ok(Number(count('kept')) > 3 && Number(count('unsorted')) > 3, 'some is sorted');
+  rows.close();
+  renameSync(file, `${file}.aside-1`);
+  writeFileSync(join(directory, 'store.db.salvage'), NOTE);
+  const after = new OwingStore({ directory });
+  await after.open();
+  assert.ok(after.store.opening.setAside);
+  for (const [index, source] of sources.entries()) {
+    assert.equal(kept[index]?.length, 100);
+    assert.deepEqual(await keptOf(after, source), kept[index]);
+  }
+  await after.close();
 });

@@ -19,7 +19,7 @@ import type { StoreHere } from '#store/here.ts';
 import { openStoreHere } from '#store/here.ts';
 import { Ledger } from '#store/ledger.ts';
 import type { Now } from '#store/messages.ts';
-import { migrate } from '#store/schema.ts';
+import { migrate } from '#store/migrations.ts';
 import { OUTBOX_RETENTION, RETENTION, type DueEntry } from '#store/store.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import { openUplink } from '#uplink/open.ts';

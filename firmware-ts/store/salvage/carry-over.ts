@@ -88,8 +88,8 @@ class Carrier {
     const { meta, backends, streams, boots: found } = find.tables;
     const numbers = this.#numbers;
     if (meta !== undefined) {
-      numbers.elapsedMs = Math.max(numbers.elapsedMs, meta.elapsedMs);
-      numbers.nextObservation = Math.max(numbers.nextObservation, meta.nextObservation);
+      numbers.meta.elapsedMs = Math.max(numbers.meta.elapsedMs, meta.elapsedMs);
+      numbers.meta.nextObservation = Math.max(numbers.meta.nextObservation, meta.nextObservation);
     }
     for (const { name, standings } of backends.values()) {
       this.#setStandings(numbers.backend(name).id, standings);
@@ -111,7 +111,8 @@ class Carrier {
 
   finish({ tables: { meta } }: Find): CarriedOver {
     const wall = meta?.wallMs === undefined ? {} : { wallMs: meta.wallMs };
-    this.#numbers.write(this.#numbers.elapsedMs, wall);
+    this.#numbers.write(this.#numbers.meta.elapsedMs, wall);
+    this.#numbers.meta.write(wall);
     this.#setBelieved(meta?.believedMs);
     const backends = [...this.#numbers.backends.values()];
     const entries = backends.reduce((sum, { queuedEntries }) => sum + queuedEntries, 0);
@@ -219,9 +220,9 @@ class Carrier {
       const { code, message } = find.tables.quarantined.get(id) ?? UNKNOWN_REASON;
       this.#statements.quarantine.run(id, code, message);
     }
-    countQueued(stream.backend, 1, entry.readings, entry.records.length);
-    this.#numbers.nextEntry = Math.max(this.#numbers.nextEntry, id + 1);
-    this.#numbers.elapsedMs = Math.max(this.#numbers.elapsedMs, entry.storedMs);
+    countQueued(stream, 1, entry.readings, entry.records.length);
+    this.#numbers.meta.nextEntry = Math.max(this.#numbers.meta.nextEntry, id + 1);
+    this.#numbers.meta.elapsedMs = Math.max(this.#numbers.meta.elapsedMs, entry.storedMs);
   }
 
   /** What is missing at the end. */

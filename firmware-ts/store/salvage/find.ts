@@ -73,7 +73,7 @@ export class Find {
   /** Rows of what is kept at home, the newest first. */
   *kept(): Generator<readonly [table: Table, id: number, row: Row]> {
     for (const { page } of this.#leaves.kept.toReversed()) {
-      yield* [...this.#rowsOf(page, ['kept', 'kept-1'])].reverse();
+      yield* [...this.#rowsOf(page, ['kept', 'kept-1', 'unsorted'])].reverse();
     }
   }
 
@@ -139,4 +139,5 @@ const LARGE: Readonly<Partial<Record<Table, 'entry' | 'kept'>>> = {
   'entry-1': 'entry',
   kept: 'kept',
   'kept-1': 'kept',
+  unsorted: 'kept',
 };

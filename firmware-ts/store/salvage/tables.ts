@@ -9,13 +9,14 @@ const TABLE_SHAPES = [
   ['source', /^nti$/],
   ['backend', /^ntii(ii)?$/],
   ['boot', /^nt(it|in|nn)$/],
-  ['stream', /^nitiiiii[bn]ii?$/],
+  ['stream', /^nitiiiii[bn]i(i(iii)?)?$/],
   ['stream-1', /^nitii$/],
   ['entry', /^ni{11}b([in][bn]i?)?$/],
   ['entry-1', /^ni{6}b$/],
   ['quarantine', /^ntt$/],
   ['kept', /^ni{7}b[in]?$/],
   ['kept-1', /^niiib$/],
+  ['unsorted', /^ni{6}b[in]$/],
   ['schema', /^ttti[tn]$/],
 ] as const;
 
