@@ -1,47 +1,40 @@
 import type { Observation, TimeMark } from '#reading/reading.ts';
 import { decodeStored } from '#reading/stored.ts';
-import type { Kept, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 
-type Shelf = Pick<Store, 'observations'>;
+/** A telegram is one; a row of a profile seldom more than a few. */
+const FIRST_ASKED = 16;
 
 /** More rows of one moment are not looked at. */
 const SAME_TIME_MAX = 1000;
 
 /**
  * The last observations of `source` that have one time, oldest first; none where nothing is kept.
- * The store lists from the oldest: they are searched for by halves. Errors: those of the store.
+ * Errors: those of the store.
  */
-export async function newestOf(store: Shelf, source: string): Promise<readonly Observation[]> {
-  const last = await lastKept(store, source);
+export async function newestOf(
+  store: Pick<Store, 'newest'>,
+  source: string,
+): Promise<readonly Observation[]> {
+  const few = await newest(store, source, FIRST_ASKED);
+  const same = ofLastTime(few);
+  return same.length < FIRST_ASKED ? same : ofLastTime(await newest(store, source, SAME_TIME_MAX));
+}
+
+async function newest(
+  store: Pick<Store, 'newest'>,
+  source: string,
+  limit: number,
+): Promise<readonly Observation[]> {
+  const kept = await store.newest(source, limit);
+  return kept.map(({ observation }) => decodeStored(observation));
+}
+
+function ofLastTime(observations: readonly Observation[]): readonly Observation[] {
+  const last = observations.at(-1);
   if (last === undefined) return [];
-  const { time } = decodeStored(last.observation);
-  const isOfTime = ({ observation }: Kept) => areSame(decodeStored(observation).time, time);
-  let low = 0;
-  let high = last.id - 1;
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const kept = await firstAfter(store, source, middle);
-    if (kept === undefined || isOfTime(kept)) high = middle;
-    else low = kept.id;
-  }
-  const found = await store.observations(source, low, SAME_TIME_MAX);
-  return found.map(({ observation }) => decodeStored(observation));
-}
-
-/** Ids are of all sources together, and grow: doubles the step, then halves it. */
-async function lastKept(store: Shelf, source: string): Promise<Kept | undefined> {
-  let last = await firstAfter(store, source, 0);
-  for (let step = 1; last !== undefined && step >= 1;) {
-    const next: Kept | undefined = await firstAfter(store, source, last.id + step - 1);
-    if (next === undefined) step = Math.floor(step / 2);
-    else [last, step] = [next, step * 2];
-  }
-  return last;
-}
-
-async function firstAfter(store: Shelf, source: string, id: number): Promise<Kept | undefined> {
-  const [kept] = await store.observations(source, id, 1);
-  return kept;
+  const other = observations.findLastIndex(({ time }) => !areSame(time, last.time));
+  return observations.slice(other + 1);
 }
 
 function areSame(one: TimeMark, other: TimeMark): boolean {

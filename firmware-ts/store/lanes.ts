@@ -11,17 +11,26 @@ export function laneOf({ id }: Pick<BackendState, 'id'>, of: DeliveryClass): num
 /** What is due of each class; the store's clock stood at `zeroMs` when the monotonic one began. */
 export function dueByClass(
   statements: Statements,
+  numbers: RunningNumbers,
   backend: BackendState,
   zeroMs: number,
 ): QueueCounts['lanes'] {
+  const streams = [...numbers.streams.values()].filter((one) => one.backend === backend);
   return byClass((of) => {
     const lane = laneOf(backend, of);
     const [oldest] = statements.oldestOf.all(lane, STATE.due, 1);
     if (oldest === undefined) return { entries: 0 };
-    const entries = statements.countIn.get(lane, STATE.due) ?? 0;
+    // What waits is counted already: a backlog need not be walked over, only what is not due.
+    const waiting = streams
+      .filter((stream) => stream.class === of)
+      .reduce((sum, { queuedEntries }) => sum + queuedEntries, 0);
+    const rest = NOT_DUE.map((state) => statements.countIn.get(lane, state) ?? 0);
+    const entries = rest.reduce((left, count) => left - count, waiting);
     return { entries, committedMs: oldest.storedMs - zeroMs };
   });
 }
+
+const NOT_DUE = [STATE.awaitsReceipt, STATE.quarantined] as const;
 
 /** A page of what is due, by its names. */
 export function dueNames(

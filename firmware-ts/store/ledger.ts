@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { recordsOf } from './boots.ts';
 import { countQuarantined, dueByClass, dueNames, laneOf, merged } from './lanes.ts';
-import type { Acknowledged, Batch, Calls, Now, OwedBy, Page, Received } from './messages.ts';
+import type { Acknowledged, Batch, Calls, Now, OwedBy, Received } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { bounded, inOneBuffer } from './pages.ts';
 import { type BackendState, RunningNumbers } from './running.ts';
@@ -201,12 +201,14 @@ export class Ledger {
     return this.#outbox.streams(backend);
   }
 
-  observations({ name, afterId, limit }: Page): readonly Kept[] {
+  observations({ name, afterId, limit }: Calls['observations']['ask']): readonly Kept[] {
     this.#refresh();
     const source = this.#numbers.sources.get(name);
     if (source === undefined) return [];
-    const kept = this.#shelf.observations(source, afterId, limit);
-    return bounded(kept, ({ observation }) => observation.length);
+    const bytesOf = ({ observation }: Kept): number => observation.length;
+    return afterId === undefined
+      ? bounded(this.#shelf.newest(source, limit), bytesOf).toReversed()
+      : bounded(this.#shelf.observations(source, afterId, limit), bytesOf);
   }
 
   /** Of a boot whose times are still to become dates, the believed clock counts. */
@@ -222,7 +224,7 @@ export class Ledger {
       const { name, queuedEntries, queuedReadings, queuedBytes } = backend;
       const oldestMs = this.#oldestOf(backend);
       const oldest = oldestMs === undefined ? {} : { oldestMs };
-      const lanes = dueByClass(this.#statements, backend, this.#openedAtMs);
+      const lanes = dueByClass(this.#statements, this.#numbers, backend, this.#openedAtMs);
       const quarantinedEntries = countQuarantined(this.#statements, backend);
       const queued = { queuedEntries, queuedReadings, queuedBytes, quarantinedEntries };
       return [name, { ...queued, ...oldest, lanes }] as const;

@@ -177,7 +177,11 @@ export interface Calls {
     readonly answer: undefined;
   };
   readonly streams: { readonly ask: string; readonly answer: readonly StreamStanding[] };
-  readonly observations: { readonly ask: Page; readonly answer: readonly Kept[] };
+  readonly observations: {
+    /** The newest, where it names none to come after. */
+    readonly ask: Omit<Page, 'afterId'> & { readonly afterId?: number };
+    readonly answer: readonly Kept[];
+  };
   readonly believe: { readonly ask: { readonly now: Now }; readonly answer: undefined };
   readonly counts: { readonly ask: undefined; readonly answer: StoreCounts };
   readonly close: { readonly ask: undefined; readonly answer: undefined };

@@ -162,6 +162,12 @@ export class ServedStore implements Store {
     return this.#caller.call('observations', page(source, afterId, limit));
   }
 
+  async newest(source: string, limit: number): Promise<readonly Kept[]> {
+    this.#assertOpen();
+    const { name, limit: most } = page(source, 0, limit);
+    return this.#caller.call('observations', { name, limit: most });
+  }
+
   async believe(): Promise<void> {
     this.#assertOpen();
     await this.#caller.call('believe', { now: this.#now() });

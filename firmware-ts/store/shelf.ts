@@ -38,8 +38,29 @@ export class Shelf {
     return offset;
   }
 
-  observations(source: SourceState, afterId: number, limit: number): Iterable<Kept> {
-    return this.#observations(source, afterId, limit);
+  /** What comes after `afterId`, oldest first. */
+  *observations(source: SourceState, afterId: number, limit: number): Generator<Kept> {
+    let left = limit;
+    for (const row of this.#statements.kept.iterate({ source: source.id, after: afterId })) {
+      for (const kept of this.#observationsIn(row, source)) {
+        if (kept.id <= afterId) continue;
+        if (left <= 0) return;
+        left -= 1;
+        yield kept;
+      }
+    }
+  }
+
+  /** Newest first. */
+  *newest(source: SourceState, limit: number): Generator<Kept> {
+    let left = limit;
+    for (const row of this.#statements.newestKept.iterate(source.id)) {
+      for (const kept of [...this.#observationsIn(row, source)].reverse()) {
+        if (left <= 0) return;
+        left -= 1;
+        yield kept;
+      }
+    }
   }
 
   /** Sorts what has come together into rows of one source each, once that is enough. */
@@ -102,17 +123,9 @@ export class Shelf {
     }
   }
 
-  *#observations(source: SourceState, afterId: number, limit: number): Generator<Kept> {
-    let left = limit;
-    for (const row of this.#statements.kept.iterate({ source: source.id, after: afterId })) {
-      const correction = this.#numbers.boots.correctionOf(row.boot);
-      for (const kept of observationsIn(row, source)) {
-        if (kept.id <= afterId) continue;
-        if (left <= 0) return;
-        left -= 1;
-        yield keptOf(kept, correction);
-      }
-    }
+  *#observationsIn(row: KeptRow, source: SourceState): Generator<Kept> {
+    const correction = this.#numbers.boots.correctionOf(row.boot);
+    for (const kept of observationsIn(row, source)) yield keptOf(kept, correction);
   }
 
   #sourcesById(): ReadonlyMap<number, SourceState> {

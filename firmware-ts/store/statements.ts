@@ -305,6 +305,10 @@ function preparedForShelf(database: Database) {
          (SELECT max(id) FROM unsorted WHERE id <= @after + 1), 0)
        ORDER BY id`,
     ),
+    newestKept: database.prepare<[source: number], KeptRow>(
+      `SELECT ${CONTENT}, 0 AS several FROM kept WHERE source = ?
+       UNION ALL SELECT ${CONTENT}, 1 FROM unsorted ORDER BY id DESC`,
+    ),
     form: database.prepare<[id: number], Uint8Array>('SELECT form FROM kept WHERE id = ?').pluck(),
     remove: write('DELETE FROM kept WHERE id = ?'),
     oldest: database.prepare<[limit: number], OldRow>(

@@ -24,6 +24,8 @@ export interface Store extends Outbox {
   onSetAside(report: (setAside: SetAside) => void): () => void;
   /** What is kept at home of `source`, oldest first; paged like `due`. */
   observations(source: string, afterId: number, limit: number): Promise<readonly Kept[]>;
+  /** The newest of it, at most `limit` and no more than a page holds, oldest first. */
+  newest(source: string, limit: number): Promise<readonly Kept[]>;
   counts(): Promise<StoreCounts>;
   /** Settles if the store's thread ends without `close`: nothing can be kept any more. */
   readonly died: Promise<Failure>;

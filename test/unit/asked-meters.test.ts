@@ -254,6 +254,8 @@ test('of a log with several rows of one time the place counts those stored', asy
     newest.map(({ time }) => time.second),
     [4, 4, 4],
   );
+  for (let more = 0; more < 20; more += 1) await keep(row('log', 5));
+  assert.equal((await newestOf(store, 'log')).length, 20);
   const clocks = newest.map((one) => toHex(rowClockOf(one) ?? new Uint8Array(0)));
   assert.ok(clocks.every((one) => one === '00'.repeat(12)));
 });

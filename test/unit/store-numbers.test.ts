@@ -99,3 +99,23 @@ test('what waits in a file of version 6 is counted in its streams', async (conte
   }
   after.abandon();
 });
+
+test('of each class what is due is counted, nothing else', async (context) => {
+  const world = new OwingStore({ directory: folder(context) });
+  await world.open();
+  for (const value of [0, 1, 2, 3]) await world.appendAll('m', [value]);
+  for (const stream of ['a', 'b']) await world.appendAll(stream, [0], 'alarm');
+  const [delivered, bad] = await world.due();
+  assert.ok(delivered !== undefined && bad !== undefined);
+  await world.acknowledge([delivered], true);
+  const why = { code: 'too-large', message: 'bad' };
+  await world.settled(world.store.quarantine(BACKEND, bad.id, why));
+  const lanes = async () => {
+    const found = (await world.store.counts()).backends[BACKEND]?.lanes;
+    return [found?.measurement.entries, found?.alarm.entries, found?.bulk.entries];
+  };
+  assert.deepEqual(await lanes(), [2, 2, 0]);
+  await world.crash();
+  assert.deepEqual(await lanes(), [2, 2, 0]);
+  await world.close();
+});
