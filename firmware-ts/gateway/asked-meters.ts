@@ -92,7 +92,7 @@ function readerOf(
   clock: Clock,
 ): MeterReader {
   const { name, read } = source;
-  const options = { source: name, clock, local: localOf(source) };
+  const options = { source: name, clock, zone: zoneOf(source) };
   if (read.kind === 'registers') return registerReader(read.objects, options);
   return profileReader(read.object, { ...options, newest: () => path.newest(name) });
 }

@@ -3,6 +3,7 @@ import type { MeterSession } from '#acquisition/meter-session.ts';
 import { OperatingError, errorOf } from '#bytes/failure.ts';
 import { KnownScalers } from '#protocol/cosem/known-scalers.ts';
 import { shownAt } from '#protocol/cosem/local-time.ts';
+import { quirksOf } from '#protocol/cosem/meter-quirks.ts';
 import { obisFrom, obisText } from '#protocol/cosem/obis.ts';
 import type { ProfileRow, ProfileRows } from '#protocol/cosem/profile-rows.ts';
 import type { ProfileLayout, ProfilePart, ProfilePlace } from '#protocol/cosem/read-profile.ts';
@@ -16,6 +17,7 @@ import { observationFromRow, placeOf } from '#reading/from-profile.ts';
 import type { ProfileColumn } from '#reading/from-profile.ts';
 import type { Observation } from '#reading/reading.ts';
 import type { Clock } from '#system/clock.ts';
+import type { TimeZone } from '#system/time-zone.ts';
 
 /** Reads what is due over an open session; each observation is durable before the next. */
 export type MeterReader = (
@@ -27,7 +29,15 @@ export type MeterReader = (
 export interface MeterReaderOptions {
   readonly source: string;
   readonly clock: Pick<Clock, 'wall'>;
-  readonly local: FromCosemOptions;
+  /** Of the meter, where its clock does not tell how it stands to UTC. */
+  readonly zone?: TimeZone | undefined;
+}
+
+/** How the meter's times are understood, with its quirks. */
+function localOf(zone: TimeZone | undefined, { deviceName }: KnownScalers): FromCosemOptions {
+  if (zone === undefined) return {};
+  const { standardTime } = quirksOf(deviceName);
+  return { localOffsetMin: standardTime === true ? zone.winterOffsetMin : zone.offsetMin };
 }
 
 interface ProfileReaderOptions extends MeterReaderOptions {
@@ -51,9 +61,10 @@ export function profileReader(object: string, options: ProfileReaderOptions): Me
     if (!same) layout = undefined;
     const { capturePeriodS } = (layout ??= await session.run(readProfileLayout(logicalName)));
     const columns = await scaled(layout.columns, scalers, session);
+    const local = localOf(options.zone, scalers);
     const keepRow = (row: ProfileRow): Promise<void> => {
       if (row.time === undefined) throw noClock();
-      const { source, clock, local } = options;
+      const { source, clock } = options;
       const { unverified } = session;
       const read = observationFromRow(source, columns, row, clock.wall(), { ...local, unverified });
       return keep(read);
@@ -118,7 +129,7 @@ const NOTHING: Data = { type: 'null-data', value: null };
  */
 export function registerReader(
   objects: readonly string[],
-  { source, clock, local }: MeterReaderOptions,
+  { source, clock, zone }: MeterReaderOptions,
 ): MeterReader {
   const registers = objects.map((object) => ({
     classId: REGISTER,
@@ -139,8 +150,8 @@ export function registerReader(
       throw errorOf(refusal);
     }
     const { unverified } = session;
-    const row = rowOf(values);
-    await keep(observationFromRow(source, columns, row, clock.wall(), { ...local, unverified }));
+    const local = { ...localOf(zone, scalers), unverified };
+    await keep(observationFromRow(source, columns, rowOf(values), clock.wall(), local));
   };
 }
 

@@ -38,6 +38,8 @@ export interface CosemObjectsOptions {
   readonly deviceName: string;
   /** Quarter hours that the load profile holds. */
   readonly profileRows: number;
+  /** The clock does not tell how it stands to UTC, as many meters' clocks do not. */
+  readonly openDeviation?: boolean;
 }
 
 /**
@@ -163,8 +165,8 @@ export class CosemObjects implements ServerObjects {
       invalidStatus: false,
       daylightSaving: false,
     };
-    const shown = { ...shownAt(localSecond), hundredths: 0, deviation: CET_DEVIATION };
-    return encodeDateTime({ ...shown, clockStatus });
+    const told = this.#options.openDeviation === true ? {} : { deviation: CET_DEVIATION };
+    return encodeDateTime({ ...shownAt(localSecond), hundredths: 0, ...told, clockStatus });
   }
 
   #objectList(): Data {

@@ -16,14 +16,17 @@ import type { MeterReader } from '#gateway/meter-reader.ts';
 import { openLink } from '#link/open.ts';
 import { MECHANISM } from '#protocol/dlms/acse.ts';
 import { DlmsClient } from '#protocol/dlms/client/client.ts';
+import { dateTimeFrom, localSecondOf } from '#protocol/dlms/date-time.ts';
 import { wrapperServerLink } from '#protocol/wrapper/link.ts';
 import { rowClockOf } from '#reading/from-profile.ts';
 import type { Observation } from '#reading/reading.ts';
 import { decodeStored, encodeStored } from '#reading/stored.ts';
 import { startCosemMeter } from '#sim/cosem-meter.ts';
+import type { CosemObjectsOptions } from '#sim/cosem-objects.ts';
 import { CosemObjects } from '#sim/cosem-objects.ts';
 import type { Store } from '#store/store.ts';
 import { machineEntropy } from '#system/entropy.ts';
+import type { TimeZone } from '#system/time-zone.ts';
 import { hurriedClock } from '../support/hurried-clock.ts';
 import { folder, opened } from '../support/store.ts';
 
@@ -33,10 +36,13 @@ const ROWS = 60;
 /** An APDU holds some seven rows: the profile comes in nine blocks. */
 const PDU_BYTES = 200;
 const QUARTER = { everyMs: 900_000, offsetMs: 0 };
-const OPTIONS = { clock, local: {} };
+const OPTIONS = { clock };
 
-async function meterPort(context: TestContext): Promise<number> {
-  const objects = new CosemObjects({ clock, deviceName: 'NRM1', profileRows: ROWS });
+async function meterPort(
+  context: TestContext,
+  more: Partial<CosemObjectsOptions> = {},
+): Promise<number> {
+  const objects = new CosemObjects({ clock, deviceName: 'NRM1', profileRows: ROWS, ...more });
   const link = () => wrapperServerLink({ client: 16, server: 1 });
   const meter = await startCosemMeter({ clock, objects, link, port: 0 });
   context.after(() => meter.stop());
@@ -158,19 +164,47 @@ test('a profile cut at every block goes on behind the last stored row', async (c
   assert.deepEqual([energy?.object, energy?.unit], ['1-0:1.8.0*255', 'Wh']);
 });
 
+/** A zone in summer, whatever the day of the test is. */
+const SUMMER: TimeZone = { offsetMin: () => 120, winterOffsetMin: () => 60 };
+
+test('an open deviation is that of the zone, or by a quirk of its winter', async (context) => {
+  for (const [deviceName, offsetMin] of [
+    ['NRM1', 120],
+    ['KAM1', 60],
+  ] as const) {
+    const port = await meterPort(context, { deviceName, openDeviation: true });
+    const newest = () => Promise.resolve([]);
+    const options = { ...OPTIONS, zone: SUMMER, source: deviceName, newest };
+    for (const read of [
+      registerReader(['1-0:1.8.0'], options),
+      profileReader('1-0:99.1.0', options),
+    ]) {
+      const { time, readings } = await firstOf(context, { port, source: deviceName, read });
+      const raw = readings.find(({ object }) => object === '0-0:1.0.0*255')?.raw;
+      assert.ok(raw instanceof Uint8Array);
+      const shown = localSecondOf(dateTimeFrom(raw)) ?? NaN;
+      assert.equal(shown - time.second, offsetMin * 60, deviceName);
+    }
+  }
+});
+
+function firstOf(context: TestContext, parts: Omit<Asked, 'keep'>): Promise<Observation> {
+  return new Promise<Observation>((resolve) => {
+    const keep = (one: Observation): Promise<void> => {
+      resolve(one);
+      return Promise.resolve();
+    };
+    asked(context, { ...parts, keep });
+  });
+}
+
 test('registers have the time of the clock that is read with them', async (context) => {
   const port = await meterPort(context);
   const read = registerReader(['1-0:1.8.0', '1-0:32.7.0', '1-0:9.9.9'], {
     ...OPTIONS,
     source: 'meter',
   });
-  const observation = await new Promise<Observation>((resolve) => {
-    const keep = (one: Observation): Promise<void> => {
-      resolve(one);
-      return Promise.resolve();
-    };
-    asked(context, { port, source: 'meter', read, keep });
-  });
+  const observation = await firstOf(context, { port, source: 'meter', read });
   assert.equal(observation.time.clock, 'device');
   assert.equal(observation.time.localOffsetMin, 60);
   const objects = observation.readings.map(({ object, scaler, unit }) => [object, scaler, unit]);

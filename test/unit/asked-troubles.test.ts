@@ -85,7 +85,7 @@ class Bench {
         clock,
         ciphers: machineCiphers,
       }),
-      read: registerReader(objects, { source: 'meter', clock, local: {} }),
+      read: registerReader(objects, { source: 'meter', clock }),
       keep: (observation) => {
         resolve(observation);
         return Promise.resolve();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KeptScalers } from '#protocol/cosem/known-scalers.ts';
 import { KnownScalers } from '#protocol/cosem/known-scalers.ts';
+import { QUIRKY_METERS, quirksOf } from '#protocol/cosem/meter-quirks.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
 import type { Data } from '#protocol/dlms/data.ts';
 import type { AttributeReference } from '#protocol/dlms/service.ts';
@@ -95,4 +96,17 @@ test('columns of a profile are asked for their scalers once, and only those that
   const firmware = meter.asked.length;
   runProcedure(known.readRegister(REGISTER, VOLTAGE), meter);
   assert.deepEqual(meter.asked.slice(firmware), [nameOf(REGISTER, VOLTAGE, 2)]);
+});
+
+test('a meter is known by its logical device name, and so are its quirks', () => {
+  const known = new KnownScalers();
+  runProcedure(known.recognise(), meterWith('KAM1234567890123', undefined));
+  assert.equal(known.deviceName, 'KAM1234567890123');
+  assert.deepEqual(quirksOf(known.deviceName), { standardTime: true });
+  assert.deepEqual(quirksOf('NRM1'), {});
+  assert.deepEqual(quirksOf(''), {});
+  for (const { manufacturer, quirks, seen } of QUIRKY_METERS) {
+    assert.match(manufacturer, /^[A-Z]{3}$/);
+    assert.ok(Object.keys(quirks).length > 0 && seen !== '', manufacturer);
+  }
 });

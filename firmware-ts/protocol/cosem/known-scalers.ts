@@ -1,4 +1,5 @@
 import { toHex } from '#bytes/hex.ts';
+import { bytesFromLatin1, latin1FromBytes } from '#bytes/text.ts';
 import type { AttributeDescriptor } from '../dlms/data.ts';
 import type { Procedure } from '../dlms/procedure.ts';
 import { ask, get } from '../dlms/procedure.ts';
@@ -33,6 +34,7 @@ const FIRMWARES = ['1-0:0.2.0', '0-0:0.2.0'].map(valueOf);
  */
 export class KnownScalers {
   #identity: string;
+  #deviceName = '';
   readonly #scalers: Map<string, ScalerUnit>;
 
   constructor(kept: KeptScalers = { identity: '', scalers: {} }) {
@@ -44,14 +46,19 @@ export class KnownScalers {
     return { identity: this.#identity, scalers: Object.fromEntries(this.#scalers) };
   }
 
+  /** The logical device name that `recognise` was told; empty where it was told none. */
+  get deviceName(): string {
+    return this.#deviceName;
+  }
+
   /**
    * Forgets all where the meter is another than the one known, tells no name, or is known by no
    * firmware; true where something known holds. Errors: those of the services.
    */
   *recognise(): Procedure<boolean> {
-    const identity = identityFrom(
-      yield* ask({ kind: 'get', attributes: [DEVICE_NAME, ...FIRMWARES] }),
-    );
+    const told = yield* ask({ kind: 'get', attributes: [DEVICE_NAME, ...FIRMWARES] });
+    const identity = identityFrom(told);
+    this.#deviceName = latin1FromBytes(octetsFrom(told[0]) ?? NO_OCTETS);
     if (identity === undefined || identity !== this.#identity) this.#scalers.clear();
     this.#identity = identity ?? '';
     return this.#scalers.size > 0;
@@ -100,9 +107,16 @@ function identityFrom([device, ...firmwares]: readonly ServiceResult[]): string 
 }
 
 function textFrom(result: ServiceResult | undefined): string | undefined {
+  const octets = octetsFrom(result);
+  return octets === undefined ? undefined : toHex(octets);
+}
+
+const NO_OCTETS = new Uint8Array(0);
+
+function octetsFrom(result: ServiceResult | undefined): Uint8Array | undefined {
   const value = result?.kind === 'done' ? result.data?.value : undefined;
-  if (value instanceof Uint8Array) return toHex(value);
-  return typeof value === 'string' ? value : undefined;
+  if (value instanceof Uint8Array) return value;
+  return typeof value === 'string' ? bytesFromLatin1(value) : undefined;
 }
 
 function valueOf(obis: string): AttributeDescriptor {
