@@ -1,6 +1,7 @@
 import type { Argument, Command, Option } from './command.ts';
 import { METER_COMMANDS } from './meter/commands.ts';
 import { COUNTRY } from './meter/options.ts';
+import { SIM_COMMANDS } from './sim/commands.ts';
 
 const SOCKET_DEFAULT = '/run/normd/control.sock';
 
@@ -117,6 +118,7 @@ export const COMMANDS: readonly Command[] = [
     details: CHANGE_STATUS,
     load: async () => (await import('./outbox-change.ts')).outboxDiscard,
   },
+  ...SIM_COMMANDS,
   {
     verb: 'status',
     summary: 'show what normd does now: sources, last readings, queues, clock',

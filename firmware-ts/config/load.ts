@@ -27,8 +27,23 @@ export function loadConfiguration(file: string): Loaded {
 
 /** The same for a text that is (or will be) in `file`. */
 export function parseConfiguration(text: string, file: string): Loaded {
+  const parsed = parseAgainst(ConfigurationSchema, text, file);
+  if ('problems' in parsed) return parsed;
+  return { configuration: resolvePaths(ConfigurationSchema, parsed.value, file) as Configuration };
+}
+
+type Parsed = { readonly value: unknown } | { readonly problems: readonly [Problem, ...Problem[]] };
+
+/** What a YAML file holds that fits the schema, or all that is wrong with it, in file order. */
+export function loadAgainst(schema: JsonSchema, file: string): Parsed {
+  const text = readText(file);
+  return typeof text === 'string' ? parseAgainst(schema, text, file) : { problems: [text] };
+}
+
+/** The same for a text; `file` is what problems name. */
+export function parseAgainst(schema: JsonSchema, text: string, file: string): Parsed {
   const lines = new LineCounter();
-  const { value, findings } = readConfiguration(text, file, lines);
+  const { value, findings } = readAgainst(schema, text, file, lines);
   const [first, ...others] = [...findings]
     .sort((a, b) => a.at - b.at)
     .map(({ at, ...rest }): Problem => {
@@ -36,7 +51,7 @@ export function parseConfiguration(text: string, file: string): Loaded {
       return { ...rest, file, line: Math.max(line, 1), column: Math.max(col, 1) };
     });
   if (first !== undefined) return { problems: [first, ...others] };
-  return { configuration: resolvePaths(ConfigurationSchema, value, file) as Configuration };
+  return { value };
 }
 
 interface Read {
@@ -44,7 +59,7 @@ interface Read {
   readonly findings: readonly Finding[];
 }
 
-function readConfiguration(text: string, file: string, lines: LineCounter): Read {
+function readAgainst(schema: JsonSchema, text: string, file: string, lines: LineCounter): Read {
   const offset = text.search(NOT_TEXT);
   if (offset >= 0) {
     countLines(text.slice(0, offset), lines);
@@ -67,7 +82,7 @@ function readConfiguration(text: string, file: string, lines: LineCounter): Read
   }
   const faults = faultsOf(document);
   if (faults.some(({ code }) => code === 'yaml-syntax')) return { findings: faults };
-  const { value, findings, marks } = checkDocument(document, ConfigurationSchema);
+  const { value, findings, marks } = checkDocument(document, schema);
   return { value, findings: [...faults, ...findings, ...judge(marks, file)] };
 }
 

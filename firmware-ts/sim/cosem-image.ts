@@ -1,6 +1,7 @@
 import type { Data } from '#protocol/dlms/data.ts';
 import { areEqual } from '#protocol/dlms/octets.ts';
 import type { DataAccessWord } from '#protocol/dlms/results.ts';
+import { fieldsOf } from './cosem/object.ts';
 
 const BLOCK_BYTES = 64;
 /** What a client can make a simulated meter hold. */
@@ -99,8 +100,4 @@ export class CosemImage {
     ];
     return { type: 'array', value: this.#size === 0 ? [] : value };
   }
-}
-
-function fieldsOf(parameters: Data | undefined): readonly Data[] {
-  return parameters?.type === 'structure' ? parameters.value : [];
 }

@@ -6,7 +6,7 @@ import type { ApduLink } from '#protocol/dlms/apdu-link.ts';
 import { APDU_TAG } from '#protocol/dlms/apdu-tags.ts';
 import { conformanceFrom } from '#protocol/dlms/conformance.ts';
 import { GET_RESPONSE } from '#protocol/dlms/get.ts';
-import { serverAuthentication } from '#protocol/dlms/hls.ts';
+import { serverAuthenticator } from '#protocol/dlms/hls.ts';
 import { decodeInitiateResponse } from '#protocol/dlms/initiate.ts';
 import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
 import type { Authenticator } from '#protocol/dlms/protection.ts';
@@ -131,28 +131,23 @@ function apdusIn(frames: readonly SessionFrame[]): readonly Uint8Array[] {
 
 function authenticationLike(
   session: Session,
-  { mechanismName = MECHANISM.lowest, callingApTitle }: Aarq,
+  { mechanismName = MECHANISM.lowest }: Aarq,
   { respondingAuthenticationValue: challenge, respondingApTitle }: Aare,
   counters: InvocationCounters,
-): Pick<DlmsServerOptions, 'mechanismName' | 'secret' | 'authenticator'> {
+): Pick<DlmsServerOptions, 'mechanismName' | 'secret' | 'authenticatorFor'> {
   const secret = new TextEncoder().encode(session.keys?.['password'] ?? '');
   if (challenge === undefined) return { mechanismName, secret };
-  const { high, ...server } = highLike();
-  return { mechanismName, authenticator: { ...server, ...(high && { high }) } };
-
-  function highLike(): Authenticator {
-    const side = serverAuthentication({
+  const authenticatorFor = (): Authenticator =>
+    serverAuthenticator({
       mechanism: mechanismOf(session, 'server', counters),
       serverTitle: respondingApTitle ?? new Uint8Array(0),
-      clientTitle: callingApTitle ?? new Uint8Array(0),
       ciphers: {
         ...machineCiphers,
-        randomBytes: () => challenge ?? new Uint8Array(0),
+        randomBytes: () => challenge,
         sign: () => recordedProof(session.frames, 'server'),
       },
     });
-    return { mechanismName, callingAuthenticationValue: side.challenge, high: side };
-  }
+  return { mechanismName, authenticatorFor };
 }
 
 function negotiatedLike({ userInformation }: Aare, { initiate_plaintext: hex }: SessionFrame) {

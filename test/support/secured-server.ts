@@ -3,14 +3,14 @@ import type { MechanismName } from '#protocol/dlms/acse.ts';
 import { MECHANISM } from '#protocol/dlms/acse.ts';
 import { APDU_TAG } from '#protocol/dlms/apdu-tags.ts';
 import type { HighMechanism } from '#protocol/dlms/hls.ts';
-import { serverAuthentication } from '#protocol/dlms/hls.ts';
+import { serverAuthenticator } from '#protocol/dlms/hls.ts';
 import { decodeInitiateRequest } from '#protocol/dlms/initiate.ts';
 import { InvocationCounter } from '#protocol/dlms/invocation-counter.ts';
-import type { Authenticator, HighAuthentication, Protection } from '#protocol/dlms/protection.ts';
+import type { Authenticator, Protection } from '#protocol/dlms/protection.ts';
 import type { GloDedOptions } from '#protocol/dlms/protections.ts';
 import { gloDedProtection } from '#protocol/dlms/protections.ts';
 import type { CipherKeys, SecuritySuite } from '#protocol/dlms/security.ts';
-import type { ServerAssociationOptions } from '#protocol/dlms/server/server-association.ts';
+import type { DlmsServerOptions } from '#protocol/dlms/server/server.ts';
 
 /** What a simulated meter wants of one client. */
 export interface SimulatedAssociation {
@@ -36,7 +36,7 @@ export interface SimulatedSecurity {
 export function securedServer(
   association: SimulatedAssociation,
   security: SimulatedSecurity,
-): ServerAssociationOptions {
+): Omit<DlmsServerOptions, 'link' | 'objects'> {
   const { mechanism, secret, ciphering, preEstablishedFor: peerTitle } = association;
   const { serverTitle } = security;
   const counters = new InvocationCounter();
@@ -54,12 +54,12 @@ export function securedServer(
           cipher: security.ciphers.aesGcm,
           counters,
         });
-  const authenticator = authenticatorOf(association, security, counters);
+  const authenticatorFor = authenticatorOf(association, security, counters);
   return {
     mechanismName: MECHANISM[mechanism],
     serverTitle,
     ...(secret === undefined ? {} : { secret }),
-    ...(authenticator === undefined ? {} : { authenticator }),
+    ...(authenticatorFor === undefined ? {} : { authenticatorFor }),
     ...(protection === undefined ? {} : { protection }),
   };
 }
@@ -104,31 +104,13 @@ function authenticatorOf(
   { mechanism, secret = new Uint8Array(0), signatures }: SimulatedAssociation,
   { suite, keys, serverTitle, ciphers }: SimulatedSecurity,
   counters: InvocationCounter,
-): Authenticator | undefined {
+): (() => Authenticator) | undefined {
   if (mechanism === 'lowest' || mechanism === 'low') return undefined;
-  const challenge = ciphers.randomBytes(CHALLENGE_BYTES);
-  const sideFor = (clientTitle: Uint8Array) =>
-    serverAuthentication({
-      mechanism: highMechanism(),
-      serverTitle,
-      clientTitle,
-      ciphers: { ...ciphers, randomBytes: () => challenge },
-    });
   const highMechanism = (): HighMechanism => {
     if (mechanism === 'high-gmac') return { name: mechanism, suite, keys, counters };
     if (mechanism !== 'high-ecdsa') return { name: mechanism, secret };
     if (signatures === undefined) throw new RangeError('mechanism 7 needs a pair');
     return { name: mechanism, ...signatures };
   };
-  const high: HighAuthentication = {
-    judge: (proof, clientChallenge, title) => sideFor(title).judge(proof, clientChallenge),
-    reply: (clientChallenge, title) => sideFor(title).reply(clientChallenge),
-  };
-  return {
-    mechanismName: MECHANISM[mechanism],
-    callingAuthenticationValue: challenge,
-    high,
-  };
+  return () => serverAuthenticator({ mechanism: highMechanism(), serverTitle, ciphers });
 }
-
-const CHALLENGE_BYTES = 32;

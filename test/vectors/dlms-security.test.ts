@@ -7,7 +7,7 @@ import { fromHex, toHex } from '#bytes/hex.ts';
 import type { Ciphers } from '#protocol/ciphers.ts';
 import { MECHANISM } from '#protocol/dlms/acse.ts';
 import type { HighMechanism } from '#protocol/dlms/hls.ts';
-import { highAuthenticator, serverAuthentication } from '#protocol/dlms/hls.ts';
+import { highAuthenticator, serverAuthenticator } from '#protocol/dlms/hls.ts';
 import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
 import type { Authenticator } from '#protocol/dlms/protection.ts';
 import { gloDedProtection } from '#protocol/dlms/protections.ts';
@@ -101,16 +101,15 @@ test(
       clientTitle,
       ciphers: ciphersWith(clientChallenge),
     });
-    const server = serverAuthentication({
+    const server = serverAuthenticator({
       mechanism: mechanism(0x1234567),
-      clientTitle,
       serverTitle,
       ciphers: ciphersWith(serverChallenge),
     });
     const proof = client.high?.reply(serverChallenge, serverTitle) ?? new Uint8Array(0);
     assert.equal(toHex(proof), toHex(bytesIn('gb-hls5-client', 'result')));
-    assert.equal(server.judge(proof, clientChallenge), undefined);
-    const answer = server.reply(clientChallenge);
+    assert.equal(server.high?.judge(proof, clientChallenge, clientTitle), undefined);
+    const answer = server.high?.reply(clientChallenge, clientTitle) ?? new Uint8Array(0);
     assert.equal(toHex(answer), toHex(bytesIn('gb-hls5-server', 'result')));
     assert.equal(client.high?.judge(answer, serverChallenge, serverTitle), undefined);
   },
@@ -134,14 +133,13 @@ for (const recorded of PROVEN) {
     assert.ok(high);
     assert.equal(toHex(high.reply(StoC, serverTitle)), toHex(fStoC));
     assert.equal(high.judge(fCtoS, StoC, serverTitle), undefined);
-    const server = serverAuthentication({
+    const server = serverAuthenticator({
       mechanism: mechanismOf(recorded, 'server', numbered(counterIn(fCtoS))),
-      clientTitle,
       serverTitle,
       ciphers: ciphersWith(StoC, fCtoS),
     });
-    assert.equal(server.judge(fStoC, CtoS), undefined);
-    assert.equal(toHex(server.reply(CtoS)), toHex(fCtoS));
+    assert.equal(server.high?.judge(fStoC, CtoS, clientTitle), undefined);
+    assert.equal(toHex(server.high?.reply(CtoS, clientTitle) ?? new Uint8Array(0)), toHex(fCtoS));
   });
 
   test(`${recorded.id}: a proof that is changed, cut or of the other side proves nothing`, () => {

@@ -71,36 +71,34 @@ export function highAuthenticator(options: ClientAuthentication): Authenticator 
   };
 }
 
-/** The server's side: one for each association. */
-export interface ServerAuthentication {
-  /** StoC, for the AARE. */
-  readonly challenge: Uint8Array;
-  /** `undefined` where the client's f(StoC) is right. */
-  judge(proof: Uint8Array, clientChallenge: Uint8Array): Failure | undefined;
-  /** f(CtoS), once the client has proven itself. */
-  reply(clientChallenge: Uint8Array): Uint8Array;
-}
-
-export function serverAuthentication(options: {
+export interface ServerAuthenticatorOptions {
   readonly mechanism: HighMechanism;
   readonly serverTitle: Uint8Array;
-  readonly clientTitle: Uint8Array;
   readonly ciphers: Ciphers;
-}): ServerAuthentication {
-  const { mechanism, serverTitle, clientTitle, ciphers } = options;
+}
+
+/**
+ * The server's side, seen from there: what is judged is f(StoC) of the client, and the reply is
+ * f(CtoS). Made anew for each association, because its challenge is.
+ */
+export function serverAuthenticator(options: ServerAuthenticatorOptions): Authenticator {
+  const { mechanism, serverTitle, ciphers } = options;
   const challenges = challengeFunction(mechanism, ciphers);
-  const challenge = ciphers.randomBytes(challengeBytesOf(mechanism.name));
-  const passesOf = (clientChallenge: Uint8Array): Passes => ({
+  const serverChallenge = ciphers.randomBytes(challengeBytesOf(mechanism.name));
+  const passesOf = (clientChallenge: Uint8Array, clientTitle: Uint8Array): Passes => ({
     clientTitle,
     serverTitle,
     clientChallenge,
-    serverChallenge: challenge,
+    serverChallenge,
   });
   return {
-    challenge,
-    judge: (proof, clientChallenge) =>
-      challenges.isProof('client', passesOf(clientChallenge), proof) ? undefined : REFUSED,
-    reply: (clientChallenge) => challenges.prove('server', passesOf(clientChallenge)),
+    mechanismName: MECHANISM[mechanism.name],
+    callingAuthenticationValue: serverChallenge,
+    high: {
+      reply: (challenge, title) => challenges.prove('server', passesOf(challenge, title)),
+      judge: (proof, challenge, title) =>
+        challenges.isProof('client', passesOf(challenge, title), proof) ? undefined : REFUSED,
+    },
   };
 }
 

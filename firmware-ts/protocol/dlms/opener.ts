@@ -4,6 +4,7 @@ import type { AesGcm } from '../aead.ts';
 import type { Deciphered } from './ciphering.ts';
 import { decipher } from './ciphering.ts';
 import { decodeGeneralCiphering } from './general-ciphering.ts';
+import type { CounterGate } from './replay.ts';
 import { METER_KEYS_MAX, ReplayGuard } from './replay.ts';
 import type { AuthenticationPolicy, CipherKeys } from './security.ts';
 import { securityControlFrom } from './security.ts';
@@ -14,6 +15,8 @@ export interface OpenerOptions {
   readonly cipher: AesGcm;
   /** Whether a plaintext can be what was sent. */
   readonly plausible: (plaintext: Uint8Array) => boolean;
+  /** Refuses counters that were used; one that outlives this link, where there is such. */
+  readonly replays?: CounterGate | undefined;
 }
 
 /** A ciphered body (security control, invocation counter, text, tag) and what it was found in. */
@@ -42,12 +45,13 @@ const WRONG_KEY: readonly string[] = ['wrong-key', 'wrong-authentication-key'];
  */
 export class Opener {
   readonly #options: OpenerOptions;
-  readonly #replays = new ReplayGuard();
+  readonly #replays: CounterGate;
   /** Meters and keys that once belonged together. */
   readonly #fitted = new Set<string>();
 
   constructor(options: OpenerOptions) {
     this.#options = options;
+    this.#replays = options.replays ?? new ReplayGuard();
   }
 
   /**

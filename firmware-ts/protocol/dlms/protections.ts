@@ -12,6 +12,7 @@ import type { InvocationCounters } from './invocation-counter.ts';
 import { areEqual } from './octets.ts';
 import { Opener } from './opener.ts';
 import type { Protection, Unprotected } from './protection.ts';
+import type { CounterGate } from './replay.ts';
 import type { AuthenticationPolicy, CipherKeys, SecuritySuite } from './security.ts';
 import { isUnverifiedInClear } from './security.ts';
 import { cipheredTags, cipheringOf, isRefusal, looksLikeService } from './service-tags.ts';
@@ -28,6 +29,8 @@ export interface CipheringOptions {
   readonly level: 'authenticated' | 'encrypted' | 'authenticated-and-encrypted';
   readonly cipher: AesGcm;
   readonly counters: InvocationCounters;
+  /** Of what comes in, where counters are remembered for longer than this association. */
+  readonly replays?: CounterGate;
 }
 
 export interface GloDedOptions extends CipheringOptions {

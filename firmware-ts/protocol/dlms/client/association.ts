@@ -49,7 +49,6 @@ const LN_CONFORMANCE: readonly ConformanceBit[] = [
   'blockTransferWithAction',
   'multipleReferences',
   'priorityManagementSupported',
-  'access',
   'get',
   'set',
   'selectiveAccess',

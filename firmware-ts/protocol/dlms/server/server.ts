@@ -6,6 +6,7 @@ import type { ActionResult } from '../action.ts';
 import type { ApduLink, ApduLinkMessage } from '../apdu-link.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
 import { encodeExceptionResponse } from '../errors.ts';
+import type { Authenticator } from '../protection.ts';
 import { IN_CLEAR } from '../protection.ts';
 import { DATA_ACCESS_RESULT } from '../results.ts';
 import type { ActionItem } from '../service.ts';
@@ -18,9 +19,13 @@ import { judged } from './server-association.ts';
 import type { ServerObjects } from './server-objects.ts';
 import { Services } from './services.ts';
 
-export interface DlmsServerOptions extends ServerAssociationOptions {
+export interface DlmsServerOptions extends Omit<ServerAssociationOptions, 'authenticator'> {
   readonly link: ApduLink;
   readonly objects: ServerObjects;
+  /** With a high mechanism: its side of each association, with a challenge of its own. */
+  readonly authenticatorFor?: () => Authenticator;
+  /** The invocation counter that a client whose own is refused is told to use at least. */
+  readonly counterWanted?: () => number;
   /** Stands from the first byte, without AARQ. */
   readonly preEstablished?: Accepted;
   /** The most that this server sends at once; all that the client takes unless given. */
@@ -44,6 +49,7 @@ export type DlmsServerMessage =
 /** An association and the services that it has. */
 interface Standing {
   readonly accepted: Accepted;
+  readonly authenticator: Authenticator | undefined;
   readonly services: Services;
   readonly envelope: ServedEnvelope;
   proofDue: boolean;
@@ -58,7 +64,12 @@ interface Out {
 
 const SERVICE_NOT_ALLOWED = 1;
 const SERVICE_UNKNOWN = 2;
-const SERVICE_ERROR = { operationNotPossible: 1, notSupported: 2, decipheringError: 5 } as const;
+const SERVICE_ERROR = {
+  operationNotPossible: 1,
+  notSupported: 2,
+  decipheringError: 5,
+  counterError: 6,
+} as const;
 const PDU_UNLIMITED = 0xffff;
 const BLOCK_WINDOW = 1;
 
@@ -82,7 +93,7 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
 
   start(at: number): Step<DlmsServerMessage> {
     const { preEstablished, link } = this.#options;
-    this.#standing = preEstablished && this.#stand(preEstablished);
+    this.#standing = preEstablished && this.#stand(preEstablished, undefined);
     return this.#absorbed(link.start(at), at);
   }
 
@@ -140,15 +151,17 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
       this.#tell({ kind: 'refused', failure: failureOf(error) }, out);
-      return [exceptionFor(error)];
+      return [exceptionFor(error, this.#options.counterWanted)];
     }
   }
 
   #associate(bytes: Uint8Array, out: Out): Uint8Array {
     this.#guesses.admit();
-    const { aare, accepted, guessed } = judged(decodeAarq(bytes), this.#options);
+    const authenticator = this.#options.authenticatorFor?.();
+    const options = { ...this.#options, ...(authenticator === undefined ? {} : { authenticator }) };
+    const { aare, accepted, guessed } = judged(decodeAarq(bytes), options);
     if (guessed !== undefined) this.#guesses.judged(guessed === 'right');
-    this.#standing = accepted && this.#stand(accepted);
+    this.#standing = accepted && this.#stand(accepted, authenticator);
     if (accepted !== undefined) this.#tell({ kind: 'associated' }, out);
     return aare;
   }
@@ -159,7 +172,7 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
     return encodeRlre({ reason: 0 });
   }
 
-  #stand(accepted: Accepted): Standing {
+  #stand(accepted: Accepted, authenticator: Authenticator | undefined): Standing {
     const { protection = IN_CLEAR, blockWindow = BLOCK_WINDOW } = this.#options;
     const { apduBytesMax = PDU_UNLIMITED, blockBytesOf, shortNames: names } = this.#options;
     const { clientMaxReceivePduSize: taken, conformance, proofDue } = accepted;
@@ -170,6 +183,7 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
     const act = (item: ActionItem): ActionResult => this.#act(item);
     return {
       accepted,
+      authenticator,
       services: new Services({ objects, act, most, blockBytesOf, names }),
       envelope: new ServedEnvelope({ protection, blockWindow, generalBlocks, apduBytesMax: limit }),
       proofDue,
@@ -208,7 +222,7 @@ export class DlmsServer implements Connection<DlmsServerMessage> {
 
   /** Passes 3 and 4: the client's proof is judged, and answered with the server's own. */
   #proven(item: ActionItem, standing: Standing): ActionResult {
-    const { high, callingAuthenticationValue: challenge } = this.#options.authenticator ?? {};
+    const { high, callingAuthenticationValue: challenge } = standing.authenticator ?? {};
     const { clientChallenge, clientTitle = new Uint8Array(0) } = standing.accepted;
     const proof = item.parameters?.type === 'octet-string' ? item.parameters.value : undefined;
     const known = high !== undefined && challenge !== undefined && clientChallenge !== undefined;
@@ -249,11 +263,19 @@ function notAllowed(message: string): OperatingError {
 
 const CIPHERING: readonly string[] = ['wrong-key', 'bad-tag', 'key-missing', 'not-authenticated'];
 
-function exceptionFor({ code }: OperatingError): Uint8Array {
-  const { operationNotPossible, notSupported, decipheringError } = SERVICE_ERROR;
+function exceptionFor(
+  { code }: OperatingError,
+  counterWanted: DlmsServerOptions['counterWanted'],
+): Uint8Array {
+  const { operationNotPossible, notSupported, decipheringError, counterError } = SERVICE_ERROR;
   if (code === 'not-associated') {
     const serviceError = operationNotPossible;
     return encodeExceptionResponse({ stateError: SERVICE_NOT_ALLOWED, serviceError });
+  }
+  if (code === 'replayed' && counterWanted !== undefined) {
+    const invocationCounter = counterWanted();
+    const refusal = { stateError: SERVICE_UNKNOWN, serviceError: counterError };
+    return encodeExceptionResponse({ ...refusal, invocationCounter });
   }
   const serviceError = CIPHERING.includes(code)
     ? decipheringError

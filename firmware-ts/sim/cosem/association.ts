@@ -1,0 +1,132 @@
+import { fromHex } from '#bytes/hex.ts';
+import { MECHANISM } from '#protocol/dlms/acse.ts';
+import type { ApduLink } from '#protocol/dlms/apdu-link.ts';
+import type { HighMechanism } from '#protocol/dlms/hls.ts';
+import { serverAuthenticator } from '#protocol/dlms/hls.ts';
+import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
+import type { Protection } from '#protocol/dlms/protection.ts';
+import { gloDedProtection } from '#protocol/dlms/protections.ts';
+import type { CipherKeys, SecuritySuite } from '#protocol/dlms/security.ts';
+import type { DlmsServerOptions } from '#protocol/dlms/server/server.ts';
+import { DlmsServer } from '#protocol/dlms/server/server.ts';
+import type { ServerObjects } from '#protocol/dlms/server/server-objects.ts';
+import { keyPairOf, machineCiphers } from '#system/ciphers.ts';
+import { machineAesGcm } from '#system/cipher.ts';
+import type { AssociationDescription } from './description-associations.ts';
+import { ReceivedCounters } from './received-counters.ts';
+
+export interface AssociationParts {
+  readonly description: AssociationDescription;
+  readonly serverTitle: Uint8Array;
+  /** Of what the meter sends; all its associations share it. */
+  readonly counters: InvocationCounters;
+  /** See `ReceivedCounters`. */
+  readonly counterLeap: number;
+}
+
+/** What a meter lets one client do: its keys may change while it lives. */
+export class MeterAssociation {
+  readonly client: number;
+  readonly mayChange: boolean;
+  readonly suite: SecuritySuite;
+  readonly received: ReceivedCounters;
+  keys: CipherKeys;
+  readonly #parts: AssociationParts;
+
+  constructor(parts: AssociationParts) {
+    const { client, rights, mechanism, encryption, authentication } = parts.description;
+    this.client = client;
+    this.mayChange = rights === 'all';
+    this.suite = mechanism === 'high-ecdsa' ? 1 : 0;
+    this.received = new ReceivedCounters(parts.counterLeap);
+    this.keys = {
+      ...(encryption === undefined ? {} : { encryption: fromHex(encryption) }),
+      ...(authentication === undefined ? {} : { authentication: fromHex(authentication) }),
+    };
+    this.#parts = parts;
+  }
+
+  /** Its services are ciphered. */
+  get ciphered(): boolean {
+    return this.keys.encryption !== undefined;
+  }
+
+  master(): Uint8Array | undefined {
+    const { master } = this.#parts.description;
+    return master === undefined ? undefined : fromHex(master);
+  }
+
+  /** A server for one connection. */
+  serve(link: ApduLink, objects: ServerObjects): DlmsServer {
+    const { description, serverTitle } = this.#parts;
+    return new DlmsServer({
+      link,
+      objects,
+      mechanismName: MECHANISM[description.mechanism],
+      ...(this.#proving() ?? {}),
+      ...(description.mechanism === 'lowest' ? {} : { serverTitle }),
+      ...(this.ciphered ? { protection: renewed(() => this.#protection()) } : {}),
+      counterWanted: () => this.received.wanted,
+    });
+  }
+
+  #proving(): Partial<DlmsServerOptions> | undefined {
+    const { description, serverTitle } = this.#parts;
+    const { mechanism } = description;
+    if (mechanism === 'lowest') return undefined;
+    if (mechanism === 'low') return { secret: Buffer.from(description.password, 'latin1') };
+    const authenticatorFor = () =>
+      serverAuthenticator({
+        mechanism: this.#mechanism(description),
+        serverTitle,
+        ciphers: machineCiphers,
+      });
+    return { authenticatorFor };
+  }
+
+  #mechanism(
+    description: Exclude<AssociationDescription, { mechanism: 'lowest' | 'low' }>,
+  ): HighMechanism {
+    const { keys, suite } = this;
+    switch (description.mechanism) {
+      case 'high-gmac':
+        return { name: 'high-gmac', suite, keys, counters: this.#parts.counters };
+      case 'high-ecdsa': {
+        const own = keyPairOf('P-256', fromHex(description.signing));
+        return { name: 'high-ecdsa', own, peer: fromHex(description.clientSigning) };
+      }
+      default: {
+        const secret = Buffer.from(description.password, 'latin1');
+        return { name: description.mechanism, secret };
+      }
+    }
+  }
+
+  #protection(): Protection {
+    const { serverTitle, counters } = this.#parts;
+    return gloDedProtection({
+      suite: this.suite,
+      ownTitle: serverTitle,
+      keys: this.keys,
+      policy: this.keys.authentication === undefined ? 'if-key' : 'require',
+      level: this.keys.authentication === undefined ? 'encrypted' : 'authenticated-and-encrypted',
+      cipher: machineAesGcm,
+      counters,
+      form: 'service-specific',
+      replays: this.received,
+    });
+  }
+}
+
+/** Begins anew with each AARQ, which brings a title: keys and client may be others than before. */
+function renewed(make: () => Protection): Protection {
+  let current = make();
+  return {
+    overheadBytes: current.overheadBytes,
+    protect: (apdu) => current.protect(apdu),
+    unprotect(apdu, title) {
+      if (title !== undefined) current = make();
+      return current.unprotect(apdu, title);
+    },
+  };
+}

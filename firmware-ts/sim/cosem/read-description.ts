@@ -1,0 +1,94 @@
+import { stringify } from 'yaml';
+import { OperatingError } from '#bytes/failure.ts';
+import { toHex } from '#bytes/hex.ts';
+import { loadAgainst, parseAgainst } from '#config/load.ts';
+import { keyPairOf } from '#system/ciphers.ts';
+import { MeterSchema } from './description.ts';
+import type { RegisterDescription, WrittenMeter } from './description.ts';
+import type { AssociationDescription } from './description-associations.ts';
+
+/** A simulated meter with all that was left out. */
+export interface MeterDescription extends Omit<WrittenMeter, 'associations' | 'registers'> {
+  readonly associations: readonly AssociationDescription[];
+  readonly registers: readonly RegisterDescription[];
+}
+
+/** The meter of a YAML file. Errors: `bad-meter` with file, line and all that is wrong. */
+export function readMeterDescription(file: string): MeterDescription {
+  return completed(loadAgainst(MeterSchema, file), file);
+}
+
+/** The same for a text; an empty one is the usual meter. */
+export function meterDescriptionFrom(text: string, file = 'the description'): MeterDescription {
+  return completed(parseAgainst(MeterSchema, text, file), file);
+}
+
+/** As a file tells it, with all that was left out. */
+export function describedAsYaml(description: MeterDescription): string {
+  const { associations, registers, ...meter } = description;
+  const inOrder = { ...meter, registers, associations };
+  return stringify(inOrder, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' });
+}
+
+function completed(parsed: ReturnType<typeof loadAgainst>, file: string): MeterDescription {
+  if ('problems' in parsed) {
+    const [first] = parsed.problems;
+    const places = parsed.problems.map(({ line, path, message }) =>
+      `line ${line} ${path}: ${message}`.replace('  ', ' '),
+    );
+    throw new OperatingError('bad-meter', places.join('; '), { path: file, hint: first.hint });
+  }
+  const written = parsed.value as WrittenMeter;
+  return { associations: USUAL_ASSOCIATIONS, registers: USUAL_REGISTERS, ...written };
+}
+
+/** Numbers of the Green Book's examples, and others that nobody takes for secrets. */
+export const USUAL_KEYS = {
+  encryption: '000102030405060708090a0b0c0d0e0f',
+  authentication: 'd0d1d2d3d4d5d6d7d8d9dadbdcdddedf',
+  master: '00112233445566778899aabbccddeeff',
+  meterSigning: '11'.repeat(32),
+  clientSigning: '22'.repeat(32),
+} as const;
+export const USUAL_PASSWORD = '12345678';
+
+function pointOf(privateKey: string): string {
+  return toHex(keyPairOf('P-256', Buffer.from(privateKey, 'hex')).publicKey);
+}
+
+const { encryption, authentication, master } = USUAL_KEYS;
+const password = USUAL_PASSWORD;
+const rights = 'all';
+
+/**
+ * The public client and management have their usual addresses, 2 reads with a password, and each
+ * high mechanism has a client from 18 on: 16 and its number.
+ */
+const USUAL_ASSOCIATIONS: readonly AssociationDescription[] = [
+  { client: 16, mechanism: 'lowest', rights: 'read' },
+  { client: 1, mechanism: 'high-gmac', rights, encryption, authentication, master },
+  { client: 2, mechanism: 'low', rights, password },
+  { client: 18, mechanism: 'high', rights, password: password.repeat(2) },
+  { client: 19, mechanism: 'high-md5', rights, password },
+  { client: 20, mechanism: 'high-sha1', rights, password },
+  { client: 22, mechanism: 'high-sha256', rights, password },
+  {
+    client: 23,
+    mechanism: 'high-ecdsa',
+    rights,
+    signing: USUAL_KEYS.meterSigning,
+    clientSigning: pointOf(USUAL_KEYS.clientSigning),
+  },
+];
+
+const growing = { scaler: 0, start: 0, swing: 0, captured: true };
+const swinging = { perHour: 0, captured: false };
+
+const USUAL_REGISTERS: readonly RegisterDescription[] = [
+  { ...growing, obis: '1-0:1.8.0*255', unit: 'Wh', perHour: 1800 },
+  { ...growing, obis: '1-0:2.8.0*255', unit: 'Wh', perHour: 250 },
+  { ...growing, obis: '1-0:3.8.0*255', unit: 'varh', perHour: 420 },
+  { ...swinging, obis: '1-0:1.7.0*255', unit: 'W', scaler: 0, start: 1800, swing: 240 },
+  { ...swinging, obis: '1-0:32.7.0*255', unit: 'V', scaler: -1, start: 2300, swing: 6 },
+  { ...swinging, obis: '1-0:31.7.0*255', unit: 'A', scaler: -2, start: 783, swing: 90 },
+];

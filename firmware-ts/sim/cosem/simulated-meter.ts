@@ -1,0 +1,129 @@
+import { fromHex } from '#bytes/hex.ts';
+import type { Connection, Step } from '#protocol/connection.ts';
+import type { ApduLink } from '#protocol/dlms/apdu-link.ts';
+import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
+import type { DlmsServerMessage } from '#protocol/dlms/server/server.ts';
+import type { HdlcParameters } from '#protocol/hdlc/parameters.ts';
+import { HdlcServerLink } from '#protocol/hdlc/server-link.ts';
+import { wrapperServerLink } from '#protocol/wrapper/link.ts';
+import type { Clock } from '#system/clock.ts';
+import { CosemObjects } from '../cosem-objects.ts';
+import { MeterAssociation } from './association.ts';
+import { counterObject } from './security-objects.ts';
+import type { MeterDescription } from './read-description.ts';
+import type { SimulatedObject } from './object.ts';
+
+export interface SimulatedMeterOptions {
+  readonly clock: Clock;
+  readonly description: MeterDescription;
+  /** What HDLC negotiates at most; the standard's defaults unless given. */
+  readonly hdlc?: Partial<HdlcParameters>;
+  /** Once, each client's counter is refused: the meter wants one higher by so much. */
+  readonly counterLeap?: number;
+}
+
+export type MeterFraming = 'hdlc' | 'wrapper';
+
+/** A meter that lives: its objects, and who may ask for them. */
+export class SimulatedMeter {
+  readonly objects: CosemObjects;
+  readonly associations: readonly MeterAssociation[];
+  readonly #options: SimulatedMeterOptions;
+
+  constructor(options: SimulatedMeterOptions) {
+    const { clock, description, counterLeap = 0 } = options;
+    const { name, profile, registers, systemTitle } = description;
+    this.#options = options;
+    this.objects = new CosemObjects({
+      clock,
+      deviceName: name,
+      registers,
+      profileRows: profile.rows,
+      profileCapacity: profile.capacity,
+      profilePeriodS: profile.periodSeconds,
+    });
+    const shared = { serverTitle: fromHex(systemTitle), counters: countersOf(clock), counterLeap };
+    this.associations = description.associations.map(
+      (one) => new MeterAssociation({ ...shared, description: one }),
+    );
+  }
+
+  /** For one stream that has come up. */
+  connection(framing: MeterFraming): Connection<DlmsServerMessage> {
+    const counters = this.#counterObjects();
+    return new Bus(
+      this.associations.map((association) => {
+        const { mayChange } = association;
+        const objects = this.objects.seenBy({ more: counters, mayChange });
+        return association.serve(this.#linkTo(association, framing), objects);
+      }),
+    );
+  }
+
+  /** In clear, for whoever has to know before it can cipher. */
+  #counterObjects(): Record<string, SimulatedObject> {
+    const ciphered = this.associations.filter((one) => one.ciphered);
+    return Object.fromEntries(
+      ciphered.map(({ received }, index) => [`0-0:43.1.${index}*255`, counterObject(received)]),
+    );
+  }
+
+  #linkTo({ client }: MeterAssociation, framing: MeterFraming): ApduLink {
+    const { description, hdlc } = this.#options;
+    const { logical, physical } = description;
+    if (framing === 'wrapper') return wrapperServerLink({ client, server: logical });
+    return new HdlcServerLink({
+      client: { upper: client, length: 1 },
+      server:
+        physical === undefined
+          ? { upper: logical, length: 1 }
+          : { upper: logical, lower: physical, length: 2 },
+      ...(hdlc === undefined ? {} : { limits: hdlc }),
+    });
+  }
+}
+
+/** Higher after each start, as nothing is kept: a meter sends less than a message a second. */
+function countersOf(clock: Clock): InvocationCounters {
+  let next = Math.floor(clock.wall().second);
+  return { next: () => next++ };
+}
+
+/** Servers on one line: each hears all of it, and answers its own client. */
+class Bus implements Connection<DlmsServerMessage> {
+  readonly #servers: readonly Connection<DlmsServerMessage>[];
+
+  constructor(servers: readonly Connection<DlmsServerMessage>[]) {
+    this.#servers = servers;
+  }
+
+  get deadline(): number {
+    return Math.min(...this.#servers.map(({ deadline }) => deadline));
+  }
+
+  start(at: number): Step<DlmsServerMessage> {
+    return this.#all((server) => server.start(at));
+  }
+
+  receive(chunk: Uint8Array, at: number): Step<DlmsServerMessage> {
+    return this.#all((server) => server.receive(chunk, at));
+  }
+
+  expire(at: number): Step<DlmsServerMessage> {
+    return this.#all((server) => server.expire(at));
+  }
+
+  stop(at: number): Step<DlmsServerMessage> {
+    return this.#all((server) => server.stop(at));
+  }
+
+  #all(
+    step: (server: Connection<DlmsServerMessage>) => Step<DlmsServerMessage>,
+  ): Step<DlmsServerMessage> {
+    const steps = this.#servers.map(step);
+    return {
+      send: steps.flatMap(({ send }) => send),
+      events: steps.flatMap(({ events }) => events),
+    };
+  }
+}
