@@ -47,6 +47,18 @@ export const MARKS: readonly Mark[] = [
     relation: '≥',
     than: 240,
   },
+  {
+    number: 'line.9600.share',
+    asks: 'a month of quarter hours at 9600 Bd: share of what its frames take',
+    relation: '≥',
+    than: 0.95,
+  },
+  {
+    number: 'meters.2000.get.p99',
+    asks: '2000 meters, ten GETs a minute each: from when one is due',
+    relation: '<',
+    than: 1000,
+  },
   { number: 'scene.s19.late', asks: 'S19: over one second', relation: '≤', than: 0 },
   { number: 'scene.s19.missing', asks: 'S19: not delivered', relation: '≤', than: 0 },
   { number: 'loop.delay.p99.fsync200', asks: 'loop, fsync of 200 ms', relation: '<', than: 20 },

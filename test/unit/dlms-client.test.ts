@@ -135,6 +135,30 @@ test('who does not answer is given up, with the step at which it fell silent', (
   assert.match(event.failure.message, /associating/);
 });
 
+test('an answer that keeps coming is waited for, until silence or a bound', () => {
+  const options = { answerTimeoutMs: 1000 };
+  const asked = (): DlmsClient => {
+    const { client, open } = pair(options);
+    open();
+    client.ask({ kind: 'get', attributes: [attribute(1)] }, 0);
+    return client;
+  };
+  const client = asked();
+  for (let at = 900; at < 5000; at += 900) {
+    assert.deepEqual(client.expire(at).events, []);
+    client.receive(Uint8Array.of(0), at); // a first octet of a unit, and more of it
+  }
+  assert.equal(client.expire(5500).events[0]?.kind, 'stalled');
+  const patient = asked();
+  let at = 0;
+  while (patient.expire(at).events.every(({ kind }) => kind !== 'stalled')) {
+    at += 900;
+    assert.ok(at < 3_600_000, 'within an hour');
+    patient.receive(Uint8Array.of(0), at);
+  }
+  assert.ok(at > 600_000);
+});
+
 /** A client that stands, and what a server's APDU makes of it. */
 function standing(options: Partial<DlmsClientOptions> = {}): {
   readonly client: DlmsClient;

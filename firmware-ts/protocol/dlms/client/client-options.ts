@@ -10,7 +10,7 @@ export interface DlmsClientOptions extends AssociationOptions {
   readonly preEstablished?: Association;
   /** With short names: where the objects are. */
   readonly shortNames?: ShortNames;
-  /** From a request to its answer, whatever the link does between them; a quarter for an AARQ. */
+  /** How long nothing may come until the answer is whole; 60 000, and a quarter for an AARQ. */
   readonly answerTimeoutMs?: number;
   /** Blocks of a stream that the server may send before it hears from us. */
   readonly blockWindow?: number;

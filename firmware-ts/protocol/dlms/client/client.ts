@@ -17,6 +17,8 @@ type Phase = ClientStep | 'idle' | 'associated' | 'closing';
 const ANSWER_TIMEOUT_MS = 60_000;
 /** A meter that is not there must not hold its line as long as one that looks for much to say. */
 const ASSOCIATING_SHARE = 1 / 4;
+/** 64 KiB at 300 Bd take 37 minutes; who dribbles for longer never ends. */
+const ANSWER_WHOLE_MS = 40 * 60_000;
 /** Confirmed, and normal priority. */
 const CONFIRMED = 0x40;
 const INVOKE_IDS = 16;
@@ -52,6 +54,8 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   #exchange: Exchange<unknown> | undefined;
   #then: Then | undefined;
   #answerBy = Infinity;
+  /** When even an answer that keeps coming has to be whole. */
+  #wholeBy = Infinity;
   #requests = 0;
 
   constructor(options: DlmsClientOptions) {
@@ -77,6 +81,8 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   receive(chunk: Uint8Array, at: number): Step<DlmsClientMessage> {
+    // Silence is what is not waited for: a long answer takes minutes on a slow line.
+    if (this.#answerBy !== Infinity) this.#awaitAnswer(at);
     return this.#stepped(this.#link.receive(chunk, at), at);
   }
 
@@ -263,7 +269,7 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
 
   #blockTaken(send: readonly Uint8Array[], at: number, out: Out): void {
     for (const block of send) this.#absorb(this.#link.send(block, at), at, out);
-    if (this.#asked) this.#answerBy = at + this.#answerTimeoutMs;
+    if (this.#asked) this.#awaitWhole(at);
     if (send.length === 0) this.#awaitMore(at, out);
   }
 
@@ -302,16 +308,22 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   #send(apdu: Uint8Array, at: number, out: Out): void {
-    this.#answerBy = at + this.#answerTimeoutMs;
+    this.#awaitWhole(at);
     const most = this.#association?.serverMaxReceivePduSize ?? 0;
     for (const bytes of this.#envelope.seal(apdu, most === 0 ? Infinity : most)) {
       this.#absorb(this.#link.send(bytes, at), at, out);
     }
   }
 
-  get #answerTimeoutMs(): number {
-    const whole = this.#options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
-    return this.#phase === 'associating' ? whole * ASSOCIATING_SHARE : whole;
+  #awaitWhole(at: number): void {
+    this.#wholeBy = at + ANSWER_WHOLE_MS;
+    this.#awaitAnswer(at);
+  }
+
+  #awaitAnswer(at: number): void {
+    const { answerTimeoutMs: whole = ANSWER_TIMEOUT_MS } = this.#options;
+    const silence = this.#phase === 'associating' ? whole * ASSOCIATING_SHARE : whole;
+    this.#answerBy = Math.min(at + silence, this.#wholeBy);
   }
 
   /** An operating error ends the request, not the client. */

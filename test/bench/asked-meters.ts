@@ -1,0 +1,27 @@
+/** Simulated meters in a process of their own, each at a port of its own, told over the channel. */
+import { meterDescriptionFrom } from '#sim/cosem/read-description.ts';
+import { serveMeter } from '#sim/cosem/serve-meter.ts';
+import { SimulatedMeter } from '#sim/cosem/simulated-meter.ts';
+import { openLink } from '#link/open.ts';
+import { machineClock as clock } from '#system/clock.ts';
+import { machineEntropy as entropy } from '#system/entropy.ts';
+
+const description = meterDescriptionFrom(
+  'associations: [{ client: 16, mechanism: lowest }]\nprofile: { rows: 1 }',
+);
+
+const ports = Array.from({ length: Number(process.argv[2]) }, () => {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  serveMeter({
+    meter: new SimulatedMeter({ clock, description }),
+    link: openLink({ kind: 'tcp-listen', port: 0 }, { clock, entropy }),
+    framing: 'wrapper',
+    clock,
+    told: (told) => {
+      if (told.kind === 'listening') resolve(told.port);
+    },
+  });
+  return promise;
+});
+
+process.send?.(await Promise.all(ports));
