@@ -102,6 +102,7 @@ const EXIT_OF_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['timed-out', EXIT.unreachable],
   ['unreachable', EXIT.unreachable],
   ['bad-obis', EXIT.usage],
+  ['bad-value', EXIT.usage],
 ]);
 
 /** One line of JSON in ASCII; escapes keep every character. */

@@ -32,6 +32,27 @@ export const METER_COMMANDS: readonly Command[] = [
     load: async () => (await import('./read.ts')).meterRead,
   },
   {
+    verb: 'meter write',
+    summary: 'write an attribute of a meter, after a look at what it has',
+    arguments: [
+      { name: 'object', description: 'as of meter read' },
+      { name: 'attribute', description: "its number or the class's name for it" },
+      { name: 'value', description: 'a number, true, a text; lists and fields as JSON' },
+    ],
+    options: [
+      ...METER_OPTIONS,
+      { flags: '--dry-run', description: 'show the octets, and write nothing' },
+      YES,
+    ],
+    details: [
+      'The type is that of the class; where the class leaves it open, that of the value',
+      'that is there. Octets are written in hex, bits as 0b0101, times as 2026-11-21T06:15,',
+      'logical names as 1-0:1.8.0*255, and enumerations in words or numbers.',
+      STATUS,
+    ].join('\n'),
+    load: async () => (await import('./write.ts')).meterWrite,
+  },
+  {
     verb: 'meter profile',
     summary: 'read a profile of a meter, row by row as it comes',
     arguments: [{ name: 'obis', description: 'e.g. 1-0:99.1.0*255' }],

@@ -9,6 +9,7 @@ import { wrapperServerLink } from '#protocol/wrapper/link.ts';
 import type { Clock } from '#system/clock.ts';
 import { CosemObjects } from '../cosem-objects.ts';
 import { MeterAssociation } from './association.ts';
+import { LIMITER_NAME, limiter } from './limiter.ts';
 import { counterObject } from './security-objects.ts';
 import type { MeterDescription } from './read-description.ts';
 import type { SimulatedObject } from './object.ts';
@@ -29,6 +30,7 @@ export class SimulatedMeter {
   readonly objects: CosemObjects;
   readonly associations: readonly MeterAssociation[];
   readonly #options: SimulatedMeterOptions;
+  readonly #limiter = limiter();
 
   constructor(options: SimulatedMeterOptions) {
     const { clock, description, counterLeap = 0 } = options;
@@ -50,11 +52,11 @@ export class SimulatedMeter {
 
   /** For one stream that has come up. */
   connection(framing: MeterFraming): Connection<DlmsServerMessage> {
-    const counters = this.#counterObjects();
+    const more = { ...this.#counterObjects(), [LIMITER_NAME]: this.#limiter };
     return new Bus(
       this.associations.map((association) => {
         const { mayChange } = association;
-        const objects = this.objects.seenBy({ more: counters, mayChange });
+        const objects = this.objects.seenBy({ more, mayChange });
         return association.serve(this.#linkTo(association, framing), objects);
       }),
     );
