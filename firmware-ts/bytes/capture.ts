@@ -35,7 +35,9 @@ export function piecesOf(
   const text = textOf(bytes);
   const vector = vectorFrom(text);
   if (vector !== undefined && !('trace' in vector)) return vectorPieces(vector);
-  return octetsOfTrace(text)?.map(({ dir, ...said }) => ({ ...said, stream: dir, gap: 0 }));
+  return octetsOfTrace(text)?.map(({ dir, atMs, bytes: octets }) => {
+    return { stream: dir, atMs, bytes: octets, gap: 0 };
+  });
 }
 
 /** Nothing for bytes that merely begin with a brace. */

@@ -22,6 +22,8 @@ export interface TracedOctets {
   readonly atMs: number;
   readonly dir: 'tx' | 'rx';
   readonly bytes: Uint8Array;
+  /** Octets of a secret were made zero. */
+  readonly masked: boolean;
 }
 
 /** The first line; `startedAt` is wall time (ISO 8601). */
@@ -52,12 +54,12 @@ function pieceIn(line: string, number: number, last: boolean): readonly TracedOc
   const said = objectIn(line);
   if (said === undefined && last) return [];
   if (said === undefined) throw badTrace('no JSON', number);
-  const { t, dir, hex } = said;
+  const { t, dir, hex, masked } = said;
   if (hex === undefined) return [];
   if (typeof t !== 'number' || (dir !== 'tx' && dir !== 'rx') || typeof hex !== 'string') {
     throw badTrace('octets without t, dir or hex', number);
   }
-  return [{ atMs: t, dir, bytes: fromHex(hex) }];
+  return [{ atMs: t, dir, bytes: fromHex(hex), masked: masked === true }];
 }
 
 function objectIn(line: string): Readonly<Record<string, unknown>> | undefined {

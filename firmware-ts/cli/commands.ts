@@ -59,7 +59,8 @@ export const COMMANDS: readonly Command[] = [
     jsonLines: 'print lines of JSON, for programs',
     details: [
       'Protocols for --as: p1, dlms-push (or its framing: hdlc, mbus, wrapper, raw),',
-      'c37118, iec62056-21; senml for what a back-end receives, compressed or not.',
+      'dlms for a session with a meter, such as a trace, c37118, iec62056-21; senml for',
+      'what a back-end receives, compressed or not.',
       '',
       'With --json each message, and each run of bytes that is none, is a line:',
       '  protocol  as a configuration calls it',

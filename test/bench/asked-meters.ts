@@ -1,6 +1,6 @@
 /** Simulated meters in a process of their own, each at a port of its own, told over the channel. */
 import { meterDescriptionFrom } from '#sim/cosem/read-description.ts';
-import { serveMeter } from '#sim/cosem/serve-meter.ts';
+import { serve } from '#sim/cosem/serve.ts';
 import { SimulatedMeter } from '#sim/cosem/simulated-meter.ts';
 import { openLink } from '#link/open.ts';
 import { machineClock as clock } from '#system/clock.ts';
@@ -11,17 +11,9 @@ const description = meterDescriptionFrom(
 );
 
 const ports = Array.from({ length: Number(process.argv[2]) }, () => {
-  const { promise, resolve } = Promise.withResolvers<number>();
-  serveMeter({
-    meter: new SimulatedMeter({ clock, description }),
-    link: openLink({ kind: 'tcp-listen', port: 0 }, { clock, entropy }),
-    framing: 'wrapper',
-    clock,
-    told: (told) => {
-      if (told.kind === 'listening') resolve(told.port);
-    },
-  });
-  return promise;
+  const meter = new SimulatedMeter({ clock, description });
+  const link = openLink({ kind: 'tcp-listen', port: 0 }, { clock, entropy });
+  return serve({ link, connect: () => meter.connection('wrapper'), clock });
 });
 
 process.send?.(await Promise.all(ports));

@@ -1,7 +1,7 @@
 /**
  * Asks many meters in a process of its own: says that it is ready; told on which ports they are, it
- * associates with each and says so, and at the next message asks each of them every `EVERY_MS`, evenly. Then it tells how
- * long each answer took from when its question was due.
+ * associates with each and says so; at the next message it asks each of them every `EVERY_MS`,
+ * evenly. Then it tells how long each answer took from when its question was due.
  */
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';

@@ -13,7 +13,7 @@ import { LOWEST } from '#protocol/dlms/hls.ts';
 import { around } from '#sim/cosem/around.ts';
 import { ptyLink } from '#sim/cosem/pty.ts';
 import { meterDescriptionFrom } from '#sim/cosem/read-description.ts';
-import { serveMeter } from '#sim/cosem/serve-meter.ts';
+import { serve } from '#sim/cosem/serve.ts';
 import { SimulatedMeter } from '#sim/cosem/simulated-meter.ts';
 import { throttled } from '#sim/cosem/throttled.ts';
 import { machineClock as clock } from '#system/clock.ts';
@@ -45,9 +45,7 @@ async function read(path: string): Promise<{ readonly taken: number; readonly le
   const meter = new SimulatedMeter({ clock, description });
   const count = { octets: 0 };
   const line = throttled(counted(ptyLink(path, PORTS), count), BAUD, clock);
-  const { promise: standing, resolve } = Promise.withResolvers<undefined>();
-  serveMeter({ meter, link: line, framing: 'hdlc', clock, told: () => resolve(undefined) });
-  await standing;
+  await serve({ link: line, connect: () => meter.connection('hdlc'), clock });
   const startMs = performance.now();
   const session = openMeterSession({
     link: openLink({ kind: 'serial', path, baud: BAUD, format: '8N1' }, PORTS),

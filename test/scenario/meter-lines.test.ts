@@ -19,7 +19,7 @@ import { around } from '#sim/cosem/around.ts';
 import { faultsFrom, faulty } from '#sim/cosem/faults.ts';
 import { ptyLink } from '#sim/cosem/pty.ts';
 import { meterDescriptionFrom } from '#sim/cosem/read-description.ts';
-import { serveMeter } from '#sim/cosem/serve-meter.ts';
+import { serve } from '#sim/cosem/serve.ts';
 import { SimulatedMeter } from '#sim/cosem/simulated-meter.ts';
 import { throttled } from '#sim/cosem/throttled.ts';
 import { Chance } from '#sim/life/chance.ts';
@@ -67,16 +67,11 @@ async function meterAt(line: 'tcp' | 'pty', faults: string): Promise<Standing> {
   const description = meterDescriptionFrom(`profile: { rows: ${ROWS}, capacity: ${ROWS} }`);
   // Its own clock stands still: no row comes while the profile is read.
   const meter = new SimulatedMeter({ clock: new VirtualClock(), description });
-  const { promise: standing, resolve } = Promise.withResolvers<number>();
-  const told = (event: { readonly kind: string; readonly port?: number }): void => {
-    resolve(event.port ?? 0);
-  };
-  serveMeter({ meter, link, framing: 'hdlc', clock, told });
-  const port = await standing;
+  const port = await serve({ link, connect: () => meter.connection('hdlc'), clock });
   const serial = { kind: 'serial', path, baud: BAUD, format: '8N1' } as const;
   return {
     state,
-    client: () => (line === 'tcp' ? tcpLink(port) : openLink(serial, PORTS)),
+    client: () => (line === 'tcp' ? tcpLink(port ?? 0) : openLink(serial, PORTS)),
     async [Symbol.asyncDispose]() {
       await link.close();
       rmSync(folder, { recursive: true });

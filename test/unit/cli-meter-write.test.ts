@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openLink } from '#link/open.ts';
 import { meterDescriptionFrom } from '#sim/cosem/read-description.ts';
-import { serveMeter } from '#sim/cosem/serve-meter.ts';
+import { serve } from '#sim/cosem/serve.ts';
 import { SimulatedMeter } from '#sim/cosem/simulated-meter.ts';
 import { machineClock as clock } from '#system/clock.ts';
 import { envelope, runNormctl } from '../support/command-line.ts';
@@ -13,18 +13,8 @@ const link = openLink({ kind: 'tcp-listen', port: 0 }, PORTS);
 let port = 0;
 
 before(async () => {
-  const { promise, resolve } = Promise.withResolvers<number>();
   const meter = new SimulatedMeter({ clock, description });
-  serveMeter({
-    meter,
-    link,
-    framing: 'wrapper',
-    clock,
-    told: (told) => {
-      if (told.kind === 'listening') resolve(told.port);
-    },
-  });
-  port = await promise;
+  port = (await serve({ link, connect: () => meter.connection('wrapper'), clock })) ?? 0;
 });
 
 after(() => link.close());

@@ -16,7 +16,7 @@ import { around } from '#sim/cosem/around.ts';
 import type { Faults } from '#sim/cosem/faults.ts';
 import { faultsFrom, faulty } from '#sim/cosem/faults.ts';
 import { meterDescriptionFrom } from '#sim/cosem/read-description.ts';
-import { serveMeter } from '#sim/cosem/serve-meter.ts';
+import { serve } from '#sim/cosem/serve.ts';
 import type { MeterFraming } from '#sim/cosem/simulated-meter.ts';
 import { SimulatedMeter } from '#sim/cosem/simulated-meter.ts';
 import { CosemObjects } from '#sim/cosem-objects.ts';
@@ -55,22 +55,12 @@ async function withMeter(
   { framing, faults = faultsFrom(''), kind = 'tcp-listen', said = [], heard = [] }: Started,
   use: (port: number) => Promise<void>,
 ): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<number>();
   const meter = new SimulatedMeter({ clock, description: USUAL, counterLeap: faults.counter });
   const chance = new Chance('sim-meter');
   const line = noting(openLink({ kind, port: 0 }, PORTS), heard);
   const link = noting(faulty(line, faults, { clock, chance }), said);
-  serveMeter({
-    meter,
-    link,
-    framing,
-    clock,
-    told: (told) => {
-      if (told.kind === 'listening') resolve(told.port);
-    },
-  });
   try {
-    await use(await promise);
+    await use((await serve({ link, connect: () => meter.connection(framing), clock })) ?? 0);
   } finally {
     await link.close();
   }

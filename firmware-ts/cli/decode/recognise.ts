@@ -5,6 +5,7 @@ import type { DecodedLine } from './line.ts';
 import { P1_ADAPTER } from './p1.ts';
 import { READOUT_ADAPTER } from './readout.ts';
 import { SENML_ADAPTER } from './senml.ts';
+import { SESSION_ADAPTER } from './session.ts';
 
 /** Everything that can be decoded; of equals the first is taken. */
 export const ADAPTERS: readonly Adapter[] = [
@@ -12,6 +13,7 @@ export const ADAPTERS: readonly Adapter[] = [
   READOUT_ADAPTER,
   C37118_ADAPTER,
   ...DLMS_ADAPTERS,
+  SESSION_ADAPTER,
   SENML_ADAPTER,
 ];
 

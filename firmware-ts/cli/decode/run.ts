@@ -30,8 +30,52 @@ export function* decodeStreams(
     return adapter === undefined ? [] : [{ stream, adapter }];
   });
   if (known.length === 0) throw notRecognised();
-  for (const { stream, adapter } of known) yield* streamLines(stream, adapter, context);
+  const sides = known.map(({ stream, adapter }) => {
+    return { stream, lines: streamLines(stream, adapter, context) };
+  });
+  const conversation = streams.every(({ name }) => name === 'tx' || name === 'rx');
+  if (conversation) yield* inTurn(sides);
+  else for (const { lines } of sides) yield* lines;
   for (const { cut, name } of streams) if (cut !== undefined) yield cutLine(cut, name);
+}
+
+interface Side {
+  readonly stream: InputStream;
+  readonly lines: Generator<DecodedLine>;
+}
+
+/** Lines of both sides of a conversation in the order of time, each once its bytes were there. */
+function* inTurn(sides: readonly Side[]): Generator<DecodedLine> {
+  const timed = sides.map(timedLines);
+  const waiting = timed.map((lines) => lines.next().value);
+  for (;;) {
+    const times = waiting.map((next) => next?.atMs ?? Infinity);
+    const first = times.indexOf(Math.min(...times));
+    const next = waiting[first];
+    if (next === undefined) return;
+    yield next.line;
+    waiting[first] = timed[first]?.next().value;
+  }
+}
+
+interface TimedLine {
+  readonly line: DecodedLine;
+  /** When the last byte of it was said. */
+  readonly atMs: number;
+}
+
+function* timedLines({ stream, lines }: Side): Generator<TimedLine, undefined> {
+  const { chunks, times = [] } = stream;
+  let chunk = 0;
+  let end = chunks[0]?.length ?? 0;
+  for (const line of lines) {
+    while (end < line.offset + line.length && chunk < chunks.length) {
+      chunk += 1;
+      end += chunks[chunk]?.length ?? 0;
+    }
+    yield { line, atMs: times[chunk] ?? Number.MAX_VALUE };
+  }
+  return undefined;
 }
 
 function* streamLines(

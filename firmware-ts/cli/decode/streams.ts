@@ -9,6 +9,8 @@ export interface InputStream {
   /** `tcp 10.0.0.1:4712 > 10.0.0.2:50000`, `rx`; absent if the input is one stream. */
   readonly name?: string;
   readonly chunks: readonly Uint8Array[];
+  /** When each was said, milliseconds after a moment that all streams share. */
+  readonly times?: readonly number[];
   /** Bytes of it that are not in the capture, and before which byte the first of them stood. */
   readonly lost?: { readonly count: number; readonly offset: number };
   /** What ended the capture early: a logger that lost its power leaves half a record. */
@@ -28,6 +30,7 @@ export function streamsOf(bytes: Uint8Array): readonly InputStream[] {
 
 interface Gathering extends InputStream {
   readonly chunks: Uint8Array[];
+  readonly times: number[];
   length: number;
   lost?: NonNullable<InputStream['lost']>;
 }
@@ -43,10 +46,11 @@ function lostMore({ lost, length }: Gathering, gap: number): NonNullable<InputSt
 function gathered(pieces: Iterable<CapturedPiece>): readonly InputStream[] {
   const streams = new Map<string, Gathering>();
   try {
-    for (const { stream: key, bytes, gap } of pieces) {
-      const stream = streams.get(key) ?? { ...named(key), chunks: [], length: 0 };
+    for (const { stream: key, bytes, gap, atMs } of pieces) {
+      const stream = streams.get(key) ?? { ...named(key), chunks: [], times: [], length: 0 };
       if (gap > 0) stream.lost = lostMore(stream, gap);
       stream.chunks.push(bytes);
+      stream.times.push(atMs);
       stream.length += bytes.length;
       streams.set(key, stream);
     }

@@ -119,4 +119,17 @@ export const METER_COMMANDS: readonly Command[] = [
     details: STATUS,
     load: async () => (await import('./image.ts')).meterImage,
   },
+  {
+    verb: 'meter replay',
+    summary: 'say again to a meter what was said in a trace, and compare its answers',
+    arguments: [{ name: 'file', description: 'what --trace recorded' }],
+    options: METER_OPTIONS,
+    details: [
+      'Each turn is said once the meter has answered the one before. Counters, times and',
+      'challenges differ by their nature; a password that was masked is refused.',
+      'Status 0: all answers are as recorded; 1: some are not; 2: wrong command line;',
+      '3: no answer. normctl sim meter --replay is the other side.',
+    ].join('\n'),
+    load: async () => (await import('./replay.ts')).meterReplay,
+  },
 ];

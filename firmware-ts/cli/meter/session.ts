@@ -80,7 +80,7 @@ export function meterVerb(verb: Verb): Verb {
 
 type Options = Invocation['options'];
 
-function linkOptionsOf({ tcp, serial, baud }: Options): LinkOptions {
+export function linkOptionsOf({ tcp, serial, baud }: Options): LinkOptions {
   if (typeof tcp === 'string' && serial === undefined) {
     const [, host, port] = /^(.+):(\d{1,5})$/.exec(tcp) ?? [];
     if (host === undefined || port === undefined) throw usage(`--tcp ${tcp} is not HOST:PORT`);

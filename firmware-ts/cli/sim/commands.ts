@@ -23,6 +23,10 @@ export const SIM_COMMANDS: readonly Command[] = [
       },
       { flags: '--meter <file>', description: 'a description of the meter, in YAML' },
       { flags: '--print', description: 'print the description of the usual meter, to begin with' },
+      {
+        flags: '--replay <file>',
+        description: 'say again what the device of a trace said, turn by turn',
+      },
       { flags: '--faults <list>', description: 'what is wrong with it, see below', default: '' },
       { flags: '--seed <word>', description: 'of the chance in faults', default: 'normd' },
     ],

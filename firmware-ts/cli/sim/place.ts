@@ -30,10 +30,12 @@ export function placeFrom(options: Invocation['options']): Place {
   const kind = udp === undefined ? 'tcp-listen' : 'udp';
   const port = numberIn('--tcp, --udp', udp ?? tcp ?? String(PORT_DEFAULT), 0, 65535);
   const framing = framingIn(options, 'wrapper');
+  const more = framing === 'hdlc' ? ' --framing hdlc' : '';
   return {
     link: openLink({ kind, address, port }, PORTS),
     framing,
-    reachedBy: (found) => `--tcp ${address}:${found}${framing === 'hdlc' ? ' --framing hdlc' : ''}`,
+    reachedBy: (found) =>
+      udp === undefined ? `--tcp ${address}:${found}${more}` : `UDP port ${found}`,
   };
 }
 

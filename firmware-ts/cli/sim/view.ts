@@ -1,5 +1,8 @@
+import type { ConnectionEvent } from '#protocol/connection.ts';
+import type { DlmsServerMessage } from '#protocol/dlms/server/server.ts';
+import type { LockStepMessage } from '#protocol/lock-step.ts';
 import type { MeterDescription } from '#sim/cosem/read-description.ts';
-import type { MeterTold } from '#sim/cosem/serve-meter.ts';
+import type { ServedTold } from '#sim/cosem/serve.ts';
 import type { Invocation } from '../command.ts';
 import { jsonLine } from '../report.ts';
 import { printTable } from '../table.ts';
@@ -39,19 +42,35 @@ export function printMeter(
   );
 }
 
-/** What happens, a line each. */
-export function printTold(
+/** What happens at a simulated device, a line each; `saidIn` tells what is worth telling of it. */
+export function printTold<Message>(
   terminal: Terminal,
   { json }: Pick<Invocation, 'json'>,
-  told: MeterTold,
-  reachedBy: (port: number) => string,
+  { told, reachedBy, saidIn }: Happened<Message>,
 ): void {
   if (told.kind === 'listening' && !json) terminal.out();
-  const line = json ? jsonOf(told) : textOf(told, reachedBy);
+  const line = json ? jsonOf(told, saidIn) : textOf(told, reachedBy, saidIn);
   if (line !== undefined) terminal.out(line);
 }
 
-function textOf(told: MeterTold, reachedBy: (port: number) => string): string | undefined {
+export interface Happened<Message> {
+  readonly told: ServedTold<Message>;
+  readonly reachedBy: (port: number) => string;
+  readonly saidIn: SaidIn<Message>;
+}
+
+export type SaidIn<Message> = (event: ConnectionEvent<Message>) => Said | undefined;
+
+export interface Said {
+  readonly kind: string;
+  readonly why: string;
+}
+
+function textOf<Message>(
+  told: ServedTold<Message>,
+  reachedBy: (port: number) => string,
+  saidIn: SaidIn<Message>,
+): string | undefined {
   switch (told.kind) {
     case 'listening':
       return `it listens: normctl meter objects ${reachedBy(told.port)}`;
@@ -61,23 +80,20 @@ function textOf(told: MeterTold, reachedBy: (port: number) => string): string | 
     case 'went':
       return `${told.peer} ${told.kind}`;
     case 'said': {
-      const said = saidIn(told);
+      const said = saidIn(told.event);
       return said === undefined ? undefined : `${told.peer} ${said.kind} ${said.why}`.trimEnd();
     }
   }
 }
 
-function jsonOf(told: MeterTold): string | undefined {
+function jsonOf<Message>(told: ServedTold<Message>, saidIn: SaidIn<Message>): string | undefined {
   if (told.kind !== 'said') return jsonLine(told);
-  const said = saidIn(told);
+  const said = saidIn(told.event);
   return said === undefined ? undefined : jsonLine({ peer: told.peer, ...said });
 }
 
 /** What is meant for another client is told by the servers of all others: it is no event. */
-function saidIn({
-  event,
-}: Extract<MeterTold, { kind: 'said' }>):
-  { readonly kind: string; readonly why: string } | undefined {
+export function saidByMeter(event: ConnectionEvent<DlmsServerMessage>): Said | undefined {
   switch (event.kind) {
     case 'message': {
       const { message } = event;
@@ -90,4 +106,16 @@ function saidIn({
     case 'stalled':
       return { kind: 'stalled', why: event.failure.code };
   }
+}
+
+/** How a recorded conversation goes on. */
+export function saidInLockStep(event: ConnectionEvent<LockStepMessage>): Said {
+  if (event.kind !== 'message') return { kind: event.kind, why: event.failure.code };
+  const { message } = event;
+  if (message.kind === 'over') return { kind: 'over', why: '' };
+  const turn = `turn ${message.turn + 1}, ${message.length} octets`;
+  if (message.kind === 'said') return { kind: 'said', why: turn };
+  const { differsAt } = message;
+  const judged = differsAt === undefined ? 'as recorded' : `differs at octet ${differsAt}`;
+  return { kind: 'heard', why: `${turn}, ${judged}` };
 }

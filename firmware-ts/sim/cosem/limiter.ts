@@ -8,7 +8,7 @@ export const LIMITER_NAME = '0-0:17.0.0*255';
 const word = (value: number): Data => ({ type: 'long-unsigned', value });
 const SCRIPTS = octets(obisFrom('0-0:10.0.106*255'));
 
-/** A limiter (IEC 62056-6-2, 4.5.9) that is set up and does nothing: values of many types to write. */
+/** A limiter (IEC 62056-6-2, 4.5.9) that limits nothing: values of many types to write. */
 export function limiter(): SimulatedObject {
   const power = structure(word(3), octets(obisFrom('1-0:1.7.0*255')), {
     type: 'integer',

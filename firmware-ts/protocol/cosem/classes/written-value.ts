@@ -102,7 +102,7 @@ function asPresent(written: unknown, present: Data | undefined, field: string): 
   }
   if (present.type === 'structure') {
     const parts = present.value.map((_, index): [string, Shape] => [String(index), 'choice']);
-    const listed = Array.isArray(written) ? { ...(written as readonly unknown[]) } : written;
+    const listed = Array.isArray(written) ? Object.fromEntries(Object.entries(written)) : written;
     return structureOf({ fields: Object.fromEntries(parts) }, listed, present, field);
   }
   if (present.type === 'array') return arrayOf({ listOf: 'choice' }, written, present, field);
