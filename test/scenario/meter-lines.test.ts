@@ -25,7 +25,7 @@ import { throttled } from '#sim/cosem/throttled.ts';
 import { Chance } from '#sim/life/chance.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { machineClock as clock } from '#system/clock.ts';
-import { PORTS, sessionWith, tcpLink } from '../support/simulated-meter.ts';
+import { PORTS, sessionWith, tcpLink, timesIn } from '../support/simulated-meter.ts';
 
 const ROWS = 24;
 const BAUD = 115_200;
@@ -108,7 +108,7 @@ async function readOn(standing: Standing, stored: Stored): Promise<boolean> {
   try {
     await session.run(
       readProfile({ logicalName: PROFILE, ...partBehind(stored) }),
-      (told) => told.kind === 'row' && stored.push(told.row.time ?? new Uint8Array(0)),
+      (told) => void stored.push(...timesIn(told)),
     );
     return true;
   } catch (error) {

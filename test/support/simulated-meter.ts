@@ -3,6 +3,7 @@ import type { MeterSession } from '#acquisition/meter-session.ts';
 import { openMeterSession } from '#acquisition/meter-session.ts';
 import type { Link } from '#link/link.ts';
 import { openLink } from '#link/open.ts';
+import type { ProfileTold } from '#protocol/cosem/read-profile.ts';
 import type { ApduLink } from '#protocol/dlms/apdu-link.ts';
 import { DlmsClient } from '#protocol/dlms/client/client.ts';
 import type { DlmsClientOptions } from '#protocol/dlms/client/client-options.ts';
@@ -82,6 +83,15 @@ export function sessionWith(
 ): MeterSession {
   const connect = () => new DlmsClient({ link: apduLink(), referencing: 'LN', ...security() });
   return openMeterSession({ link, connect, clock: machineClock });
+}
+
+/** The clock of each row that was told. */
+export function timesIn(told: ProfileTold): readonly Uint8Array[] {
+  if (told.kind !== 'rows') return [];
+  const { rows } = told;
+  return Array.from({ length: rows.count }, (_, index) => {
+    return rows.row(index).time ?? new Uint8Array(0);
+  });
 }
 
 export function tcpLink(port: number): Link {

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { meterLinkOf } from '#acquisition/meter-link.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
+import { toHex } from '#bytes/hex.ts';
 import type { Link } from '#link/link.ts';
 import { openLink } from '#link/open.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
@@ -24,7 +25,7 @@ import { Chance } from '#sim/life/chance.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { machineClock } from '#system/clock.ts';
 import { endOf, runNormctl, startNormctl } from '../support/command-line.ts';
-import { PORTS, securityOf, sessionWith, tcpLink } from '../support/simulated-meter.ts';
+import { PORTS, securityOf, sessionWith, tcpLink, timesIn } from '../support/simulated-meter.ts';
 
 const clock = machineClock;
 const USUAL = meterDescriptionFrom('');
@@ -160,7 +161,7 @@ for (const bad of BAD_LINES) {
         const logicalName = obisFrom('1-0:99.1.0*255');
         const part = { kind: 'entry', fromEntry: 1, toEntry: 60 } as const;
         await session.run(readProfile({ logicalName, part }), (told) => {
-          if (told.kind === 'row') times.push(Buffer.from(told.row.time ?? []).toString('hex'));
+          times.push(...timesIn(told).map(toHex));
         });
         assert.equal(times.length, 60);
         assert.deepEqual([...new Set(times)].sort(), times);
@@ -226,7 +227,7 @@ test('normctl sim meter prints a meter, and is one until Ctrl-C', async () => {
   });
   const port = await listening;
   const objects = await runNormctl(['meter', 'objects', '--tcp', `127.0.0.1:${port}`]);
-  assert.match(objects.out, /^14 objects\n/);
+  assert.match(objects.out, /^15 objects\n/);
   const taken = await runNormctl(['sim', 'meter', '--tcp', String(port)]);
   assert.match(taken.err, /^error address-in-use/);
   assert.equal(taken.status, 1);
