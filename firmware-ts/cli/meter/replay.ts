@@ -17,10 +17,10 @@ import { linkOptionsOf, meterVerb } from './session.ts';
 export const meterReplay = meterVerb(async (invocation, terminal) => {
   const turns = turnsIn(invocation.arguments[0] ?? '');
   const link = openLink(linkOptionsOf(invocation.options), { clock, entropy });
-  let asRecorded = true;
+  const differing = new Set<number>();
   const told = (event: ConnectionEvent<LockStepMessage>): void => {
-    if (event.kind === 'message' && event.message.kind === 'heard') {
-      asRecorded &&= event.message.differsAt === undefined;
+    if (event.kind === 'message' && 'differsAt' in event.message) {
+      differing.add(event.message.turn);
     }
     const said = saidInLockStep(event);
     if (invocation.json) terminal.out(jsonLine(event.kind === 'message' ? event.message : said));
@@ -31,7 +31,7 @@ export const meterReplay = meterVerb(async (invocation, terminal) => {
   } finally {
     await link.close();
   }
-  return asRecorded ? EXIT.ok : EXIT.notGood;
+  return differing.size === 0 ? EXIT.ok : EXIT.notGood;
 });
 
 /** Errors: those of the link, `no-answer`. */
