@@ -7,7 +7,7 @@ import type { MeterSecrets } from './meter-keys.ts';
 import { MeterKeys } from './meter-keys.ts';
 
 /** Ten thousand meters with every key. */
-const KEYRING_BYTES_MAX = 8 * 1024 * 1024;
+export const KEYRING_BYTES_MAX = 8 * 1024 * 1024;
 const METERS_MAX = 10_000;
 
 /**

@@ -120,6 +120,29 @@ export const METER_COMMANDS: readonly Command[] = [
     load: async () => (await import('./image.ts')).meterImage,
   },
   {
+    verb: 'meter keys',
+    summary: 'give a meter a new global key, under its master key',
+    arguments: [],
+    options: [
+      ...METER_OPTIONS,
+      {
+        flags: '--key <name>',
+        description: 'which key',
+        choices: ['encryption', 'authentication', 'broadcast'],
+        default: 'encryption',
+      },
+      YES,
+    ],
+    details: [
+      'The new key is made here, stands in the keyring as NAME.next before the meter has',
+      'it, is tried, and only then takes the place of the old one, which is kept as',
+      'NAME.before. After a cut run it again: it finds out which of both the meter has.',
+      'No key is shown.',
+      STATUS,
+    ].join('\n'),
+    load: async () => (await import('./keys.ts')).meterKeys,
+  },
+  {
     verb: 'meter replay',
     summary: 'say again to a meter what was said in a trace, and compare its answers',
     arguments: [{ name: 'file', description: 'what --trace recorded' }],

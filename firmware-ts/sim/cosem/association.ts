@@ -56,6 +56,12 @@ export class MeterAssociation {
     return master === undefined ? undefined : fromHex(master);
   }
 
+  /** From the next association on; its counters then begin anew. */
+  changeKey(name: keyof CipherKeys, key: Uint8Array): void {
+    this.keys = { ...this.keys, [name]: key };
+    if (name === 'encryption') this.received.forget();
+  }
+
   /** A server for one connection. */
   serve(link: ApduLink, objects: ServerObjects): DlmsServer {
     const { description, serverTitle } = this.#parts;

@@ -10,7 +10,7 @@ import type { Clock } from '#system/clock.ts';
 import { CosemObjects } from '../cosem-objects.ts';
 import { MeterAssociation } from './association.ts';
 import { LIMITER_NAME, limiter } from './limiter.ts';
-import { counterObject } from './security-objects.ts';
+import { SECURITY_SETUP_NAME, counterObject, securitySetup } from './security-objects.ts';
 import type { MeterDescription } from './read-description.ts';
 import type { SimulatedObject } from './object.ts';
 
@@ -56,7 +56,10 @@ export class SimulatedMeter {
     return new Bus(
       this.associations.map((association) => {
         const { mayChange } = association;
-        const objects = this.objects.seenBy({ more, mayChange });
+        const own = association.ciphered
+          ? { [SECURITY_SETUP_NAME]: securitySetup(association) }
+          : {};
+        const objects = this.objects.seenBy({ more: { ...more, ...own }, mayChange });
         return association.serve(this.#linkTo(association, framing), objects);
       }),
     );
