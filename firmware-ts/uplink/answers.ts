@@ -2,7 +2,7 @@ import { failureOf, type Failure } from '#bytes/failure.ts';
 import type { DueEntry } from '#store/store.ts';
 import type { DeliveryParts, Stage } from './delivery-parts.ts';
 import type { DueReader } from './due-reader.ts';
-import type { Lane, Outgoing } from './lane.ts';
+import type { Lane } from './lane.ts';
 import { observationsIn } from './packet.ts';
 import { Retries } from './retries.ts';
 import type { Refused } from './send-queue.ts';
@@ -16,7 +16,6 @@ export interface AnswersPorts {
   readonly reader: DueReader;
   /** Whether an entry is being tried, about which `hangUps` hears when all of it is answered. */
   readonly trying: () => boolean;
-  readonly send: (lane: Lane, outgoing: Outgoing) => void;
   /** Something may be sent. */
   readonly ready: () => void;
   /** What asks again after a refusal is at most so large. */
@@ -67,9 +66,8 @@ export class Answers implements Hearing {
   }
 
   #acknowledge({ of }: Lane, entries: readonly DueEntry[]): void {
-    const { clock, tally, manifests, traffic } = this.#parts;
+    const { clock, tally, traffic } = this.#parts;
     tally.acknowledged(of, entries, clock.monotonic());
-    manifests.change();
     traffic.look();
     this.#parts.acknowledger.add(entries);
   }
@@ -103,11 +101,10 @@ export class Answers implements Hearing {
 
   /** Sends the refused entry again, alone; the rest of its stream waits for the answer. */
   async #probe(lane: Lane, stream: string, id: number): Promise<void> {
-    const { reader, stage, send, ready, pieceBytesMax } = this.#ports;
+    const { reader, stage, ready, pieceBytesMax } = this.#ports;
     const entry = await reader.entry(lane.of, id);
     if (stage.over || stage.stopping) return;
-    if (entry !== undefined)
-      send(lane, { kind: 'up', pack: lane.queue.probe(entry, pieceBytesMax) });
+    if (entry !== undefined) lane.queue.probe(entry, pieceBytesMax);
     else this.#resume(lane, stream, id - 1); // gone meanwhile: what follows may go
     ready();
   }

@@ -42,12 +42,13 @@ export class Delivery {
     this.#lanes = lanesOf(parts, pieceBytesMax, ready);
     this.#urgentLanes = this.#lanes.filter(({ of }) => isUrgent(of));
     this.#publisher = new Publisher({ ...parts, ready });
-    const common = { stage: this.#stage, reader: new DueReader(parts), send, ready };
+    const common = { stage: this.#stage, reader: new DueReader(parts), ready };
     const trying = (): boolean => this.#trial.underWay;
     this.#answers = new Answers(parts, { ...common, trying, pieceBytesMax });
     this.#sender = new Sender(parts, this.#publisher, this.#answers);
     this.#trial = new Trial(parts, {
       ...common,
+      send,
       lanes: this.#lanes,
       inFlight: () => this.#publisher.inFlight,
       pieceBytesMax,

@@ -1,5 +1,6 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
+import { tooLargeFor } from './packet.ts';
 import type { Message, Session } from './session.ts';
 import { within } from './stop.ts';
 
@@ -13,17 +14,20 @@ const GOODBYE_WAIT_MS = 2000;
 /** A session that we ended ourselves. */
 export const LEFT: Failure = { code: 'stopped', message: 'stopped' };
 
-/** Publishes, and answers whether the broker took it; `refused` is told why not. */
+/** Publishes what the broker can take, and answers whether it did; `refused` is told why not. */
 export function published(
   session: Session,
   message: Message,
   refused: (refusal: Failure) => void,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    session.publish(message, (refusal) => {
+    const answered = (refusal?: Failure): void => {
       if (refusal !== undefined) refused(refusal);
       resolve(refusal === undefined);
-    });
+    };
+    const failure = tooLargeFor(session, message);
+    if (failure === undefined) session.publish(message, answered);
+    else answered(failure);
   });
 }
 
@@ -40,15 +44,25 @@ export async function greet(
   cancel();
 }
 
+export interface LastWords {
+  readonly drained: Promise<unknown>;
+  readonly standing: () => Promise<unknown>;
+  /** `undefined` where the broker can receive nothing more: then its will tells. */
+  readonly goodbye: () => Promise<unknown> | undefined;
+}
+
 /** Waits for what is in flight, says the last words and closes, each for a bounded time. */
 export async function leave(
   session: Session,
   clock: Clock,
-  drained: Promise<void>,
-  words: readonly (() => Promise<unknown>)[],
+  { drained, standing, goodbye }: LastWords,
 ): Promise<void> {
   await within(clock, DRAIN_WAIT_MS, [drained, session.lost]);
-  for (const word of words) await within(clock, GOODBYE_WAIT_MS, [word(), session.lost]);
-  await within(clock, GOODBYE_WAIT_MS, [session.close(), session.lost]);
+  await within(clock, GOODBYE_WAIT_MS, [standing(), session.lost]);
+  const said = goodbye();
+  if (said !== undefined) {
+    await within(clock, GOODBYE_WAIT_MS, [said, session.lost]);
+    await within(clock, GOODBYE_WAIT_MS, [session.close(), session.lost]);
+  }
   session.abort(LEFT);
 }

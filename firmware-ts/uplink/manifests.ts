@@ -4,7 +4,7 @@ import { wallMs, type Clock } from '#system/clock.ts';
 import type { Log } from '#system/log.ts';
 import { type Telling, isoOf, tellingOf } from './manifest-gaps.ts';
 import { ManifestRound } from './manifest-round.ts';
-import { PUBLISH_OVERHEAD_BYTES } from './publisher.ts';
+import { PUBLISH_OVERHEAD_BYTES } from './packet.ts';
 import type { Message } from './session.ts';
 
 /** A broker that refuses even so little as too large is not asked to take less. */

@@ -220,6 +220,7 @@ class Running implements Uplink {
   }
 
   #durable(): void {
+    this.#lasting.manifests.change();
     this.#receipts?.awaited();
     this.#reach.succeeded(this.#lastPlace);
     this.#serving?.delivery?.resume();

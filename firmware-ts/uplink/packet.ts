@@ -5,7 +5,7 @@ import { encodePack } from '#reading/senml.ts';
 import { jsonOfPack } from '#reading/senml-json.ts';
 import type { Outgoing } from './lane.ts';
 import type { Pack } from './pack.ts';
-import type { Message } from './session.ts';
+import type { Message, Session } from './session.ts';
 import type { Topics } from './topics.ts';
 
 /** Topic, base name and key around the records of an entry, names of the longest sort. */
@@ -16,6 +16,9 @@ export type PayloadFormat = 'senml+cbor' | 'senml+json';
 
 /** Of records as they are stored; in JSON a label of one octet takes four, a number up to four. */
 export const GROWTH: Readonly<Record<PayloadFormat, number>> = { 'senml+cbor': 1, 'senml+json': 4 };
+
+/** Fixed header, topic length, packet identifier and topic alias (MQTT 5, 3.3). */
+export const PUBLISH_OVERHEAD_BYTES = 16;
 
 export interface Wrapping {
   readonly gateway: string;
@@ -41,10 +44,21 @@ export function observationsIn({ entries }: Pack): number {
   return entries.reduce((sum, entry) => sum + entry.count, 0);
 }
 
-export function tooLarge(bytes: number, bytesMax: number): Failure {
+/** What `message` takes of the broker's maximum packet size; its texts are ASCII. */
+export function packetBytesOf({ topic, payload }: Message): number {
+  return payload.length + topic.length + PUBLISH_OVERHEAD_BYTES;
+}
+
+/** Why `message` must not be sent over `session` (MQTT 5, 3.2.2.3.6), if so. */
+export function tooLargeFor(
+  { packetBytesMax }: Pick<Session, 'packetBytesMax'>,
+  message: Message,
+): Failure | undefined {
+  const bytes = packetBytesOf(message);
+  if (bytes <= packetBytesMax) return undefined;
   return {
     code: 'packet-too-large',
-    message: `a packet of ${bytes} bytes, the broker takes ${bytesMax}`,
+    message: `a packet of ${bytes} bytes, the broker takes ${packetBytesMax}`,
     hint: 'Raise the maximum packet size on the broker.',
   };
 }

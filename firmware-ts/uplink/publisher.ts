@@ -2,14 +2,13 @@ import type { Failure } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import { Attention } from './attention.ts';
 import type { Budget } from './pacing.ts';
+import { packetBytesOf } from './packet.ts';
 import { codesThat } from './reason-codes.ts';
 import { SendWindow } from './send-window.ts';
 import type { Message, Session } from './session.ts';
 import type { TrafficMeter } from './traffic-meter.ts';
 import type { WindowStatus } from './uplink.ts';
 
-/** Fixed header, topic length, packet identifier and topic alias (MQTT 5, 3.3). */
-export const PUBLISH_OVERHEAD_BYTES = 16;
 /** The broker owes an answer to each message; one that is silent for so long is gone. */
 const ANSWER_TIMEOUT_MS = 30_000;
 const SLOWER: ReadonlySet<string> = new Set(codesThat(({ message }) => message === 'slower'));
@@ -60,15 +59,10 @@ export class Publisher {
     return this.#window.hasPlace(urgent) && (urgent || this.#affordable());
   }
 
-  /** What `message` takes of the broker's maximum packet size. */
-  packetBytes({ topic, payload }: Message): number {
-    return payload.length + topic.length + PUBLISH_OVERHEAD_BYTES;
-  }
-
   /** `done` gets the broker's refusal, or nothing; it is not called after the end. */
   publish(message: Message, done: (refusal?: Failure) => void): void {
     const { session, clock, traffic, ready } = this.#parts;
-    const bytes = this.packetBytes(message);
+    const bytes = packetBytesOf(message);
     this.#attention.begin();
     const flying = this.#window.sent(bytes, clock.monotonic());
     this.#charge(bytes);

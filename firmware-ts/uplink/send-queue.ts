@@ -104,10 +104,10 @@ export class SendQueue {
     return waits ? Infinity : this.resume(name);
   }
 
-  /** The beginning of `entry` alone, as a question; the rest of its stream waits. */
-  probe(entry: DueEntry, bytesMax: number): Pack {
+  /** The beginning of `entry` goes next, alone, as a question; the rest of its stream waits. */
+  probe(entry: DueEntry, bytesMax: number): void {
     const [piece = entry] = piecesOf(entry, bytesMax);
-    return this.sendApart(piece);
+    this.#pending.unshift({ ...piece, alone: true });
   }
 
   /** The broker has `pack`; answers the entries, by their last parts, that may be deleted now. */

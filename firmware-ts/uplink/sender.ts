@@ -2,7 +2,7 @@ import type { Failure } from '#bytes/failure.ts';
 import type { DeliveryParts } from './delivery-parts.ts';
 import type { Lane, Outgoing } from './lane.ts';
 import type { Pack } from './pack.ts';
-import { messageOf, tooLarge, unencodable } from './packet.ts';
+import { messageOf, tooLargeFor, unencodable } from './packet.ts';
 import type { Publisher } from './publisher.ts';
 import type { Message } from './session.ts';
 
@@ -60,10 +60,13 @@ export class Sender {
 
   /** Sends something that is not of the outbox; `done` gets the broker's answer. */
   announce({ message, done }: Announcement): void {
-    this.#publisher.publish(message, (refusal) => {
+    const answered = (refusal: Failure | undefined): void => {
       this.#note(refusal);
       done(refusal);
-    });
+    };
+    const failure = tooLargeFor(this.#parts.session, message);
+    if (failure === undefined) this.#publisher.publish(message, answered);
+    else answered(failure);
   }
 
   #fly(flight: Flight, message: Message): void {
@@ -79,11 +82,9 @@ export class Sender {
   }
 
   #packetOf(outgoing: Outgoing): Message | Failure {
-    const { packetBytesMax } = this.#parts.session;
     try {
       const message = messageOf(outgoing, this.#parts);
-      const bytes = this.#publisher.packetBytes(message);
-      return bytes > packetBytesMax ? tooLarge(bytes, packetBytesMax) : message;
+      return tooLargeFor(this.#parts.session, message) ?? message;
     } catch (error) {
       return unencodable(error);
     }

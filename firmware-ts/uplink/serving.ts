@@ -42,6 +42,8 @@ export class Serving {
   readonly #parts: ServingParts;
   readonly #reached: Reached;
   #delivery: Delivery | undefined;
+  /** Of our own that have no answer: birth, manifest, goodbye. */
+  #words = 0;
 
   constructor(parts: ServingParts, reached: Reached) {
     this.#parts = parts;
@@ -56,22 +58,33 @@ export class Serving {
   /** Greets, calls `online`, and delivers until the session is lost or to be left. */
   async run(online: () => void): Promise<Ending> {
     const { place, session } = this.#reached;
-    const { traffic, reach, stopping, clock, presences, events } = this.#parts;
+    const { traffic, reach, stopping, clock, presences } = this.#parts;
     traffic.begin(session);
     reach.welcomed(place);
-    await stopping.or(greet(session, clock, this.#published(presences.birth)));
+    const end: { loss?: Failure } = {};
+    void session.lost.then((failure) => (end.loss = failure));
+    const birth = this.#published(presences.birth);
+    await stopping.or(greet(session, clock, birth));
+    // Without its answer nothing else is sent, and nothing else may be why a session is lost.
+    const greeted = end.loss === undefined && !stopping.requested;
+    const ending = greeted ? await this.#converse(online, end) : { ...end };
+    if (!greeted && ending.loss === undefined) await this.#leave(birth, false);
+    traffic.end(session);
+    return ending;
+  }
+
+  /** All behind the birth; `end` has a loss as soon as there is one. */
+  async #converse(online: () => void, end: Pick<Ending, 'loss'>): Promise<Ending> {
+    const { events, urgentOnly } = this.#parts;
     const delivery = this.#deliver();
     this.#delivery = delivery;
     online();
     events.begin((message, done) => delivery.announce(message, done));
-    const end: { loss?: Failure } = {};
-    void session.lost.then((failure) => (end.loss = failure));
     const better = await this.#stay();
     const { loss } = end; // where there is none yet, the end is our own
-    if (loss === undefined) await this.#leave(delivery);
+    if (loss === undefined) await this.#leave(delivery.drain(), !urgentOnly);
     delivery.end(loss);
     events.end();
-    traffic.end(session);
     return {
       ...(loss === undefined ? {} : { loss }),
       ...(better === undefined ? {} : { better }),
@@ -88,20 +101,25 @@ export class Serving {
     });
   }
 
-  async #leave(delivery: Delivery): Promise<void> {
+  async #leave(drained: Promise<unknown>, tellsStanding: boolean): Promise<void> {
     const { session } = this.#reached;
     const { manifests, clock, presences, tally } = this.#parts;
     manifests.begin();
     const standing = (): Promise<void> =>
       this.#tellAll((message, done) => {
+        if (!this.#hasPlace) return;
+        this.#words += 1;
         session.publish(message, (refusal) => {
+          this.#words -= 1;
           if (refusal !== undefined) tally.refused(refusal);
           done(refusal);
         });
       });
-    const goodbye = (): Promise<boolean> => this.#published(presences.goodbye);
-    const words = this.#parts.urgentOnly ? [goodbye] : [standing, goodbye];
-    await leave(session, clock, delivery.drain(), words);
+    await leave(session, clock, {
+      drained,
+      standing: () => (tellsStanding ? standing() : Promise.resolve()),
+      goodbye: () => (this.#hasPlace ? this.#published(presences.goodbye) : undefined),
+    });
   }
 
   /** Until the session is lost or to be left; answers one with a better broker. */
@@ -182,8 +200,19 @@ export class Serving {
     }
   }
 
-  #published(message: Message): Promise<boolean> {
+  /** Whether the broker can receive one more (MQTT 5, 3.3.4): also when we leave. */
+  get #hasPlace(): boolean {
+    const inFlight = this.#words + (this.#delivery?.window.messages ?? 0);
+    return inFlight < this.#reached.session.receiveMaximum;
+  }
+
+  async #published(message: Message): Promise<boolean> {
     const { tally } = this.#parts;
-    return published(this.#reached.session, message, (refusal) => tally.refused(refusal));
+    this.#words += 1;
+    const taken = await published(this.#reached.session, message, (refusal) =>
+      tally.refused(refusal),
+    );
+    this.#words -= 1;
+    return taken;
   }
 }

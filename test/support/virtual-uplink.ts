@@ -6,7 +6,7 @@ import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStoreHere, type HereOptions, type StoreHere } from '#store/here.ts';
 import type { NamedGap } from '#store/store.ts';
 import { openUplink } from '#uplink/open.ts';
-import type { Message } from '#uplink/session.ts';
+import type { Message, Session } from '#uplink/session.ts';
 import type { Uplink, UplinkOptions } from '#uplink/uplink.ts';
 import { oweIn } from './outbox.ts';
 import { seeded } from './seeded.ts';
@@ -23,6 +23,8 @@ const STOP_MS = 20_000;
 export interface VirtualUplinkOptions extends Omit<HereOptions, 'clock'> {
   readonly uplink?: Partial<UplinkOptions>;
   readonly seed?: number;
+  /** Called with each store that was opened. */
+  readonly observe?: (store: StoreHere) => StoreHere;
 }
 
 export interface Arrived {
@@ -51,6 +53,8 @@ export class VirtualUplink {
   fate: ((message: Message) => Fate) | undefined = () => TAKEN;
   /** What the next session begins with. */
   limits: SessionLimits = {};
+  /** Messages that a session may not have sent: too many in flight, or too large. */
+  readonly violations: string[] = [];
   readonly #options: VirtualUplinkOptions;
   readonly #sessions = new Set<BrokerSession>();
   #life: Life | undefined;
@@ -70,11 +74,12 @@ export class VirtualUplink {
   /** Opens the store, and after `before` the uplink. */
   async start(before: (store: StoreHere) => Promise<void> = () => Promise.resolve()) {
     const clock = new BootClock(this.clock, this.wall);
-    const { uplink: options, seed = 5, ...here } = this.#options;
-    const store = await openStoreHere({ ...here, clock });
+    const { uplink: options, seed = 5, observe, ...here } = this.#options;
+    const opened = await openStoreHere({ ...here, clock });
+    const store = observe?.(opened) ?? opened;
     store.onGap((gap) => this.named.push(gap));
     await Promise.all([before(store), this.clock.run(COMMITTED_MS)]);
-    const dial = (): Promise<BrokerSession> => this.#dial();
+    const dial = (): Promise<Session> => this.#dial();
     const ports = { store, clock, entropy: seeded(seed), log: () => undefined, dial };
     const uplink = openUplink({ ...GATEWAY, url: 'mqtt://127.0.0.1:1883', ...options }, ports);
     this.#life = { clock, store, uplink };
@@ -92,7 +97,8 @@ export class VirtualUplink {
 
   /** As a `kill -9`; what was on its way still arrives. */
   kill(): void {
-    const { clock, store } = this.#running;
+    if (this.#life === undefined) return;
+    const { clock, store } = this.#life;
     clock.die();
     for (const session of this.#sessions) session.orphan();
     this.#sessions.clear();
@@ -124,7 +130,7 @@ export class VirtualUplink {
     return this.#life;
   }
 
-  #dial(): Promise<BrokerSession> {
+  #dial(): Promise<Session> {
     this.dials.push(this.clock.monotonic());
     if (this.fate === undefined) {
       return Promise.reject(new OperatingError('connection-refused', 'nobody is there'));
@@ -133,7 +139,28 @@ export class VirtualUplink {
     const session = new BrokerSession({ wayMs: () => WAY_MS, judge }, this.clock, this.limits);
     this.#sessions.add(session);
     void session.lost.then(() => this.#sessions.delete(session));
-    return Promise.resolve(session);
+    return Promise.resolve(this.#watched(session));
+  }
+
+  /** The same session; what it must not send is noted. */
+  #watched(session: BrokerSession): Session {
+    let inFlight = 0;
+    const { protocol, receiveMaximum, packetBytesMax, lost, traffic } = session;
+    return {
+      ...{ protocol, receiveMaximum, packetBytesMax, lost, traffic },
+      publish: (message, done) => {
+        inFlight += 1;
+        const bytes = packetBytesOf(message);
+        if (inFlight > receiveMaximum) this.violations.push(`${inFlight} of ${receiveMaximum}`);
+        if (bytes > packetBytesMax) this.violations.push(`${message.topic}: ${bytes} bytes`);
+        session.publish(message, (refusal) => {
+          inFlight -= 1;
+          done(refusal);
+        });
+      },
+      close: () => session.close(),
+      abort: (failure) => session.abort(failure),
+    };
   }
 
   #judge(message: Message): Fate {
@@ -145,4 +172,10 @@ export class VirtualUplink {
     });
     return this.fate?.(message) ?? TAKEN;
   }
+}
+
+/** Of a PUBLISH at QoS 1 without properties (MQTT 5.0, 3.3); the length takes two bytes or more. */
+function packetBytesOf({ topic, payload }: Message): number {
+  const body = 2 + Buffer.byteLength(topic) + 2 + 1 + Buffer.byteLength(payload);
+  return 1 + (body < 128 ? 1 : 2) + body;
 }

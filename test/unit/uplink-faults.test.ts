@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { decodeManifest } from '#contract/manifest.ts';
 import { refusalOf } from '#uplink/refusal.ts';
 import { temporaryFolder } from '../support/outbox.ts';
 import { range, sequencesOf } from '../support/uplink.ts';
@@ -145,4 +146,22 @@ test('what a quota refuses comes again, and the broker has all in the end', asyn
   assert.equal(await queued(world), 0);
   assert.deepEqual([world.named, await world.store.quarantined(BACKEND)], [[], []]);
   assert.ok(refused > 0 && refused <= 2 * taken.length, `${refused} of ${taken.length} refused`);
+});
+
+test('a broker that takes 400 bytes hears how each stream stands at the end', async (context) => {
+  const world = await begun(context);
+  world.limits = { packetBytesMax: 400, receiveMaximum: 1 };
+  world.hangUp();
+  const streams = { m_command: 'command', m_alarm: 'alarm', m: 'measurement' } as const;
+  for (const [stream, of] of Object.entries(streams)) await world.owe(of, stream, 0, 30);
+  await world.clock.run(MINUTE_MS);
+  await world.owe('measurement', 'm', 30, 9);
+  await world.clock.run(MINUTE_MS);
+  await world.stop();
+  const through = new Map<string, number>();
+  for (const { payload } of world.arrived.filter(({ topic }) => topic === 'mf')) {
+    for (const state of decodeManifest(payload).streams) through.set(state.stream, state.through);
+  }
+  assert.deepEqual(Object.fromEntries(through), { m_command: 29, m_alarm: 29, m: 38 });
+  assert.deepEqual(world.violations, []);
 });
