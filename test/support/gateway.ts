@@ -97,7 +97,12 @@ export async function openWorld(way: Way = (port) => Promise.resolve(port)): Pro
   };
 }
 
-function launch({ runtime, file }: Program, configuration: string, socket: string): GatewayProcess {
+/** normd by its configuration, which names this control socket; whoever launches it ends it. */
+export function launch(
+  { runtime, file }: Program,
+  configuration: string,
+  socket: string,
+): GatewayProcess {
   const child = spawn(runtime.command, [...runtime.leading, file, '--config', configuration], {
     env: { ...process.env, ...runtime.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
