@@ -21,18 +21,18 @@ export interface AskedMeterOptions {
   readonly slots: Slots;
   /** A session over a link of its own, which `close` closes. */
   readonly open: OpenMeter;
-  /** Reads what is due; each observation is durable before the next is asked for. */
+  /** Reads what is due; what came is durable before more is asked for. */
   readonly read: (
     session: MeterSession,
-    keep: (observation: Observation) => Promise<void>,
+    keep: (observations: readonly Observation[]) => Promise<void>,
     told: (objects: RefusedObjects) => void,
   ) => Promise<void>;
   /** Looks at the meter's clock behind a reading, where that is due. */
   readonly checkClock?: (session: MeterSession) => Promise<MeterClock | undefined>;
   /** How often the meter refused who asks; without it that is forgotten with each restart. */
   readonly refusals?: Refusals;
-  /** Resolves when the observation is durable. */
-  readonly keep: (observation: Observation) => Promise<void>;
+  /** Resolves when the observations are durable: all of them, or none. */
+  readonly keep: (observations: readonly Observation[]) => Promise<void>;
   readonly clock: Clock;
   readonly entropy: Pick<Entropy, 'fraction'>;
   readonly notice: (event: DeviceNotice) => void;
@@ -130,7 +130,7 @@ class AskedMeter implements Device {
     try {
       await this.#options.read(
         session,
-        (observation) => this.#keep(observation),
+        (observations) => this.#keep(observations),
         (objects) => this.#told(objects),
       );
       this.#clockSeen(await this.#options.checkClock?.(session));
@@ -140,11 +140,11 @@ class AskedMeter implements Device {
     }
   }
 
-  async #keep(observation: Observation): Promise<void> {
-    await this.#options.keep(observation);
+  async #keep(observations: readonly Observation[]): Promise<void> {
+    await this.#options.keep(observations);
     this.#retry.reset(); // what was cut goes on soon where it gets on
-    this.#observations += 1;
-    this.#readings += observation.readings.length;
+    this.#observations += observations.length;
+    for (const { readings } of observations) this.#readings += readings.length;
   }
 
   #heard(event: MeterNotice): void {

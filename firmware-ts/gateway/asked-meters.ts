@@ -38,7 +38,7 @@ type AskedSource = Extract<SourceConfiguration, { readonly protocol: 'dlms' }>;
 /** Opens every meter that is asked; those of one line take turns. Errors: those of the keyring. */
 export function openAskedMeters(
   configuration: Pick<Configuration, 'sources' | 'keyring' | 'gateway' | 'state'>,
-  path: Pick<ReadingPath, 'keep' | 'newest'>,
+  path: Pick<ReadingPath, 'keepAll' | 'newest'>,
   ports: GatewayPorts,
   ledger: CounterLedger | undefined,
 ): readonly Device[] {
@@ -63,7 +63,7 @@ export function openAskedMeters(
       refusals: refusals.of(source.name, fingerprintOf(source, file)),
       read: readerOf(source, path, clock),
       ...checkOf(source, clock),
-      keep: (observation) => path.keep(observation),
+      keep: (observations) => path.keepAll(source.name, observations),
       clock,
       entropy,
       notice: noticeLog(source.name, log, new Throttle(clock)),

@@ -19,10 +19,10 @@ import type { Observation } from '#reading/reading.ts';
 import type { Clock } from '#system/clock.ts';
 import type { TimeZone } from '#system/time-zone.ts';
 
-/** Reads what is due over an open session; each observation is durable before the next. */
+/** Reads what is due over an open session; what came is durable before more is asked for. */
 export type MeterReader = (
   session: MeterSession,
-  keep: (observation: Observation) => Promise<void>,
+  keep: (observations: readonly Observation[]) => Promise<void>,
   told: (objects: RefusedObjects) => void,
 ) => Promise<void>;
 
@@ -62,26 +62,34 @@ export function profileReader(object: string, options: ProfileReaderOptions): Me
     const { capturePeriodS } = (layout ??= await session.run(readProfileLayout(logicalName)));
     const columns = await scaled(layout.columns, scalers, session);
     const local = localOf(options.zone, scalers);
-    const keepRow = (row: ProfileRow): Promise<void> => {
+    const observationOf = (row: ProfileRow): Observation => {
       if (row.time === undefined) throw noClock();
       const { source, clock } = options;
       const { unverified } = session;
-      const read = observationFromRow(source, columns, row, clock.wall(), { ...local, unverified });
-      return keep(read);
+      return observationFromRow(source, columns, row, clock.wall(), { ...local, unverified });
     };
     const place = after === undefined ? {} : { after };
     const request = { logicalName, part: partAfter(after), columns, capturePeriodS, ...place };
     await session.run(readProfile(request), (told) =>
-      told.kind === 'rows' ? keptOneByOne(told.rows, keepRow) : undefined,
+      told.kind === 'rows' ? keptTogether(told.rows, observationOf, keep) : undefined,
     );
   };
 }
 
-async function keptOneByOne(
+/** A transaction for so many rows of a block: some hundred kilobytes. */
+const ROWS_TOGETHER_MAX = 256;
+
+/** Each transaction is durable before the next, so that a row that is missing is the last. */
+async function keptTogether(
   rows: ProfileRows,
-  keepRow: (row: ProfileRow) => Promise<void>,
+  observationOf: (row: ProfileRow) => Observation,
+  keep: (observations: readonly Observation[]) => Promise<void>,
 ): Promise<void> {
-  for (let index = 0; index < rows.count; index += 1) await keepRow(rows.row(index));
+  for (let first = 0; first < rows.count; first += ROWS_TOGETHER_MAX) {
+    const count = Math.min(ROWS_TOGETHER_MAX, rows.count - first);
+    const indices = Array.from({ length: count }, (_, index) => first + index);
+    await keep(indices.map((index) => observationOf(rows.row(index))));
+  }
 }
 
 async function scaled(
@@ -151,7 +159,7 @@ export function registerReader(
     }
     const { unverified } = session;
     const local = { ...localOf(zone, scalers), unverified };
-    await keep(observationFromRow(source, columns, rowOf(values), clock.wall(), local));
+    await keep([observationFromRow(source, columns, rowOf(values), clock.wall(), local)]);
   };
 }
 

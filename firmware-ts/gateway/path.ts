@@ -59,15 +59,31 @@ export class ReadingPath {
 
   /** Resolves when it is durable; errors: those of the store. */
   async keep(observation: Observation): Promise<void> {
-    const record = this.#recordOf(observation.source);
-    const readings = observation.readings.length;
+    const { source, readings } = observation;
+    this.#recordOf(source).latest.remember(observation);
+    await this.#counted(source, readings.length, () =>
+      this.#store.append(this.#appendOf(observation)),
+    );
+  }
+
+  /** Keeps what one source said in one transaction: all of it, or nothing. Errors: as `keep`. */
+  async keepAll(source: string, observations: readonly Observation[]): Promise<void> {
+    const { latest } = this.#recordOf(source);
+    for (const observation of observations) latest.remember(observation);
+    const readings = observations.reduce((sum, one) => sum + one.readings.length, 0);
+    await this.#counted(source, readings, () =>
+      this.#store.appendAll(observations.map((one) => this.#appendOf(one))),
+    );
+  }
+
+  async #counted(source: string, readings: number, append: () => Promise<void>): Promise<void> {
+    const record = this.#recordOf(source);
     record.taken += readings;
-    record.latest.remember(observation);
     try {
-      await this.#append(observation);
+      await append();
     } catch (error) {
       record.refused += readings;
-      this.#refused(observation.source, failureOf(error));
+      this.#refused(source, failureOf(error));
       throw error;
     }
     record.stored += readings;
@@ -101,14 +117,14 @@ export class ReadingPath {
     return this.#recordOf(source).latest;
   }
 
-  async #append(observation: Observation): Promise<void> {
-    await this.#store.append({
+  #appendOf(observation: Observation): Append {
+    return {
       source: observation.source,
       observation: encodeStored(observation),
       readings: observation.readings.length,
       ...this.#taken(observation),
       outputs: this.#outputsOf(observation),
-    });
+    };
   }
 
   /** A time that is none yet counts from the boot, and the store makes a date of it. */

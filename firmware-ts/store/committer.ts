@@ -52,11 +52,20 @@ export class Committer {
   }
 
   append(append: Append): Promise<void> {
-    if (this.#waitingBytes >= WAITING_BYTES_MAX) {
-      const waiting = `${this.#waitingBytes} bytes wait for the disk`;
-      return Promise.reject(new OperatingError('store-busy', waiting));
-    }
+    if (this.#waitingBytes >= WAITING_BYTES_MAX) return Promise.reject(this.#busy());
     return this.#add((group) => group.append(append));
+  }
+
+  /** One group is one transaction; a full one takes what is added to it at once. */
+  appendAll(appends: readonly Append[]): Promise<void> {
+    if (this.#waitingBytes >= WAITING_BYTES_MAX) return Promise.reject(this.#busy());
+    return this.#add(async (group) => {
+      await Promise.all(appends.map((append) => group.append(append)));
+    });
+  }
+
+  #busy(): OperatingError {
+    return new OperatingError('store-busy', `${this.#waitingBytes} bytes wait for the disk`);
   }
 
   /** Never refused: it is small, and makes room. */

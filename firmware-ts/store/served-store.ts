@@ -57,6 +57,12 @@ export class ServedStore implements Store {
     return this.#committer.append(append);
   }
 
+  async appendAll(appends: readonly Append[]): Promise<void> {
+    for (const append of appends) assertAppend(append);
+    this.#assertOpen();
+    return this.#committer.appendAll(appends);
+  }
+
   async acknowledge(
     backend: string,
     ids: readonly number[],

@@ -18,6 +18,8 @@ export interface Store extends Outbox {
    * copied before it returns.
    */
   append(append: Append): Promise<void>;
+  /** Several in one transaction: all of them are kept, or none, so that none is missing between. */
+  appendAll(appends: readonly Append[]): Promise<void>;
   /** Tells the store that the wall clock is believed now; it looks itself with other calls. */
   believe(): Promise<void>;
   /** Calls `report` when a file is found damaged while in use; the result unsubscribes. */

@@ -17,11 +17,11 @@ import { VirtualClock } from '#sim/virtual-clock.ts';
 import { machineClock } from '#system/clock.ts';
 import { MAIN, launch } from '../support/gateway.ts';
 import { nativeRuntime } from '../support/bundle.ts';
-import { seeded } from '../support/seeded.ts';
 
 const skip =
   spawnSync('socat', ['-V']).status === 0 ? false : 'socat is missing: no pseudo-terminal';
-const ROWS = 120;
+/** Of which 256 are kept together. */
+const ROWS = 1000;
 const KILLS = 3;
 const POLL_MS = 20;
 
@@ -38,12 +38,8 @@ async function serialLine(context: TestContext, path: string, port: number): Pro
 test('a profile is whole, without repeats, however normd is killed', { skip }, async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'normd-profile-'));
   context.after(() => rm(folder, { recursive: true }));
-  // The meter's time stands still, so that the profile is the same to the end.
-  const objects = new CosemObjects({
-    clock: new VirtualClock(),
-    deviceName: 'NRM1',
-    profileRows: ROWS,
-  });
+  const theirs = new VirtualClock();
+  const objects = new CosemObjects({ clock: theirs, deviceName: 'NRM1', profileRows: ROWS });
   const link = () => new HdlcServerLink({ server: { upper: 1, length: 1 } });
   const meter = await startCosemMeter({ clock: machineClock, objects, link, port: 0 });
   context.after(() => meter.stop());
@@ -59,32 +55,33 @@ test('a profile is whole, without repeats, however normd is killed', { skip }, a
   const configuration = { gateway: 'g', state: 'state', control: { socket }, sources: [source] };
   const file = join(folder, 'normd.yaml');
   await writeFile(file, JSON.stringify(configuration));
-  const entropy = seeded(5);
   for (let kills = 0; kills <= KILLS; kills += 1) {
     const normd = launch({ runtime: nativeRuntime, file: MAIN }, file, socket);
     context.after(() => normd.end('SIGKILL'));
-    const some = 1 + Math.floor(entropy.fraction() * READINGS_MAX);
-    const last = kills === KILLS;
-    await normd.until(({ sources: [one] }) => (last ? isWhole(one) : (one?.stored ?? 0) >= some));
-    await normd.end(last ? 'SIGTERM' : 'SIGKILL');
+    // While it reads, or once it has kept something: one more row at least in each life.
+    await normd.until(({ sources: [one] }) => {
+      const early = kills % 2 === 0 && kills < KILLS && one?.link.state === 'up';
+      return early || (one?.stored ?? 0) > 0;
+    });
+    if (kills === KILLS) await normd.until(({ sources: [one] }) => hasRowOf(theirs, one));
+    await normd.end(kills < KILLS ? 'SIGKILL' : 'SIGTERM');
+    if (kills < KILLS) theirs.advance(PERIOD_S * 1000);
   }
   const store = await openStore({ directory: join(folder, 'state', 'store') });
   context.after(() => store.close());
   const kept = await store.observations('meter', 0, 2 * ROWS);
   const seconds = kept.map(({ observation }) => decodeStored(observation).time.second);
-  const [first = 0] = seconds;
+  const newest = theirs.wall().second;
+  assert.ok(seconds.length >= ROWS, `${seconds.length} rows`);
   assert.deepEqual(
     seconds,
-    Array.from({ length: ROWS }, (_, index) => first + index * 900),
+    seconds.map((_, index) => newest - (seconds.length - 1 - index) * PERIOD_S),
   );
 });
 
-/** Before a kill: all of them together leave most of the profile for the last life. */
-const READINGS_MAX = 24;
-/** Of the newest row, by the meter's clock. */
-const LAST_ROW = '2026-11-21T00:00:00';
+const PERIOD_S = 900;
 
-function isWhole(source: SourceStatus | undefined): boolean {
-  const times = source?.lastReadings.map(({ time }) => time) ?? [];
-  return source?.stored === source?.taken && times.some((time) => time.startsWith(LAST_ROW));
+function hasRowOf(theirs: VirtualClock, source: SourceStatus | undefined): boolean {
+  const newest = new Date(theirs.wall().second * 1000).toISOString().slice(0, 19);
+  return source?.lastReadings.some(({ time }) => time.startsWith(newest)) === true;
 }

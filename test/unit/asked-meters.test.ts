@@ -82,7 +82,7 @@ interface Asked {
   readonly port: number;
   readonly source: string;
   readonly read: MeterReader;
-  readonly keep: (observation: Observation) => Promise<void>;
+  readonly keep: (observations: readonly Observation[]) => Promise<void>;
   readonly turns?: LineTurns;
   readonly notice?: (notice: DeviceNotice) => void;
 }
@@ -124,16 +124,17 @@ function keeping(store: Store, rows: number) {
   let kept = 0;
   return {
     all,
-    keep: async (observation: Observation): Promise<void> => {
-      const { readings, source } = observation;
-      await store.append({
-        source,
-        observation: encodeStored(observation),
-        readings: readings.length,
-        takenMs: Date.now(),
-        outputs: [],
-      });
-      kept += 1;
+    keep: async (observations: readonly Observation[]): Promise<void> => {
+      await store.appendAll(
+        observations.map((observation) => ({
+          source: observation.source,
+          observation: encodeStored(observation),
+          readings: observation.readings.length,
+          takenMs: Date.now(),
+          outputs: [],
+        })),
+      );
+      kept += observations.length;
       if (kept === rows) resolve(undefined);
     },
   };
@@ -236,8 +237,8 @@ test('a dead meter on a line takes no turn for long, and the others are read', a
     });
   });
   const source = await new Promise<string>((resolve) => {
-    const taken = (one: Observation): Promise<void> => {
-      resolve(one.source);
+    const taken = ([one]: readonly Observation[]): Promise<void> => {
+      if (one !== undefined) resolve(one.source);
       return Promise.resolve();
     };
     asked(context, { port: live, source: 'live', read: read('live'), keep: taken, turns });
@@ -280,15 +281,15 @@ test('of a log with several rows of one time the place counts those stored', asy
     readings: [{ object: '0-0:1.0.0*255', raw: new Uint8Array(12), scaler: 0, unit: '' }],
   });
   for (const second of [1, 2, 3, 3, 4, 4, 4]) {
-    await keep(row('log', second));
-    for (let other = 0; other < second; other += 1) await keep(row('other', second));
+    await keep([row('log', second)]);
+    for (let other = 0; other < second; other += 1) await keep([row('other', second)]);
   }
   const newest = await newestOf(store, 'log');
   assert.deepEqual(
     newest.map(({ time }) => time.second),
     [4, 4, 4],
   );
-  for (let more = 0; more < 20; more += 1) await keep(row('log', 5));
+  for (let more = 0; more < 20; more += 1) await keep([row('log', 5)]);
   assert.equal((await newestOf(store, 'log')).length, 20);
   const clocks = newest.map((one) => toHex(rowClockOf(one) ?? new Uint8Array(0)));
   assert.ok(clocks.every((one) => one === '00'.repeat(12)));

@@ -45,8 +45,8 @@ function configured(context: TestContext, { port = 4059, ring, security }: Asked
 async function firstOf(configuration: Configuration): Promise<Observation> {
   const { promise, resolve, reject } = Promise.withResolvers<Observation>();
   const path = {
-    keep: (observation: Observation) => {
-      resolve(observation);
+    keepAll: (_source: string, [observation]: readonly Observation[]) => {
+      if (observation !== undefined) resolve(observation);
       return Promise.resolve();
     },
     newest: () => Promise.resolve([]),

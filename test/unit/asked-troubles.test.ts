@@ -86,8 +86,8 @@ class Bench {
         ciphers: machineCiphers,
       }),
       read: registerReader(objects, { source: 'meter', clock }),
-      keep: (observation) => {
-        resolve(observation);
+      keep: ([observation]) => {
+        if (observation !== undefined) resolve(observation);
         return Promise.resolve();
       },
       clock,

@@ -54,6 +54,17 @@ test('without a delay an append is committed at once', () => {
   assert.deepEqual(counts(), [1]);
 });
 
+test('what belongs together is in one commit, also where a group is nearly full', () => {
+  const { clock, committer, counts } = slowDisk();
+  const appends = (count: number) =>
+    Array.from({ length: count }, (_, number) => ofClass(number, 'measurement'));
+  for (const one of appends(1999)) void committer.append(one);
+  void committer.appendAll(appends(100));
+  void committer.append(ofClass(0, 'measurement'));
+  clock.advance(DELAY_MS);
+  assert.deepEqual(counts(), [2099], 'only what comes after them is in the next');
+});
+
 for (const name of ['command', 'alarm'] as const) {
   test(`what is of class ${name} is committed at once, with all that came before it`, async () => {
     const { committer, counts, batches, end, turn } = slowDisk();
