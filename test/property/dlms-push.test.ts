@@ -51,6 +51,14 @@ test('every HDLC frame comes back the same, plain, stuffed and in pieces', () =>
   );
 });
 
+test('a stuffed frame without information is read though an escape stands in its addresses', () => {
+  const events = hdlcFramer().push(fromHex('7ea0087d5d0001007fe57e'));
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['frame'],
+  );
+});
+
 test('an FCS that ends in an escape and was stuffed leaves nothing behind', () => {
   const framer = hdlcFramer();
   const events = Array.from(fromHex('7ea00e010000000100b3656b00237d5d7e'), (byte) =>

@@ -91,7 +91,10 @@ function checkedHeader(
   const { controlEnd, length } = header;
   const rest = length - controlEnd;
   if (rest === CHECK_BYTES) return header;
-  if (rest < 2 * CHECK_BYTES) return refused('bad-length', 0, `length ${length}`, 'format');
+  if (rest < 2 * CHECK_BYTES) {
+    // What the addresses take was looked at, too: an escape among them makes them too long.
+    return { ...refused('bad-length', 0, `length ${length}`, 'format'), looked: controlEnd };
+  }
   if (end < start + controlEnd + CHECK_BYTES) return undefined;
   if (checkHolds(bytes, start, start + controlEnd)) return header;
   return refused('bad-hcs', controlEnd, 'header check sequence does not match', 'hcs');
