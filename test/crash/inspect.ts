@@ -6,7 +6,8 @@ import { openLedger } from '#store/database.ts';
 import { diskFailure, isUnusableFile } from '#store/disk-failure.ts';
 import { setAside } from '#store/set-aside.ts';
 import { OUTBOX_RETENTION, RETENTION } from '#store/store.ts';
-import type { Append, DueEntry, Opening, Kept, StoreCounts, StreamStanding } from '#store/store.ts';
+import type { Append, DueEntry, Opening, Kept, Quarantined } from '#store/store.ts';
+import type { StoreCounts, StreamStanding } from '#store/store.ts';
 import { BACKENDS, SOURCES, numbered, numbersIn, owedTo, sourceOf } from './content.ts';
 import type { Obligations } from './obligations.ts';
 import { checkStandings } from './standings.ts';
@@ -17,6 +18,7 @@ const PAGE = 1_000;
 export interface OpenStore {
   readonly opening: Opening;
   due(backend: string, afterId: number): readonly DueEntry[];
+  quarantined(backend: string): readonly Quarantined[];
   observations(source: string, afterId: number): readonly Kept[];
   counts(): StoreCounts;
   /** What a manifest would tell. */
@@ -42,6 +44,7 @@ export function openHere(directory: string): OpenStore {
     opening,
     due: (name, afterId) =>
       ledger.due({ name, afterId, limit: PAGE, class: 'measurement', now: { openMs: 0 } }),
+    quarantined: (backend) => ledger.quarantined({ backend, id: undefined }),
     observations: (name, afterId) => ledger.observations({ name, afterId, limit: PAGE }),
     counts: () => ledger.counts(),
     streams: (backend) => ledger.streams(backend),
@@ -128,8 +131,12 @@ function checkOwed(store: OpenStore, backend: string, obligations: Obligations):
   );
   assert.deepEqual(lost, [], `confirmed, but not owed to ${backend}`);
   const counted = store.counts().backends[backend];
-  assert.equal(counted?.queuedEntries ?? 0, due.length, 'entries are miscounted');
-  assert.equal(counted?.queuedReadings ?? 0, owed.size, 'readings are miscounted');
+  const refused = store.quarantined(backend);
+  const queued = [...due, ...refused];
+  assert.equal(counted?.queuedEntries ?? 0, queued.length, 'entries are miscounted');
+  assert.equal(counted?.quarantinedEntries ?? 0, refused.length, 'quarantine is miscounted');
+  const readings = queued.reduce((sum, entry) => sum + entry.readings, 0);
+  assert.equal(counted?.queuedReadings ?? 0, readings, 'readings are miscounted');
   for (const source of SOURCES) {
     checkSequences(
       due.filter(({ stream }) => stream === source),

@@ -4,7 +4,8 @@
  *
  * `append N` is about to be asked, `appended N` confirmed; `acknowledge B N…` is about to be asked,
  * `acknowledged B N…` confirmed; `seen B S E Q N`: sequence Q of stream S, epoch E, held N and may
- * have been sent; `damaged`: from here on the file may be set aside, and what was in it is excused;
+ * have been sent; `refuse B N`: it is about to go into quarantine, `refused B N`: it is there, `named
+ * B S E Q`: its sequence is a gap; `resend B N`, `resent B N`: it is due again; `damaged`: from here on the file may be set aside, and what was in it is excused;
  * `aside F`: it was, under this name. `answered`, `noted` and `mended` tell of a faulty disk.
  */
 export class Obligations {
@@ -15,6 +16,8 @@ export class Obligations {
   readonly gone = new Set<string>();
   /** Of `backend stream epoch sequence`: the number that was seen under it. */
   readonly seen = new Map<string, number>();
+  /** Of `backend stream epoch sequence`: those that a gap must name. */
+  readonly named = new Set<string>();
   /** Highest number begun, so that the next life goes on after it. */
   newest = -1;
   damaged = false;
@@ -32,10 +35,21 @@ export class Obligations {
         this.confirmed.add(Number(backend));
         break;
       case 'acknowledge':
+      case 'refuse':
         for (const number of numbers) this.mayBeGone.add(`${backend} ${number}`);
         break;
       case 'acknowledged':
+      case 'refused':
         for (const number of numbers) this.gone.add(`${backend} ${number}`);
+        break;
+      case 'resend':
+        this.gone.delete(rest.join(' '));
+        break;
+      case 'resent':
+        this.mayBeGone.delete(rest.join(' '));
+        break;
+      case 'named':
+        this.named.add(rest.join(' '));
         break;
       case 'seen':
         this.seen.set(rest.slice(0, -1).join(' '), Number(rest.at(-1)));
@@ -47,6 +61,7 @@ export class Obligations {
         this.damaged = true;
         this.confirmed.clear();
         this.gone.clear();
+        this.named.clear();
         break;
       case 'answered':
       case 'noted':
@@ -68,6 +83,7 @@ export class Obligations {
       ...[...this.confirmed].map((number) => `appended ${number}`),
       ...pairs('acknowledge', this.mayBeGone),
       ...pairs('acknowledged', this.gone),
+      ...[...this.named].map((key) => `named ${key}`),
       ...[...this.seen].map(([key, number]) => `seen ${key} ${number}`),
     ];
   }

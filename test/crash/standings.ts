@@ -27,6 +27,10 @@ function checkStanding(backend: string, standing: StreamStanding, obligations: O
   const { stream, epoch, through, next, chain } = standing;
   const key = `${backend} ${stream} ${epoch}`;
   assert.ok(through < next, `${key}: through ${through} is beyond ${next}`);
+  for (let sequence = 0; sequence < next; sequence += 1) {
+    const named = !obligations.named.has(`${key} ${sequence}`) || isNamed(standing, sequence);
+    assert.ok(named, `${key} ${sequence} was refused, and is not named`);
+  }
   let expected = chainStart();
   for (let sequence = 0; sequence <= through; sequence += 1) {
     if (isNamed(standing, sequence)) continue;

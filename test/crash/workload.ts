@@ -19,6 +19,9 @@ const ROUND_APPENDS = 4;
 const BURST_APPENDS = 40;
 const BURST_EVERY = 5;
 const PAGE = 30;
+/** Of the rounds of this back-end so many apart end an entry in quarantine. */
+const REFUSING = BACKENDS[1];
+const REFUSED_EVERY = 2;
 
 const [directory = '', first = '0', count = '100', end = 'close', delayMs = '10', damage = ''] =
   argv.slice(2);
@@ -64,7 +67,10 @@ async function deliver(from: Store, backend: string): Promise<void> {
         say(`seen ${backend} ${stream} ${epoch} ${sequence + k} ${number}`);
       }
     }
-    const some = withoutEnds(due, round % 4);
+    const [refused, ...others] = withoutEnds(due, round % 4);
+    const refuses = backend === REFUSING && round % REFUSED_EVERY === 1 && refused !== undefined;
+    if (refuses) await refuse(from, refused, round % (2 * REFUSED_EVERY) === 1);
+    const some = refuses ? others : [...(refused === undefined ? [] : [refused]), ...others];
     for (const { records } of some) {
       for (const number of numbersIn(records)) say(`acknowledge ${backend} ${number}`);
     }
@@ -77,6 +83,33 @@ async function deliver(from: Store, backend: string): Promise<void> {
     }
     await pause(15);
   }
+}
+
+/** Its broker takes an entry for what it is not; a person may have it sent again. */
+async function refuse(from: Store, entry: DueEntry, resent: boolean): Promise<void> {
+  const { id, stream, epoch, sequence, records } = entry;
+  const numbers = numbersIn(records);
+  const sayAll = (fact: string): void => {
+    for (const number of numbers) say(`${fact} ${REFUSING} ${number}`);
+  };
+  sayAll('refuse');
+  await from.quarantine(REFUSING, id, { code: 'refused-made-up', message: 'for the test' });
+  sayAll('refused');
+  for (const k of numbers.keys()) say(`named ${REFUSING} ${stream} ${epoch} ${sequence + k}`);
+  await tell(from);
+  if (!resent) return;
+  sayAll('resend');
+  await from.resend(REFUSING, id);
+  sayAll('resent');
+}
+
+/** As a manifest that is heard. */
+async function tell(from: Store): Promise<void> {
+  const { streams } = await from.standing(REFUSING);
+  const untold = streams.flatMap(({ stream, epoch, gaps }) =>
+    gaps.filter(({ told }) => !told).map(({ first, last }) => ({ stream, epoch, first, last })),
+  );
+  await from.told(REFUSING, untold);
 }
 
 /** All but the last `count` of each stream: an uplink acknowledges what is in order. */
