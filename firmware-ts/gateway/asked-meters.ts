@@ -21,7 +21,6 @@ import { RefusalLedger } from '#identity/refusal-ledger.ts';
 import { ReservedCounters } from '#identity/reserved-counter.ts';
 import { openLink as openMachineLink } from '#link/open.ts';
 import { obisFrom } from '#protocol/cosem/obis.ts';
-import type { FromCosemOptions } from '#reading/from-cosem.ts';
 import { machineCiphers } from '#system/ciphers.ts';
 import type { Clock } from '#system/clock.ts';
 import { noticeLog, zoneOf } from './devices.ts';
@@ -101,13 +100,8 @@ function checkOf(source: AskedSource, clock: Clock): { readonly checkClock?: Clo
   if (source.clock === undefined) return {};
   const { everyHours, offSeconds, setWithinSeconds } = source.clock;
   const everyMs = everyHours * 3_600_000;
-  const options = { everyMs, offSeconds, setWithinSeconds, clock, local: localOf(source) };
+  const options = { everyMs, offSeconds, setWithinSeconds, clock, zone: zoneOf(source) };
   return { checkClock: clockCheck(options) };
-}
-
-function localOf(source: AskedSource): FromCosemOptions {
-  const zone = zoneOf(source);
-  return zone === undefined ? {} : { localOffsetMin: zone.offsetMin };
 }
 
 /** One bus, or one port of one host, whatever is behind it. */

@@ -2,13 +2,15 @@ import type { MeterClock } from '#acquisition/device.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
 import type { Failure } from '#bytes/failure.ts';
 import { failureOf } from '#bytes/failure.ts';
+import { readDeviceName } from '#protocol/cosem/known-scalers.ts';
 import { shownLike } from '#protocol/cosem/local-time.ts';
 import { readClock, setClock } from '#protocol/cosem/operate.ts';
 import type { CosemDateTime } from '#protocol/dlms/date-time.ts';
 import { localSecondOf } from '#protocol/dlms/date-time.ts';
-import type { FromCosemOptions } from '#reading/from-cosem.ts';
 import type { Clock } from '#system/clock.ts';
 import { wallMs } from '#system/clock.ts';
+import type { TimeZone } from '#system/time-zone.ts';
+import { localTimeOf } from './meter-local-time.ts';
 
 export interface ClockCheckOptions {
   readonly everyMs: number;
@@ -17,7 +19,8 @@ export interface ClockCheckOptions {
   /** The largest step that may be set; absent: nothing is ever set. */
   readonly setWithinSeconds?: number | undefined;
   readonly clock: Clock;
-  readonly local: FromCosemOptions;
+  /** Of what it shows without a deviation. */
+  readonly zone: TimeZone | undefined;
 }
 
 /** What a check found, or `undefined` where none is due. It fails no reading. */
@@ -66,7 +69,7 @@ async function checked(session: MeterSession, options: ClockCheckOptions): Promi
 
 async function look(
   session: MeterSession,
-  { clock, local }: ClockCheckOptions,
+  { clock, zone }: ClockCheckOptions,
 ): Promise<Seen | undefined> {
   const beforeMs = wallMs(clock);
   const shown = await session.run(readClock());
@@ -74,10 +77,19 @@ async function look(
   const localSecond = localSecondOf(shown);
   if (localSecond === undefined) return undefined;
   const offsetMin =
-    shown.deviation === undefined ? local.localOffsetMin?.(localSecond) : 0 - shown.deviation;
+    shown.deviation === undefined
+      ? await offsetMinOf(session, zone, localSecond)
+      : 0 - shown.deviation;
   if (offsetMin === undefined) return undefined;
   const offsetS = localSecond - offsetMin * 60 - (beforeMs + afterMs) / 2000;
   return { shown, offsetMin, offsetS: Math.round(offsetS), doubtS: (afterMs - beforeMs) / 2000 };
+}
+
+/** Asks the meter who it is: some show another time than their zone's. */
+async function offsetMinOf(session: MeterSession, zone: TimeZone | undefined, localSecond: number) {
+  if (zone === undefined) return undefined;
+  const deviceName = await session.run(readDeviceName());
+  return localTimeOf(zone, deviceName).localOffsetMin?.(localSecond);
 }
 
 const UNKNOWN: Failure = {

@@ -3,7 +3,6 @@ import type { MeterSession } from '#acquisition/meter-session.ts';
 import { OperatingError, errorOf } from '#bytes/failure.ts';
 import { KnownScalers } from '#protocol/cosem/known-scalers.ts';
 import { shownAt } from '#protocol/cosem/local-time.ts';
-import { quirksOf } from '#protocol/cosem/meter-quirks.ts';
 import { obisFrom, obisText } from '#protocol/cosem/obis.ts';
 import type { ProfileRow, ProfileRows } from '#protocol/cosem/profile-rows.ts';
 import type { ProfileLayout, ProfilePart, ProfilePlace } from '#protocol/cosem/read-profile.ts';
@@ -12,12 +11,12 @@ import type { Data } from '#protocol/dlms/data.ts';
 import { DATE_TIME_BYTES, dateTimeFrom, localSecondOf } from '#protocol/dlms/date-time.ts';
 import { ask } from '#protocol/dlms/procedure.ts';
 import type { CaptureObject, ServiceResult } from '#protocol/dlms/service.ts';
-import type { FromCosemOptions } from '#reading/from-cosem.ts';
 import { observationFromRow, placeOf } from '#reading/from-profile.ts';
 import type { ProfileColumn } from '#reading/from-profile.ts';
 import type { Observation } from '#reading/reading.ts';
 import type { Clock } from '#system/clock.ts';
 import type { TimeZone } from '#system/time-zone.ts';
+import { localTimeOf } from './meter-local-time.ts';
 
 /** Reads what is due over an open session; what came is durable before more is asked for. */
 export type MeterReader = (
@@ -31,13 +30,6 @@ export interface MeterReaderOptions {
   readonly clock: Pick<Clock, 'wall'>;
   /** Of the meter, where its clock does not tell how it stands to UTC. */
   readonly zone?: TimeZone | undefined;
-}
-
-/** How the meter's times are understood, with its quirks. */
-function localOf(zone: TimeZone | undefined, { deviceName }: KnownScalers): FromCosemOptions {
-  if (zone === undefined) return {};
-  const { standardTime } = quirksOf(deviceName);
-  return { localOffsetMin: standardTime === true ? zone.winterOffsetMin : zone.offsetMin };
 }
 
 interface ProfileReaderOptions extends MeterReaderOptions {
@@ -61,7 +53,7 @@ export function profileReader(object: string, options: ProfileReaderOptions): Me
     if (!same) layout = undefined;
     const { capturePeriodS } = (layout ??= await session.run(readProfileLayout(logicalName)));
     const columns = await scaled(layout.columns, scalers, session);
-    const local = localOf(options.zone, scalers);
+    const local = localTimeOf(options.zone, scalers.deviceName);
     const observationOf = (row: ProfileRow): Observation => {
       if (row.time === undefined) throw noClock();
       const { source, clock } = options;
@@ -158,7 +150,7 @@ export function registerReader(
       throw errorOf(refusal);
     }
     const { unverified } = session;
-    const local = { ...localOf(zone, scalers), unverified };
+    const local = { ...localTimeOf(zone, scalers.deviceName), unverified };
     await keep([observationFromRow(source, columns, rowOf(values), clock.wall(), local)]);
   };
 }

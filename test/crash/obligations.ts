@@ -4,9 +4,10 @@
  *
  * `append N` is about to be asked, `appended N` confirmed; `acknowledge B N…` is about to be asked,
  * `acknowledged B N…` confirmed; `seen B S E Q N`: sequence Q of stream S, epoch E, held N and may
- * have been sent; `refuse B N`: it is about to go into quarantine, `refused B N`: it is there, `named
- * B S E Q`: its sequence is a gap; `resend B N`, `resent B N`: it is due again; `damaged`: from here on the file may be set aside, and what was in it is excused;
- * `aside F`: it was, under this name. `answered`, `noted` and `mended` tell of a faulty disk.
+ * have been sent; `refuse B N`: it is about to go into quarantine, `refused B N`: it is there,
+ * `named B S E Q`: its sequence is a gap; `resend B N`, `resent B N`: it is due again; `damaged`:
+ * from here on the file may be set aside, and what was in it is excused; `aside F`: it was, under
+ * this name. `answered`, `noted` and `mended` tell of a faulty disk.
  */
 export class Obligations {
   readonly begun = new Set<number>();

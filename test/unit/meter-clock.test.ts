@@ -18,10 +18,14 @@ const NOON = Date.UTC(2026, 10, 21, 12) / 1000;
 const DAY_MS = 86_400_000;
 
 /** A meter whose clock is `aheadS` ahead of the gateway's, and a session with it. */
-async function meterAhead(context: TestContext, aheadS: number) {
+async function meterAhead(
+  context: TestContext,
+  aheadS: number,
+  shown: { readonly deviceName?: string; readonly openDeviation?: boolean } = {},
+) {
   const clock = new VirtualClock({ second: NOON });
   const theirs = new VirtualClock({ second: NOON + aheadS });
-  const objects = new CosemObjects({ clock: theirs, deviceName: 'NRM1', profileRows: 1 });
+  const objects = new CosemObjects({ clock: theirs, deviceName: 'NRM1', profileRows: 1, ...shown });
   const link = () => wrapperServerLink({ client: 16, server: 1 });
   const meter = await startCosemMeter({ clock, objects, link, port: 0 });
   const { port } = meter;
@@ -40,7 +44,7 @@ async function meterAhead(context: TestContext, aheadS: number) {
     await meter.stop();
   });
   const check = (options: Partial<ClockCheckOptions> = {}) =>
-    clockCheck({ everyMs: DAY_MS, offSeconds: 30, clock, local: {}, ...options });
+    clockCheck({ everyMs: DAY_MS, offSeconds: 30, clock, zone: undefined, ...options });
   return { clock, session, check };
 }
 
@@ -61,6 +65,17 @@ for (const [aheadS, setWithinSeconds, expected] of [
     assert.deepEqual({ ...told, ...(failure && { code: failure.code }) }, expected);
   });
 }
+
+test('a clock without a deviation is held against what its meter shows', async (context) => {
+  const zone = { offsetMin: () => 120, winterOffsetMin: () => 60 };
+  const offsets = [];
+  for (const deviceName of ['NRM1', 'KAM1']) {
+    const { session, check } = await meterAhead(context, 0, { deviceName, openDeviation: true });
+    offsets.push((await check({ zone })(session))?.offsetS);
+  }
+  const [byZone = NaN, byQuirk = NaN] = offsets;
+  assert.equal(byQuirk - byZone, 3600, 'standard time all year');
+});
 
 test('a clock is looked at when it is due, and while ours is trusted', async (context) => {
   const { clock, session, check } = await meterAhead(context, 0);

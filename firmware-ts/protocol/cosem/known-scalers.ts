@@ -27,6 +27,12 @@ const REGISTERS_MAX = 4096;
 const DEVICE_NAME = valueOf('0-0:42.0.0');
 const FIRMWARES = ['1-0:0.2.0', '0-0:0.2.0'].map(valueOf);
 
+/** The logical device name; empty where the meter tells none. Errors: those of the services. */
+export function* readDeviceName(): Procedure<string> {
+  const [told] = yield* ask({ kind: 'get', attributes: [DEVICE_NAME] });
+  return latin1FromBytes(octetsFrom(told) ?? NO_OCTETS);
+}
+
 /**
  * Scaler and unit of a meter's registers: asked once, because they are static (IEC 62056-6-2,
  * 4.3.2), and thrown away when another meter or another firmware answers. Whoever runs it keeps
