@@ -26,51 +26,9 @@ export class Obligations {
 
   take(line: string): void {
     const [word = '', ...rest] = line.split(' ');
-    const [backend = '', ...numbers] = rest;
-    switch (word) {
-      case 'append':
-        this.begun.add(Number(backend));
-        this.newest = Math.max(this.newest, Number(backend));
-        break;
-      case 'appended':
-        this.confirmed.add(Number(backend));
-        break;
-      case 'acknowledge':
-      case 'refuse':
-        for (const number of numbers) this.mayBeGone.add(`${backend} ${number}`);
-        break;
-      case 'acknowledged':
-      case 'refused':
-        for (const number of numbers) this.gone.add(`${backend} ${number}`);
-        break;
-      case 'resend':
-        this.gone.delete(rest.join(' '));
-        break;
-      case 'resent':
-        this.mayBeGone.delete(rest.join(' '));
-        break;
-      case 'named':
-        this.named.add(rest.join(' '));
-        break;
-      case 'seen':
-        this.seen.set(rest.slice(0, -1).join(' '), Number(rest.at(-1)));
-        break;
-      case 'aside':
-        this.asides.add(backend);
-        break;
-      case 'damaged':
-        this.damaged = true;
-        this.confirmed.clear();
-        this.gone.clear();
-        this.named.clear();
-        break;
-      case 'answered':
-      case 'noted':
-      case 'mended':
-        break;
-      default:
-        throw new Error(`no fact: ${line}`);
-    }
+    const take = TAKERS[word];
+    if (take === undefined) throw new Error(`no fact: ${line}`);
+    take(this, rest);
   }
 
   /** The same facts as lines: what a life that begins here takes over. */
@@ -89,3 +47,37 @@ export class Obligations {
     ];
   }
 }
+
+type Taker = (to: Obligations, words: readonly string[]) => void;
+
+const pairsOf = ([backend = '', ...numbers]: readonly string[]): readonly string[] =>
+  numbers.map((number) => `${backend} ${number}`);
+const leaves: Taker = (to, words) => pairsOf(words).forEach((pair) => to.mayBeGone.add(pair));
+const left: Taker = (to, words) => pairsOf(words).forEach((pair) => to.gone.add(pair));
+const nothing: Taker = () => undefined;
+
+const TAKERS: Readonly<Record<string, Taker>> = {
+  append(to, [number]) {
+    to.begun.add(Number(number));
+    to.newest = Math.max(to.newest, Number(number));
+  },
+  appended: (to, [number]) => to.confirmed.add(Number(number)),
+  acknowledge: leaves,
+  acknowledged: left,
+  refuse: leaves,
+  refused: left,
+  named: (to, words) => to.named.add(words.join(' ')),
+  resend: (to, words) => to.gone.delete(words.join(' ')),
+  resent: (to, words) => to.mayBeGone.delete(words.join(' ')),
+  seen: (to, words) => to.seen.set(words.slice(0, -1).join(' '), Number(words.at(-1))),
+  aside: (to, [file = '']) => to.asides.add(file),
+  damaged(to) {
+    to.damaged = true;
+    to.confirmed.clear();
+    to.gone.clear();
+    to.named.clear();
+  },
+  answered: nothing,
+  noted: nothing,
+  mended: nothing,
+};

@@ -36,14 +36,6 @@ const ProfileSchema = Type.Object(
   { ...closed, default: {} },
 );
 
-const PushSchema = Type.Object(
-  {
-    to: Type.String({ pattern: '^[^ ]+:\\d{1,5}$', description: 'HOST:PORT that listens on TCP' }),
-    everySeconds: whole(1, 86_400, 60, 'seconds from push to push'),
-  },
-  closed,
-);
-
 /** What a file tells of a simulated meter; what it leaves out, the usual meter has. */
 export const MeterSchema = Type.Object(
   {
@@ -66,7 +58,6 @@ export const MeterSchema = Type.Object(
     ),
     registers: Type.Optional(Type.Array(RegisterSchema, { maxItems: REGISTERS_MAX })),
     profile: ProfileSchema,
-    push: Type.Optional(PushSchema),
   },
   closed,
 );
