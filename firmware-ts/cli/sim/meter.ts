@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Connection } from '#protocol/connection.ts';
 import { LockStep } from '#protocol/lock-step.ts';
 import type { Faults } from '#sim/cosem/faults.ts';
@@ -62,7 +61,7 @@ async function untilInterrupted<Message>(
   const told = (event: ServedTold<Message>): void => {
     printTold(terminal, invocation, { told: event, reachedBy, saidIn });
   };
-  const interrupted = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  const interrupted = interruption();
   try {
     await serve({ link, connect: () => connect(framing), clock, told });
     await interrupted;
@@ -70,6 +69,13 @@ async function untilInterrupted<Message>(
     await link.close();
   }
   return EXIT.ok;
+}
+
+/** A second signal ends nothing: npm hands on what its child was sent, too. */
+function interruption(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+  });
 }
 
 /** Errors: `usage`. */
