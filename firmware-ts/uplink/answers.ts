@@ -66,8 +66,9 @@ export class Answers implements Hearing {
   }
 
   #acknowledge({ of }: Lane, entries: readonly DueEntry[]): void {
-    const { clock, tally, traffic } = this.#parts;
+    const { clock, tally, manifests, traffic } = this.#parts;
     tally.acknowledged(of, entries, clock.monotonic());
+    manifests.change();
     traffic.look();
     this.#parts.acknowledger.add(entries);
   }

@@ -17,6 +17,8 @@ export interface ManifestsParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+  /** Whether the broker has something of which the store does not know yet. */
+  readonly undurable: () => boolean;
 }
 
 /**
@@ -92,6 +94,7 @@ export class Manifests {
     const { store, backend, gateway, topic, clock } = this.#parts;
     try {
       const standing = this.#round.leftOf(await store.standing(backend));
+      this.#changed ||= this.#parts.undurable();
       const roomBytes = packetBytesMax - topic.length - PUBLISH_OVERHEAD_BYTES;
       const bytesMax = Math.min(this.#bytesMax, roomBytes);
       const telling = tellingOf({ gateway, at: isoOf(wallMs(clock)) }, standing, bytesMax);

@@ -220,7 +220,6 @@ class Running implements Uplink {
   }
 
   #durable(): void {
-    this.#lasting.manifests.change();
     this.#receipts?.awaited();
     this.#reach.succeeded(this.#lastPlace);
     this.#serving?.delivery?.resume();
@@ -243,6 +242,9 @@ function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => vo
   const { format = 'senml+cbor' } = options;
   const topics = topicsOf(gateway);
   const events = new Events({ ...ports, topic: topics.events });
+  const awaitReceipt = receipts === true;
+  const acknowledger = new Acknowledger({ ...ports, backend, durable, awaitReceipt });
+  const undurable = (): boolean => acknowledger.waiting > 0;
   return {
     ...ports,
     backend,
@@ -250,8 +252,8 @@ function lastingOf(options: UplinkOptions, ports: UplinkPorts, durable: () => vo
     topics,
     format,
     ...(compression === 'zstd' ? { compression: machineZstd } : {}),
-    acknowledger: new Acknowledger({ ...ports, backend, durable, awaitReceipt: receipts === true }),
-    manifests: new Manifests({ ...ports, backend, gateway, topic: topics.manifest }),
+    acknowledger,
+    manifests: new Manifests({ ...ports, backend, gateway, topic: topics.manifest, undurable }),
     tally: new Tallying(),
     traffic: new TrafficMeter(ports.clock),
     budget: bytesPerSecond === undefined ? UNLIMITED : budgetOf(bytesPerSecond),

@@ -39,6 +39,7 @@ function gapsBetween(moments: readonly number[]): readonly number[] {
 }
 
 const QUOTA_EXCEEDED = 0x97;
+const NOT_AUTHORISED = 0x87;
 
 test('a week without a broker loses nothing, and costs no more with time', async (context) => {
   const world = await begun(context);
@@ -148,6 +149,26 @@ test('what a quota refuses comes again, and the broker has all in the end', asyn
   assert.ok(refused > 0 && refused <= 2 * taken.length, `${refused} of ${taken.length} refused`);
 });
 
+/** How far each stream is delivered, as the manifests of a world say at the end. */
+function toldThrough({ arrived }: VirtualUplink): Readonly<Record<string, number>> {
+  const manifests = arrived.filter(({ topic }) => topic === 'mf');
+  const states = manifests.flatMap(({ payload }) => decodeManifest(payload).streams);
+  return Object.fromEntries(states.map(({ stream, through }) => [stream, through]));
+}
+
+test('what is acknowledged while a manifest is made is in the one at the end', async (context) => {
+  const world = await begun(context);
+  world.limits = { packetBytesMax: 400, receiveMaximum: 1 };
+  world.fate = undefined;
+  world.hangUp();
+  await world.owe('measurement', 'm', 0, 41);
+  await world.clock.run(40 * SECOND_MS);
+  world.fate = () => TAKEN;
+  while ((await queued(world)) > 0) await world.clock.run(SECOND_MS);
+  await world.stop();
+  assert.deepEqual(toldThrough(world), { m: 40 });
+});
+
 test('a broker that takes 400 bytes hears how each stream stands at the end', async (context) => {
   const world = await begun(context);
   world.limits = { packetBytesMax: 400, receiveMaximum: 1 };
@@ -158,10 +179,27 @@ test('a broker that takes 400 bytes hears how each stream stands at the end', as
   await world.owe('measurement', 'm', 30, 9);
   await world.clock.run(MINUTE_MS);
   await world.stop();
-  const through = new Map<string, number>();
-  for (const { payload } of world.arrived.filter(({ topic }) => topic === 'mf')) {
-    for (const state of decodeManifest(payload).streams) through.set(state.stream, state.through);
+  assert.deepEqual(toldThrough(world), { m_command: 29, m_alarm: 29, m: 38 });
+  assert.deepEqual(world.violations, []);
+});
+
+test('what asks again after a refusal waits for a place, as a goodbye does', async (context) => {
+  const world = await begun(context);
+  world.limits = { receiveMaximum: 1 };
+  world.hangUp();
+  const refusal = refusalOf(NOT_AUTHORISED);
+  const slow = { kind: 'answered', delayMs: 900 } as const;
+  world.fate = ({ topic }) => (topic.endsWith('/n') ? { ...slow, refusal } : slow);
+  await world.owe('measurement', 'n', 0, 3);
+  await world.clock.run(10 * SECOND_MS);
+  for (let number = 0; number < 30; number += 1) {
+    await world.owe('measurement', 'm', number, 1);
+    await world.clock.run(SECOND_MS);
   }
-  assert.deepEqual(Object.fromEntries(through), { m_command: 29, m_alarm: 29, m: 38 });
+  world.fate = () => ({ kind: 'unanswered' });
+  await world.owe('measurement', 'm', 30, 1);
+  await world.clock.run(SECOND_MS);
+  await world.stop();
+  assert.ok(world.arrived.filter(({ topic }) => topic === 'up/n').length > 3);
   assert.deepEqual(world.violations, []);
 });
