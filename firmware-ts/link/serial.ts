@@ -5,6 +5,7 @@ import type { Clock } from '#system/clock.ts';
 import type { Link } from './link.ts';
 import type { Parity } from './parity.ts';
 import { withParity, withoutParity } from './parity.ts';
+import { BINDING } from './port-binding.ts';
 import type { SerialFormat } from './serial-format.ts';
 import { parseSerialFormat } from './serial-format.ts';
 import type { LinkPorts } from './mending.ts';
@@ -39,7 +40,8 @@ function openPort(
   owner: CarrierOwner,
 ): PortCarrier {
   const { dataBits, parity, stopBits } = parseSerialFormat(format);
-  const port = new SerialPort({
+  const options = {
+    binding: BINDING,
     path,
     baudRate: baud,
     dataBits,
@@ -47,8 +49,8 @@ function openPort(
     stopBits,
     lock: true,
     autoOpen: false,
-  });
-  return new PortCarrier(port, { path, baud, format }, clock, owner);
+  } as const;
+  return new PortCarrier(new SerialPort(options), { path, baud, format }, clock, owner);
 }
 
 class PortCarrier implements Omit<Carrier, 'peer'> {

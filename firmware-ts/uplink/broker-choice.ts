@@ -51,6 +51,8 @@ export class BrokerChoice {
   readonly #order: readonly number[];
   readonly #entropy: Pick<Entropy, 'fraction'>;
   #untried: Set<number>;
+  /** Welcomed last, and not sought in vain since. */
+  #lastWell: number | undefined;
   /** None is dialled before, so that the next one does not get all that one has lost at once. */
   #calmMs = -Infinity;
 
@@ -73,14 +75,17 @@ export class BrokerChoice {
     this.#untried = new Set(this.#order);
   }
 
-  /** What to do while there is no session; no broker rests for longer than `patienceMs`. */
+  /**
+   * What to do while there is no session; no broker rests for longer than `patienceMs`. Where that
+   * is bounded, the broker that was well last comes first: a better one may still be silent.
+   */
   next(nowMs: number, patienceMs = Infinity): Choice {
     const fromMs = (broker: number): number => {
       const { retryMs, failedMs, lot } = this.#at(broker);
       const restedMs = failedMs + (patienceMs * (1 + lot)) / 2;
       return Math.min(Math.max(retryMs, this.#calmMs), restedMs);
     };
-    const ready = this.#order.filter((broker) => fromMs(broker) <= nowMs);
+    const ready = this.#orderWithin(patienceMs).filter((broker) => fromMs(broker) <= nowMs);
     if (ready.length === 0) {
       return { kind: 'wait', untilMs: Math.min(...this.#order.map(fromMs)) };
     }
@@ -88,6 +93,12 @@ export class BrokerChoice {
     const broker = ready.find((one) => this.#untried.has(one)) ?? 0;
     this.#untried.delete(broker);
     return { kind: 'dial', broker };
+  }
+
+  #orderWithin(patienceMs: number): readonly number[] {
+    const first = this.#lastWell;
+    if (patienceMs === Infinity || first === undefined) return this.#order;
+    return [first, ...this.#order.filter((broker) => broker !== first)];
   }
 
   /** While a session with `broker` stands: the better one to dial beside it, and when. */
@@ -106,6 +117,7 @@ export class BrokerChoice {
   welcomed(broker: number, nowMs: number): void {
     const health = this.#at(broker);
     health.wellSinceMs = nowMs;
+    this.#lastWell = broker;
     this.#untried = new Set(this.#order);
   }
 
@@ -114,13 +126,19 @@ export class BrokerChoice {
     this.#at(broker).retry.reset();
   }
 
-  /** `broker` could not be reached, or its session is over. */
+  /** The session with `broker` is over, and it is well. */
+  left(broker: number, nowMs: number): void {
+    const health = this.#at(broker);
+    if (stoodMs(health, nowMs) >= WELL_AFTER_MS) health.return.reset();
+    health.wellSinceMs = undefined;
+  }
+
+  /** `broker` could not be reached, or its session was lost. */
   failed(broker: number, nowMs: number): void {
     const health = this.#at(broker);
-    const stoodMs = nowMs - (health.wellSinceMs ?? nowMs);
-    const spreadMs = Math.min(stoodMs, LOSS_SPREAD_MS);
-    if (stoodMs >= WELL_AFTER_MS) health.return.reset();
-    health.wellSinceMs = undefined;
+    if (health.wellSinceMs === undefined && this.#lastWell === broker) this.#lastWell = undefined;
+    const spreadMs = Math.min(stoodMs(health, nowMs), LOSS_SPREAD_MS);
+    this.left(broker, nowMs);
     health.failedMs = nowMs;
     const waitMs = health.retry.next(spreadMs);
     health.retryMs = nowMs + waitMs;
@@ -134,4 +152,8 @@ export class BrokerChoice {
     if (health === undefined) throw new RangeError(`no broker ${broker}`);
     return health;
   }
+}
+
+function stoodMs({ wellSinceMs }: Health, nowMs: number): number {
+  return nowMs - (wellSinceMs ?? nowMs);
 }

@@ -184,7 +184,8 @@ class Running implements Uplink {
     const { loss, better } = await serving.run(online);
     this.#serving = undefined;
     this.#left = { atMs: clock.monotonic(), forBetter: better !== undefined };
-    if (loss !== undefined) this.#lost(place, loss);
+    if (loss === undefined) this.#reach.left(place);
+    else this.#lost(place, loss);
     await this.#urgency.look();
     if (urgentOnly && loss === undefined) this.#urgency.left();
     return better;

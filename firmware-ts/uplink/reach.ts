@@ -102,7 +102,12 @@ export class Reach {
     this.#choice.succeeded(place);
   }
 
-  /** It could not be reached, or its session is over. */
+  /** The session with the broker at `place` is over, as it was to be. */
+  left(place: number): void {
+    this.#choice.left(place, this.#ports.clock.monotonic());
+  }
+
+  /** It could not be reached, or its session was lost. */
   failed(place: number, failure: Failure): void {
     this.#lastFailure = failure;
     this.#choice.failed(place, this.#ports.clock.monotonic());

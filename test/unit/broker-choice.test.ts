@@ -12,6 +12,10 @@ const SPREAD_MS = 4000;
 /** A death is noticed after so long at the latest: keep-alive, or an answer that is owed. */
 const NOTICE_MS = 45_000;
 
+const HOUR_MS = 3_600_000;
+/** An alarm has so long to arrive. */
+const ALARM_MS = 10_000;
+
 /** Brokers that are well or not, and a gateway that follows its choice. */
 class Life {
   readonly well: boolean[];
@@ -185,6 +189,35 @@ test('a broker that welcomes and dies again and again is returned to less and le
     life.run(life.nowMs + 1000);
   }
   assert.ok(returns <= (6 * 3_600_000) / 150_000 + 5, `${returns} returns in six hours`);
+});
+
+test('what is urgent goes first to the broker that was well last, all else to the best', () => {
+  const choice = new BrokerChoice([{ weight: 100 }, { weight: 10 }], seeded(1));
+  choice.failed(0, 0);
+  choice.welcomed(1, 1000);
+  assert.deepEqual(choice.next(HOUR_MS, ALARM_MS), { kind: 'dial', broker: 1 });
+  assert.deepEqual(choice.next(HOUR_MS, ALARM_MS), { kind: 'dial', broker: 0 });
+  choice.welcomed(1, HOUR_MS);
+  assert.deepEqual(choice.next(2 * HOUR_MS), { kind: 'dial', broker: 0 });
+});
+
+test('what is urgent does not go first to a broker that was sought in vain since', () => {
+  const choice = new BrokerChoice([{ weight: 100 }, { weight: 10 }], seeded(1));
+  choice.welcomed(1, 0);
+  choice.left(1, 1000);
+  assert.deepEqual(choice.next(HOUR_MS, ALARM_MS), { kind: 'dial', broker: 1 });
+  choice.failed(1, HOUR_MS);
+  assert.deepEqual(choice.next(2 * HOUR_MS, ALARM_MS), { kind: 'dial', broker: 0 });
+  choice.failed(0, 2 * HOUR_MS);
+  assert.deepEqual(choice.next(3 * HOUR_MS, ALARM_MS), { kind: 'dial', broker: 0 });
+});
+
+test('a session that was left leaves nothing to spread when its broker is sought in vain', () => {
+  const choice = new BrokerChoice([{ weight: 100 }, { weight: 10 }], seeded(1));
+  choice.welcomed(0, 0);
+  choice.left(0, HOUR_MS);
+  choice.failed(0, 2 * HOUR_MS);
+  assert.deepEqual(choice.next(2 * HOUR_MS), { kind: 'dial', broker: 1 });
 });
 
 test('a single broker is tried again within a minute, for ever', () => {

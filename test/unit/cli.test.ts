@@ -39,10 +39,8 @@ test('help of the program and of every verb fits the terminal and goes to stdout
     const { status, out, err } = await runNormctl([...verb.split(' '), '--help'].filter(Boolean));
     assert.deepEqual([status, err], [EXIT.ok, ''], verb);
     assert.match(out, ASCII_LINES);
-    assert.ok(
-      out.split('\n').every((line) => line.length <= 80),
-      verb,
-    );
+    const wide = out.split('\n').filter((line) => line.length > 80);
+    assert.deepEqual(wide, [], verb);
     const command = COMMANDS.find((one) => one.verb === verb);
     for (const { flags } of command?.options ?? []) assert.ok(out.includes(flags), flags);
   }

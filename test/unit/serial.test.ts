@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { EventEmitter, once } from 'node:events';
+import { constants } from 'node:fs';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { failureOf } from '#bytes/failure.ts';
 import { bytesFromLatin1, latin1FromBytes } from '#bytes/text.ts';
 import { openLink } from '#link/open.ts';
+import { readPort } from '#link/port-binding.ts';
 import { type SerialFormat, parseSerialFormat } from '#link/serial-format.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { RecordingOwner } from '../support/link-owner.ts';
@@ -96,6 +98,33 @@ test(
     await meter.owner.until(() => meter.owner.received().length === 5);
   },
 );
+
+test('a read of nothing is a device that hung up, and is not asked again for ever', async (t) => {
+  const ended = await open('/dev/null', 'r'); // what a terminal is after a hang-up: read(2) gives 0
+  t.after(() => ended.close());
+  const poller = { once: () => assert.fail('waits for a port that is gone') };
+  const reading = readPort({ fd: ended.fd, poller }, Buffer.alloc(16), 0, 16);
+  await assert.rejects(reading, /hung up/);
+});
+
+test('a port that has nothing yet is waited for, unless it is closed', async (t) => {
+  const path = join(await folder(t), 'fifo');
+  assert.equal(spawnSync('mkfifo', [path]).status, 0);
+  const both = await open(path, constants.O_RDWR | constants.O_NONBLOCK);
+  t.after(() => both.close());
+  const told = new EventEmitter();
+  const port = { fd: both.fd as number | null, poller: told };
+  const buffer = Buffer.alloc(16);
+  const waited = once(told, 'newListener');
+  const reading = readPort(port, buffer, 4, 8);
+  await waited;
+  await both.write('late');
+  told.emit('readable', null);
+  assert.equal((await reading).bytesRead, 4);
+  assert.equal(buffer.toString('latin1', 4, 8), 'late');
+  port.fd = null;
+  await assert.rejects(readPort(port, buffer, 0, 8), { canceled: true });
+});
 
 test('a port that another program holds is busy', { skip: withoutSocat }, async (t) => {
   const path = await folder(t);

@@ -46,8 +46,9 @@ export const METER_COMMANDS: readonly Command[] = [
     ],
     details: [
       'The type is that of the class; where the class leaves it open, that of the value',
-      'that is there. Octets are written in hex, bits as 0b0101, times as 2026-11-21T06:15,',
-      'logical names as 1-0:1.8.0*255, and enumerations in words or numbers.',
+      'that is there. Octets are written in hex, bits as 0b0101, times as',
+      '2026-11-21T06:15, logical names as 1-0:1.8.0*255, and enumerations in words or',
+      'numbers.',
       STATUS,
     ].join('\n'),
     load: async () => (await import('./write.ts')).meterWrite,
@@ -134,8 +135,8 @@ export const METER_COMMANDS: readonly Command[] = [
       YES,
     ],
     details: [
-      'The new key is made here, stands in the keyring as NAME.next before the meter has',
-      'it, is tried, and only then takes the place of the old one, which is kept as',
+      'The new key is made here, stands in the keyring as NAME.next before the meter',
+      'has it, is tried, and only then takes the place of the old one, which is kept as',
       'NAME.before. After a cut run it again: it finds out which of both the meter has.',
       'No key is shown.',
       STATUS,
@@ -148,8 +149,8 @@ export const METER_COMMANDS: readonly Command[] = [
     arguments: [{ name: 'file', description: 'what --trace recorded' }],
     options: METER_OPTIONS,
     details: [
-      'Each turn is said once the meter has answered the one before. Counters, times and',
-      'challenges differ by their nature; a password that was masked is refused.',
+      'Each turn is said once the meter has answered the one before. Counters, times',
+      'and challenges differ by their nature; a password that was masked is refused.',
       'Status 0: all answers are as recorded; 1: some are not; 2: wrong command line;',
       '3: no answer. normctl sim meter --replay is the other side.',
     ].join('\n'),

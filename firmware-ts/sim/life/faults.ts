@@ -16,6 +16,8 @@ const DAY_S = DAY_MS / 1000;
 interface Trouble {
   /** Between the end of one and the beginning of the next. */
   readonly meanPauseMs: number;
+  /** Before the first, where that is not the same. */
+  readonly meanFirstPauseMs?: number;
   /** Begins; answers how long it lasts, and how it ends. */
   readonly begin: (chance: Chance) => { readonly forMs: number; readonly end: () => void };
 }
@@ -52,8 +54,8 @@ function start({ clock, chance, diary }: Troubled, name: string, trouble: Troubl
   const own = chance.fork(name);
   let end = (): void => undefined;
   let cancel = (): void => undefined;
-  const pause = (): void => {
-    cancel = clock.after(own.wait(trouble.meanPauseMs), () => {
+  const pause = (meanMs = trouble.meanPauseMs): void => {
+    cancel = clock.after(own.wait(meanMs), () => {
       diary.note('trouble', name);
       const begun = trouble.begin(own);
       end = begun.end;
@@ -64,7 +66,7 @@ function start({ clock, chance, diary }: Troubled, name: string, trouble: Troubl
       });
     });
   };
-  pause();
+  pause(trouble.meanFirstPauseMs);
   return () => {
     cancel();
     end();
@@ -129,14 +131,16 @@ const SCARCE_BYTES = [0, 0, 6 << 20, 13 << 20] as const;
 function ofDisk({ disk, diary, brokers, scarce }: Troubled): Trouble {
   return {
     meanPauseMs: 60 * DAY_MS,
+    // A file that once was long has pages to spare, and a month at home makes room for long.
+    meanFirstPauseMs: 4 * DAY_MS,
     begin(chance) {
       disk.freeBytes = chance.pick(SCARCE_BYTES);
-      const alone = chance.happens(0.5);
+      const alone = chance.happens(0.3);
       diary.note(disk.freeBytes === 0 ? 'disk.full' : 'disk.scarce');
       scarce();
       if (!alone) setLine(brokers, true);
       return {
-        forMs: alone ? chance.widely(MINUTE_MS, WEEK_MS) : chance.widely(DAY_MS, 2 * WEEK_MS),
+        forMs: alone ? chance.widely(MINUTE_MS, WEEK_MS) : chance.widely(2 * DAY_MS, 3 * WEEK_MS),
         end() {
           disk.freeBytes = Infinity;
           if (!alone) setLine(brokers, false);
