@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { OperatingError } from '#bytes/failure.ts';
-import { assertSoundHead } from './row-check.ts';
+import { assertProvenHead } from './row-check.ts';
 import { ENTRIES_PER_EPOCH } from './schema.ts';
 import { ENTRY, type EntryRow } from './statements.ts';
 
@@ -13,10 +13,11 @@ const RECENT_ENTRIES = 1_000;
 const RECENT = `SELECT stream, sequence + count - 1 AS sequence FROM entry
   ORDER BY id DESC LIMIT ${RECENT_ENTRIES}`;
 
-/** Those that say more than their streams: only if they are what was written. */
-const AHEAD = `SELECT ${ENTRY} FROM entry JOIN stream ON stream.id = entry.stream
-  WHERE entry.id IN (SELECT id FROM entry ORDER BY id DESC LIMIT ${RECENT_ENTRIES})
-    AND sequence + count > next_sequence`;
+/** Those that say more than their streams: only if they prove that they are what was written. */
+const AHEAD = `SELECT recent.*
+  FROM (SELECT ${ENTRY} FROM entry ORDER BY id DESC LIMIT ${RECENT_ENTRIES}) AS recent
+  JOIN stream ON stream.id = recent.stream
+  WHERE sequence + count > next_sequence`;
 
 const behindNewestOf = (table: string): string =>
   `coalesce((SELECT id + count FROM ${table} ORDER BY id DESC LIMIT 1), 1)`;
@@ -80,7 +81,7 @@ export function repairNumbers(database: Database): void {
         throw new OperatingError('store-damaged', 'a running number is beyond repair');
       }
     }
-    for (const row of database.prepare<[], EntryRow>(AHEAD).all()) assertSoundHead(row);
+    for (const row of database.prepare<[], EntryRow>(AHEAD).all()) assertProvenHead(row);
     for (const repair of REPAIRS) database.exec(repair);
   })();
 }

@@ -53,6 +53,13 @@ export function assertSoundHead(row: EntryRow): void {
     throw new OperatingError('store-damaged', 'a row is not as it was written');
 }
 
+/** Errors: `store-damaged`, also of a row without checks: against others it proves nothing. */
+export function assertProvenHead(row: EntryRow): void {
+  if (row.checks === UNCHECKED)
+    throw new OperatingError('store-damaged', 'a row without checks says more than its stream');
+  assertSoundHead(row);
+}
+
 /** A row has one at a time: the buffer is made once. */
 const octets = new Uint8Array(COVERED.length * 8);
 const view = new DataView(octets.buffer);

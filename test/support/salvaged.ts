@@ -98,9 +98,10 @@ export async function salvaged(
   const lost: string[] = [];
   for (const [key, records] of owed) {
     const came = after.received.get(key) ?? [];
-    assert.ok(came.length <= 1, `${key} came ${came.length} times`);
-    if (came[0] === undefined) lost.push(key);
-    else assert.deepEqual(came[0], records, `${key} is what it was`);
+    // A row that damage hides from its acknowledgement is found by salvage, and comes again.
+    assert.ok(came.length <= 1 || aside !== undefined, `${key} came ${came.length} times`);
+    if (came.length === 0) lost.push(key);
+    for (const one of came) assert.deepEqual(one, records, `${key} is what it was`);
   }
   const unknown = streams.filter(({ stream }) => {
     return !lastly.some((one) => one.stream === stream && one.epoch === epoch);

@@ -12,6 +12,8 @@ import { seeded } from '../support/seeded.ts';
 import { folder } from '../support/store.ts';
 
 const SEED = Number(process.env['NORMD_SEED'] ?? Date.now() % 1_000_000);
+/** Once they broke something: rows of another table read as entries, and one that was hidden. */
+const KEPT_SEEDS = [3, 63365];
 const FLIPS = Number(process.env['NORMD_FLIPS'] ?? 60);
 
 /** Five entries of one stream, of which the third is changed behind the store's back. */
@@ -163,10 +165,15 @@ function pagesOf(bytes: Buffer): readonly number[] {
 
 const PAGE_BYTES = 1024;
 
-test('whichever bit flips in the outbox, a loss is named, nothing else sent', async (context) => {
+for (const seed of [SEED, ...KEPT_SEEDS]) {
+  test(`whichever bit flips in the outbox, a loss is named, nothing else sent: seed ${seed}`, (t) =>
+    flipped(t, seed));
+}
+
+async function flipped(context: TestContext, seed: number): Promise<void> {
   const store = await filled(context, true);
   const pages = pagesOf(store.files.get('store.db') ?? Buffer.alloc(0));
-  const entropy = seeded(SEED);
+  const entropy = seeded(seed);
   let [asides, losses] = [0, 0];
   for (let flip = 0; flip < FLIPS; flip += 1) {
     const page = pages[Math.floor(entropy.fraction() * pages.length)] ?? 1;
@@ -180,8 +187,8 @@ test('whichever bit flips in the outbox, a loss is named, nothing else sent', as
       assert.deepEqual(unknown, []);
       [asides, losses] = [asides + Number(setAside), losses + lost.length];
     } catch (error) {
-      throw new Error(`bit ${bit} of page ${page}, NORMD_SEED=${SEED}`, { cause: error });
+      throw new Error(`bit ${bit} of page ${page}, NORMD_SEED=${seed}`, { cause: error });
     }
   }
   context.diagnostic(`${FLIPS} flips, ${asides} set aside, ${losses} lost`);
-});
+}
