@@ -95,14 +95,7 @@ export async function salvaged(
   await after.manifest(world);
   assert.equal(aside?.salvageFailure, undefined);
 
-  const lost: string[] = [];
-  for (const [key, records] of owed) {
-    const came = after.received.get(key) ?? [];
-    // A row that damage hides from its acknowledgement is found by salvage, and comes again.
-    assert.ok(came.length <= 1 || aside !== undefined, `${key} came ${came.length} times`);
-    if (came.length === 0) lost.push(key);
-    for (const one of came) assert.deepEqual(one, records, `${key} is what it was`);
-  }
+  const lost = lostOf(owed, after.received, aside !== undefined);
   const unknown = streams.filter(({ stream }) => {
     return !lastly.some((one) => one.stream === stream && one.epoch === epoch);
   });
@@ -124,4 +117,19 @@ export async function salvaged(
   }
   await world.close();
   return { lost, unknown: unknown.map(({ stream }) => stream), setAside: aside !== undefined };
+}
+
+/** Keys that did not come; what came is what it was. */
+function lostOf(
+  owed: Filled['owed'],
+  received: HeadEnd['received'],
+  setAside: boolean,
+): readonly string[] {
+  for (const [key, records] of owed) {
+    const came = received.get(key) ?? [];
+    // A row that damage hides from its acknowledgement is found by salvage, and comes again.
+    assert.ok(came.length <= 1 || setAside, `${key} came ${came.length} times`);
+    for (const one of came) assert.deepEqual(one, records, `${key} is what it was`);
+  }
+  return [...owed.keys()].filter((key) => !received.has(key));
 }
