@@ -1,7 +1,7 @@
 /** The store's thread: runs what `open.ts` asks for, one call after another, until `close`. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { failureOf } from '#bytes/failure.ts';
-import { releaseMemory } from '#system/memory.ts';
+import { keepOldSmall, releaseMemory } from '#system/memory.ts';
 import { Books } from './books.ts';
 import { diskFailure, isUnusableFile } from './disk-failure.ts';
 import type { CallName, Calls, Reply, Request, ThreadSetting } from './messages.ts';
@@ -25,6 +25,7 @@ function serve(port: MessagePort, setting: ThreadSetting): void {
   }
   reply({ kind: 'opened', opening: books.opening });
   releaseMemory();
+  keepOldSmall();
   port.on('message', (request: Request) => {
     try {
       const answer = books.answer(request);
