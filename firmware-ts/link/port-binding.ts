@@ -46,12 +46,17 @@ export async function readPort(
   length: number,
 ): Promise<ReadInto> {
   for (;;) {
-    if (port.fd === null) throw Object.assign(new Error('the port is closed'), { canceled: true });
-    const bytesRead = await readOrNothing(port.fd, buffer, offset, length);
+    const bytesRead = await readOrNothing(openOf(port), buffer, offset, length);
     if (bytesRead === 0) throw new Error('the device hung up');
     if (bytesRead !== undefined) return { bytesRead, buffer };
+    openOf(port); // it may have been closed meanwhile: its poller is freed, and kills who asks it
     await readable(port);
   }
+}
+
+function openOf({ fd }: UnixPort): number {
+  if (fd !== null) return fd;
+  throw Object.assign(new Error('the port is closed'), { canceled: true });
 }
 
 /** `undefined`: there is nothing just now. */

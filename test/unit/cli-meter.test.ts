@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { HdlcServerLink } from '#protocol/hdlc/server-link.ts';
 import { wrapperServerLink } from '#protocol/wrapper/link.ts';
@@ -11,8 +13,10 @@ import type { CosemMeter } from '#sim/cosem-meter.ts';
 import { startCosemMeter } from '#sim/cosem-meter.ts';
 import { CosemObjects } from '#sim/cosem-objects.ts';
 import { machineClock } from '#system/clock.ts';
-import { ASCII_LINES, envelope, runNormctl } from '../support/command-line.ts';
+import { ASCII_LINES, endOf, envelope, runNormctl, startNormctl } from '../support/command-line.ts';
 
+const withoutSocat =
+  spawnSync('socat', ['-V']).status === 0 ? false : 'socat is missing: no pseudo-terminal';
 const ROWS = 400;
 const PASSWORD = 'Gurux';
 const meters: CosemMeter[] = [];
@@ -132,4 +136,18 @@ test('what went wrong is told with a code and what to try', async () => {
   const nowhere = await runNormctl(['meter', 'objects']);
   assert.equal(nowhere.status, 2);
   assert.match(nowhere.err, /--tcp HOST:PORT/);
+});
+
+test('a meter at the end of a serial line is asked', { skip: withoutSocat }, async () => {
+  const line = join(folder, 'line');
+  const meter = startNormctl(['sim', 'meter', '--pty', line, '--baud', '115200']);
+  for await (const text of createInterface({ input: meter.stdout })) {
+    if (text.endsWith(' came')) break;
+  }
+  const read = await runNormctl(['meter', 'read', 'clock', '--serial', line]);
+  assert.deepEqual({ status: read.status, signal: read.signal }, { status: 0, signal: null });
+  assert.match(read.out, /^0-0:1\.0\.0\*255 {2}\d{4}-/);
+  const ended = endOf(meter);
+  meter.kill('SIGINT');
+  await ended;
 });

@@ -126,6 +126,18 @@ test('a port that has nothing yet is waited for, unless it is closed', async (t)
   await assert.rejects(readPort(port, buffer, 0, 8), { canceled: true });
 });
 
+test('a port that is closed while it is read is not waited for any more', async (t) => {
+  const path = join(await folder(t), 'fifo');
+  assert.equal(spawnSync('mkfifo', [path]).status, 0);
+  const both = await open(path, constants.O_RDWR | constants.O_NONBLOCK);
+  t.after(() => both.close());
+  const poller = { once: () => assert.fail('waits for a port that is closed') };
+  const port = { fd: both.fd as number | null, poller };
+  const reading = readPort(port, Buffer.alloc(16), 0, 16);
+  port.fd = null;
+  await assert.rejects(reading, { canceled: true });
+});
+
 test('a port that another program holds is busy', { skip: withoutSocat }, async (t) => {
   const path = await folder(t);
   const [here, there] = [join(path, 'gateway'), join(path, 'meter')];
