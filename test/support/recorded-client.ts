@@ -5,7 +5,7 @@ import type { Aarq } from '#protocol/dlms/acse.ts';
 import { APPLICATION_CONTEXT, MECHANISM, decodeAarq } from '#protocol/dlms/acse.ts';
 import type { ApduLink } from '#protocol/dlms/apdu-link.ts';
 import { APDU_TAG } from '#protocol/dlms/apdu-tags.ts';
-import type { Association } from '#protocol/dlms/client/association.ts';
+import type { Association } from '#protocol/dlms/client/agreement.ts';
 import { DlmsClient } from '#protocol/dlms/client/client.ts';
 import { conformanceFrom } from '#protocol/dlms/conformance.ts';
 import { LOWEST, highAuthenticator, lowAuthenticator } from '#protocol/dlms/hls.ts';

@@ -1,13 +1,14 @@
 import { OperatingError, errorOf } from '#bytes/failure.ts';
 import type { Aare, Aarq } from '../acse.ts';
 import { APPLICATION_CONTEXT, MECHANISM, decodeAare, encodeAarq, encodeRlrq } from '../acse.ts';
-import type { Conformance, ConformanceBit } from '../conformance.ts';
+import type { ConformanceBit } from '../conformance.ts';
 import { bitsOfConformance, conformanceFrom } from '../conformance.ts';
 import type { InitiateResponse } from '../initiate.ts';
 import { DLMS_VERSION, decodeInitiateResponse, encodeInitiateRequest } from '../initiate.ts';
 import type { Authenticator, HighAuthentication, Protection } from '../protection.ts';
 import { IN_CLEAR } from '../protection.ts';
 import type { ActionItem, ServiceResult } from '../service.ts';
+import type { Association } from './agreement.ts';
 import { associationRefused } from './diagnostics.ts';
 import type { Exchange } from './exchange.ts';
 import { throwRefusal } from './exchange.ts';
@@ -29,17 +30,6 @@ export interface AssociationOptions {
   readonly clientMaxReceivePduSize?: number;
   /** Some servers want the InitiateRequest again in an RLRQ in clear. */
   readonly releaseWithInitiate?: boolean;
-}
-
-/** What was agreed on. */
-export interface Association {
-  readonly referencing: 'LN' | 'SN';
-  readonly conformance: Conformance;
-  /** 0 where the server sets no limit. */
-  readonly serverMaxReceivePduSize: number;
-  readonly serverTitle?: Uint8Array;
-  /** With short names: the base name of the association object. */
-  readonly vaaName: number;
 }
 
 const LN_CONFORMANCE: readonly ConformanceBit[] = [
@@ -72,24 +62,34 @@ const PDU_BYTES_MAX = 0xffff;
 const AUTHENTICATION_UNIT = Uint8Array.of(0x07, 0x80);
 
 /** An association, and what the server wants proven before anything else is asked. */
-export interface Associated {
+interface Challenged {
   readonly association: Association;
-  readonly challenge?: Uint8Array;
+  readonly challenge: Uint8Array;
 }
 
 /**
- * Associates: AARQ and AARE (IEC 62056-5-3, 6.2). Errors: `association-refused` with the diagnostic
- * in words, `dlms-version`, `challenge-missing`, those of the decoders.
+ * Associates: AARQ and AARE (IEC 62056-5-3, 6.2), then, with a high mechanism, the proof of both
+ * sides by `act`, a service of the association. Errors: `association-refused` with the diagnostic
+ * in words, `dlms-version`, `challenge-missing`, those of `authenticate` and of the decoders.
  */
-export function* associate(options: AssociationOptions): Exchange<Associated> {
+export function* associate(
+  options: AssociationOptions,
+  act: (item: ActionItem) => Exchange<readonly ServiceResult[]>,
+): Exchange {
   const answer = yield { kind: 'send', apdu: encodeAarq(aarqOf(options)) };
   throwRefusal(answer);
   const aare = decodeAare(answer);
   if (aare.result !== ACCEPTED) throw errorOf(associationRefused(aare));
   const association = agreed(aare, options);
-  if (options.authenticator.high === undefined) return { association };
-  const challenge = aare.respondingAuthenticationValue;
-  if (challenge !== undefined) return { association, challenge };
+  const { high } = options.authenticator;
+  const challenge = high === undefined ? undefined : challengeOf(aare);
+  yield { kind: 'agreed', association };
+  if (high === undefined || challenge === undefined) return;
+  yield* authenticate(high, { association, challenge }, act);
+}
+
+function challengeOf({ respondingAuthenticationValue }: Aare): Uint8Array {
+  if (respondingAuthenticationValue !== undefined) return respondingAuthenticationValue;
   throw new OperatingError('challenge-missing', 'the meter sent no challenge of its own', {
     field: 'responding-authentication-value',
   });
@@ -111,13 +111,13 @@ function agreed(aare: Aare, options: AssociationOptions): Association {
 }
 
 /**
- * Passes 3 and 4 of a high mechanism (5.2.2.2.3), by `act`, the services of the association.
+ * Passes 3 and 4 of a high mechanism (5.2.2.2.3).
  * Errors: `authentication-failed` when the server refuses the reply, `not-authentic` when it does
  * not prove itself.
  */
-export function* authenticate(
+function* authenticate(
   high: HighAuthentication,
-  { association, challenge }: Required<Associated>,
+  { association, challenge }: Challenged,
   act: (item: ActionItem) => Exchange<readonly ServiceResult[]>,
 ): Exchange {
   const title = association.serverTitle ?? new Uint8Array(0);

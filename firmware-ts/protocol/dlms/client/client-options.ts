@@ -1,7 +1,8 @@
 import type { Failure } from '#bytes/failure.ts';
 import type { ApduLink, LineChange } from '../apdu-link.ts';
 import type { ServiceAnswer } from '../service.ts';
-import type { Association, AssociationOptions } from './association.ts';
+import type { Association } from './agreement.ts';
+import type { AssociationOptions } from './association.ts';
 import type { ShortNames } from './short-name-exchange.ts';
 
 export interface DlmsClientOptions extends AssociationOptions {

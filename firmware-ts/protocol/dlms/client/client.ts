@@ -4,24 +4,16 @@ import type { Connection, ConnectionEvent, Step } from '../../connection.ts';
 import type { ApduLink, ApduLinkMessage } from '../apdu-link.ts';
 import { APDU_TAG } from '../apdu-tags.ts';
 import type { ServiceAnswer, ServiceRequest } from '../service.ts';
-import type { Associated, Association } from './association.ts';
-import { associate, authenticate, release } from './association.ts';
+import type { Association } from './agreement.ts';
+import { AskingContext } from './asking-context.ts';
+import { associate, release } from './association.ts';
+import { Carrier } from './carrier.ts';
 import { NOTHING_BEGUN, NOT_ASSOCIATED, NO_ANSWER } from './client-failures.ts';
 import type { ClientStep, DlmsClientMessage, DlmsClientOptions } from './client-options.ts';
-import { Envelope } from './envelope.ts';
+import type { Phase } from './client-phase.ts';
+import { stepOf } from './client-phase.ts';
 import type { Exchange, ExchangeContext, ExchangeStep } from './exchange.ts';
 import { exchangeOf, resultsOf } from './services.ts';
-
-type Phase = ClientStep | 'idle' | 'associated' | 'closing';
-
-const ANSWER_TIMEOUT_MS = 60_000;
-/** A meter that is not there must not hold its line as long as one that looks for much to say. */
-const ASSOCIATING_SHARE = 1 / 4;
-/** 64 KiB at 300 Bd take 37 minutes; who dribbles for longer never ends. */
-const ANSWER_WHOLE_MS = 40 * 60_000;
-/** Confirmed, and normal priority. */
-const CONFIRMED = 0x40;
-const INVOKE_IDS = 16;
 
 /** What a server sends unasked. */
 const UNASKED: readonly number[] = [
@@ -30,10 +22,10 @@ const UNASKED: readonly number[] = [
   APDU_TAG.informationReportRequest,
 ];
 
-type Event = ConnectionEvent<DlmsClientMessage>;
+/** Resumes an exchange that asked for no APDU. */
+const NO_APDU = new Uint8Array(0);
 
-/** What the end of an exchange leads to. */
-type Then = (value: unknown, at: number, out: Out) => void;
+type Event = ConnectionEvent<DlmsClientMessage>;
 
 interface Out {
   readonly send: Uint8Array[];
@@ -44,28 +36,29 @@ interface Out {
  * The client's side of one application association (IEC 62056-5-3, 6): opens the link, associates,
  * authenticates, asks one thing at a time, takes leave. It holds no time and no socket.
  * Stalls: those of the link, `no-answer`.
+ *
+ * What is said is an `Exchange` (association and services), how it gets there the `Carrier`'s
+ * (protection, general blocks, waiting) and the link's. Here they meet: which phase it is, whose an
+ * APDU is, and what a failure ends.
  */
 export class DlmsClient implements Connection<DlmsClientMessage> {
   readonly #options: DlmsClientOptions;
   readonly #link: ApduLink;
-  readonly #envelope: Envelope;
+  readonly #carrier: Carrier;
+  readonly #asking: AskingContext;
   #phase: Phase = 'idle';
   #association: Association | undefined;
-  #exchange: Exchange<unknown> | undefined;
-  #then: Then | undefined;
-  #answerBy = Infinity;
-  /** When even an answer that keeps coming has to be whole. */
-  #wholeBy = Infinity;
-  #requests = 0;
+  #exchange: Exchange | undefined;
 
   constructor(options: DlmsClientOptions) {
     this.#options = options;
     this.#link = options.link;
-    this.#envelope = new Envelope(options.protection, options.blockWindow);
+    this.#carrier = new Carrier(options);
+    this.#asking = new AskingContext(options);
   }
 
   get deadline(): number {
-    return Math.min(this.#link.deadline, this.#answerBy);
+    return Math.min(this.#link.deadline, this.#carrier.answerBy);
   }
 
   /** What was agreed on, while it stands. */
@@ -81,14 +74,13 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   receive(chunk: Uint8Array, at: number): Step<DlmsClientMessage> {
-    // Silence is what is not waited for: a long answer takes minutes on a slow line.
-    if (this.#answerBy !== Infinity) this.#awaitAnswer(at);
+    this.#carrier.heard(at);
     return this.#stepped(this.#link.receive(chunk, at), at);
   }
 
   expire(at: number): Step<DlmsClientMessage> {
     const step = this.#stepped(this.#link.expire(at), at);
-    if (at < this.#answerBy) return step;
+    if (at < this.#carrier.answerBy) return step;
     this.#drop();
     return { send: step.send, events: [...step.events, this.#stalled(NO_ANSWER)] };
   }
@@ -105,13 +97,14 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
    */
   ask(request: ServiceRequest, at: number): Step<DlmsClientMessage> {
     const out: Out = { send: [], events: [] };
-    if (request.kind === 'next-piece') this.#resume(at, out);
-    else if (this.#phase !== 'associated') this.#fail('asking', NOT_ASSOCIATED, out);
-    else {
-      this.#phase = 'asking';
-      const exchange = exchangeOf(request, this.#context(), this.#options.shortNames);
-      this.#begin(exchange, at, out, () => (this.#phase = 'associated'));
+    const next = request.kind === 'next-piece';
+    if (this.#phase !== 'associated' || (next && this.#exchange === undefined)) {
+      this.#fail('asking', next ? NOTHING_BEGUN : NOT_ASSOCIATED, out);
+      return out;
     }
+    this.#phase = 'asking';
+    if (next) this.#resume(NO_APDU, at, out);
+    else this.#begin(exchangeOf(request, this.#context(), this.#options.shortNames), at, out);
     return out;
   }
 
@@ -120,11 +113,10 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
     const out: Out = { send: [], events: [] };
     const standing = this.#association !== undefined && this.#options.preEstablished === undefined;
     this.#drop();
-    if (!standing) this.#close(at, out);
-    else {
+    if (standing) {
       this.#phase = 'releasing';
-      this.#begin(release(this.#options), at, out, (_, when, into) => this.#close(when, into));
-    }
+      this.#begin(release(this.#options), at, out);
+    } else this.#close(at, out);
     return out;
   }
 
@@ -175,31 +167,16 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   #opened(at: number, out: Out): void {
-    const { preEstablished } = this.#options;
+    const { preEstablished, shortNames } = this.#options;
     if (preEstablished !== undefined) {
       this.#stands(preEstablished, out);
       return;
     }
     this.#phase = 'associating';
-    this.#begin(associate(this.#options), at, out, (value, when, into) =>
-      this.#accepted(value as Associated, when, into),
+    const exchange = associate(this.#options, (item) =>
+      resultsOf({ kind: 'action', items: [item] }, this.#context(), shortNames),
     );
-  }
-
-  #accepted({ association, challenge }: Associated, at: number, out: Out): void {
-    const { high } = this.#options.authenticator;
-    if (high === undefined || challenge === undefined) {
-      this.#stands(association, out);
-      return;
-    }
-    this.#association = association;
-    this.#phase = 'authenticating';
-    const context = this.#context();
-    const names = this.#options.shortNames;
-    const exchange = authenticate(high, { association, challenge }, (item) =>
-      resultsOf({ kind: 'action', items: [item] }, context, names),
-    );
-    this.#begin(exchange, at, out, (_value, _at, into) => this.#stands(association, into));
+    this.#begin(exchange, at, out);
   }
 
   #stands(association: Association, out: Out): void {
@@ -209,38 +186,48 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   #context(): ExchangeContext {
-    const { conformance, serverMaxReceivePduSize } = this.#association ?? NOTHING_AGREED;
-    const most = serverMaxReceivePduSize === 0 ? Infinity : serverMaxReceivePduSize;
-    const { protection } = this.#options;
-    const blocks = conformance.has('generalBlockTransfer');
-    return {
-      conformance,
-      requestBytesMax: blocks ? Infinity : most - (protection?.overheadBytes ?? 0),
-      nextInvokeId: () => this.#invokeId(),
-    };
+    return this.#asking.under(this.#association);
   }
 
-  #invokeId(): number {
-    this.#requests += 1;
-    const { invokeIdOf } = this.#options;
-    return invokeIdOf?.(this.#requests) ?? CONFIRMED | (this.#requests % INVOKE_IDS);
-  }
-
-  #begin(exchange: Exchange<unknown>, at: number, out: Out, then: Then): void {
+  #begin(exchange: Exchange, at: number, out: Out): void {
     this.#exchange = exchange;
-    this.#then = then;
-    this.#guarded(out, () => this.#advance(exchange.next(), at, out));
+    this.#resume(NO_APDU, at, out);
   }
 
-  /** The next piece of a value. */
-  #resume(at: number, out: Out): void {
-    const exchange = this.#exchange;
-    if (exchange === undefined || this.#phase !== 'associated') {
-      this.#fail('asking', NOTHING_BEGUN, out);
-      return;
+  /** Goes on with the exchange, up to its next step. */
+  #resume(apdu: Uint8Array, at: number, out: Out): void {
+    this.#guarded(out, () => {
+      const result = this.#exchange?.next(apdu);
+      if (result === undefined) return;
+      if (result.done === true) this.#ended(at, out);
+      else this.#do(result.value, at, out);
+    });
+  }
+
+  #do(step: ExchangeStep, at: number, out: Out): void {
+    switch (step.kind) {
+      case 'send':
+        this.#post(step.apdu, at, out);
+        return;
+      case 'wait':
+        this.#awaitMore(at, out);
+        return;
+      case 'agreed':
+        this.#association = step.association;
+        this.#phase = 'authenticating';
+        this.#resume(NO_APDU, at, out);
+        return;
+      case 'answer':
+        this.#answered(step.answer, out);
     }
-    this.#phase = 'asking';
-    this.#guarded(out, () => this.#advance(exchange.next(new Uint8Array(0)), at, out));
+  }
+
+  /** The exchange has come to its end; what it was for decides what follows. */
+  #ended(at: number, out: Out): void {
+    this.#drop();
+    if (this.#phase === 'releasing') this.#close(at, out);
+    else if (this.#phase === 'asking') this.#phase = 'associated';
+    else if (this.#association !== undefined) this.#stands(this.#association, out);
   }
 
   /** A request is under way. */
@@ -249,81 +236,35 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   #arrived(bytes: Uint8Array, at: number, out: Out): void {
-    const opened = this.#envelope.open(bytes);
-    if (opened.kind === 'block') {
-      this.#blockTaken(opened.send, at, out);
-      return;
-    }
-    const { apdu, verified } = opened;
-    const exchange = this.#asked ? this.#exchange : undefined;
+    const { step, opened } = this.#carrier.open(bytes, at, this.#asked);
+    this.#absorb(step, at, out);
+    if (opened === undefined) return;
+    const asked = this.#asked;
     // What nobody asked for may be followed by more in blocks.
-    if (exchange === undefined) this.#envelope.forget();
-    if (UNASKED.includes(apdu[0] ?? 0)) {
+    if (!asked) this.#carrier.forget();
+    if (UNASKED.includes(opened.apdu[0] ?? 0)) {
+      const { apdu, verified } = opened;
       this.#tell({ kind: 'notified', apdu, verified }, out);
       this.#awaitMore(at, out);
-    } else if (exchange !== undefined) {
-      this.#advance(exchange.next(apdu), at, out);
-    }
+    } else if (asked) this.#resume(opened.apdu, at, out);
     // Anything else is an answer that came too late.
   }
 
-  #blockTaken(send: readonly Uint8Array[], at: number, out: Out): void {
-    for (const block of send) this.#absorb(this.#link.send(block, at), at, out);
-    if (this.#asked) this.#awaitWhole(at);
-    if (send.length === 0) this.#awaitMore(at, out);
-  }
-
-  /** A meter that has answered once is not polled for another APDU by itself. */
   #awaitMore(at: number, out: Out): void {
-    const step = this.#asked ? this.#link.poll?.(at) : undefined;
-    if (step !== undefined) this.#absorb(step, at, out);
-  }
-
-  #advance(result: IteratorResult<ExchangeStep, unknown>, at: number, out: Out): void {
-    if (result.done === true) {
-      const then = this.#then;
-      this.#drop();
-      then?.(result.value, at, out);
-      return;
-    }
-    const step = result.value;
-    switch (step.kind) {
-      case 'send':
-        this.#send(step.apdu, at, out);
-        return;
-      case 'wait':
-        this.#awaitMore(at, out);
-        return;
-      case 'answer':
-        this.#answered(step.answer, out);
-    }
+    if (this.#asked) this.#absorb(this.#carrier.more(at), at, out);
   }
 
   #answered(answer: ServiceAnswer, out: Out): void {
-    this.#answerBy = Infinity;
-    const more = answer.kind === 'piece' && !answer.last;
-    if (!more) this.#drop();
+    this.#carrier.rest();
+    if (answer.kind !== 'piece' || answer.last) this.#drop();
     this.#phase = 'associated';
     this.#tell({ kind: 'answered', answer }, out);
   }
 
-  #send(apdu: Uint8Array, at: number, out: Out): void {
-    this.#awaitWhole(at);
-    const most = this.#association?.serverMaxReceivePduSize ?? 0;
-    for (const bytes of this.#envelope.seal(apdu, most === 0 ? Infinity : most)) {
-      this.#absorb(this.#link.send(bytes, at), at, out);
-    }
-  }
-
-  #awaitWhole(at: number): void {
-    this.#wholeBy = at + ANSWER_WHOLE_MS;
-    this.#awaitAnswer(at);
-  }
-
-  #awaitAnswer(at: number): void {
-    const { answerTimeoutMs: whole = ANSWER_TIMEOUT_MS } = this.#options;
-    const silence = this.#phase === 'associating' ? whole * ASSOCIATING_SHARE : whole;
-    this.#answerBy = Math.min(at + silence, this.#wholeBy);
+  #post(apdu: Uint8Array, at: number, out: Out): void {
+    const apduBytesMax = this.#association?.serverMaxReceivePduSize ?? 0;
+    const associating = this.#phase === 'associating';
+    this.#absorb(this.#carrier.post(apdu, at, { apduBytesMax, associating }), at, out);
   }
 
   /** An operating error ends the request, not the client. */
@@ -345,31 +286,11 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
 
   #drop(): void {
     this.#exchange = undefined;
-    this.#then = undefined;
-    this.#envelope.forget();
-    this.#answerBy = Infinity;
+    this.#carrier.rest();
+    this.#carrier.forget();
   }
 
   #tell(message: DlmsClientMessage, out: Out): void {
     out.events.push({ kind: 'message', offset: 0, length: 0, message });
-  }
-}
-
-const NOTHING_AGREED: Pick<Association, 'conformance' | 'serverMaxReceivePduSize'> = {
-  conformance: new Set(),
-  serverMaxReceivePduSize: 0,
-};
-
-function stepOf(phase: Phase): ClientStep {
-  switch (phase) {
-    case 'idle':
-    case 'opening':
-    case 'closing':
-      return 'opening';
-    case 'associated':
-    case 'asking':
-      return 'asking';
-    default:
-      return phase;
   }
 }

@@ -11,6 +11,7 @@ import {
 import type { Apdu } from '../layout.ts';
 import type { ServiceAnswer, ServiceResult } from '../service.ts';
 import { dataAccessWord, refusalOf } from '../results.ts';
+import type { Association } from './agreement.ts';
 
 /**
  * One request and all that it takes until it is answered: blocks, lists, parts. A generator over
@@ -23,6 +24,8 @@ export type ExchangeStep =
   | { readonly kind: 'send'; readonly apdu: Uint8Array }
   /** What came was not for this exchange: wait for another. */
   | { readonly kind: 'wait' }
+  /** The association is agreed on; what follows, up to the end, proves both sides. */
+  | { readonly kind: 'agreed'; readonly association: Association }
   /** What was asked is answered; the next resumption wants more of it (`next-piece`). */
   | { readonly kind: 'answer'; readonly answer: ServiceAnswer };
 
