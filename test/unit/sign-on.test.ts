@@ -7,7 +7,8 @@ import type { ApduLink, ApduLinkMessage } from '#protocol/dlms/apdu-link.ts';
 import { withoutEcho } from '#protocol/echo.ts';
 import { HdlcClientLink } from '#protocol/hdlc/client-link.ts';
 import { HdlcServerLink } from '#protocol/hdlc/server-link.ts';
-import { SignOn, type SignOnMessage, type SignOnOptions } from '#protocol/iec62056-21/sign-on.ts';
+import type { SignOnOptions } from '#protocol/iec62056-21/sign-on-options.ts';
+import { SignOn, type SignOnMessage } from '#protocol/iec62056-21/sign-on.ts';
 import { signedOn } from '#protocol/iec62056-21/signed-on.ts';
 
 const IDENTIFICATION = '/ISk5\\2MT382-1000\r\n';

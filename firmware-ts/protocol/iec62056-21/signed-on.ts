@@ -1,7 +1,9 @@
 import type { Step } from '../connection.ts';
 import { QUIET } from '../connection.ts';
 import type { ApduLink, ApduLinkMessage } from '../dlms/apdu-link.ts';
-import type { Identification, SignOnMessage, SignOnOptions } from './sign-on.ts';
+import type { Identification } from './identification.ts';
+import type { SignOnOptions } from './sign-on-options.ts';
+import type { SignOnMessage } from './sign-on.ts';
 import { SignOn } from './sign-on.ts';
 
 export type SignedOnOptions = Omit<SignOnOptions, 'target'>;
