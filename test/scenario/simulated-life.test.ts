@@ -76,6 +76,7 @@ const HELD = [
   'drained',
   'in-time.alarm',
   'in-time.command',
+  'in-time.measurement',
   'receipt.hole-filled',
   'verdict.complete',
   'window.drained',

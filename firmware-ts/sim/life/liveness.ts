@@ -1,4 +1,4 @@
-import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { DEADLINES_MS, isUrgent, type DeliveryClass } from '#policy/delivery-class.ts';
 import type { TimeMark } from '#reading/reading.ts';
 import type { StoreHere } from '#store/here.ts';
 import type { StoreCounts } from '#store/store.ts';
@@ -23,8 +23,6 @@ const LOOK_MS = 60 * MINUTE_MS;
 const BEFORE_END_MS = MINUTE_MS;
 /** Whoever was away is back by then, and has said what waited. */
 const SETTLED_AFTER_MS = 15 * MINUTE_MS;
-/** Classes with a deadline that a simulated house can hold them to (decision 0006). */
-const DEADLINES_MS: Partial<Record<DeliveryClass, number>> = { command: 2000, alarm: 10_000 };
 
 interface Look {
   /** All must have been well for so long. */
@@ -63,7 +61,8 @@ export interface LivenessParts {
 
 /**
  * Holds the gateway to what it owes while it lives: with a broker that is well its backlog goes
- * within the hour, and an alarm arrives in its time.
+ * within the hour, and what is new arrives in the time of its class. What is not urgent is not
+ * held to it under a cap, which a backlog may use up, or a schedule.
  */
 export class Liveness {
   readonly #parts: LivenessParts;
@@ -86,12 +85,19 @@ export class Liveness {
     const { clock, diary } = this.#parts;
     const limitMs = DEADLINES_MS[of];
     const sinceMs = this.#wellSince(backend);
-    if (limitMs === undefined || !isLongAgo(sinceMs, clock, SETTLED_AFTER_MS)) return;
+    const promised = isUrgent(of) || (limitMs < Infinity && this.#mayFlow);
+    if (!promised || !isLongAgo(sinceMs, clock, SETTLED_AFTER_MS)) return;
     clock.after(limitMs, () => {
       if (this.#wellSince(backend) !== sinceMs) return;
       if (obligation.seen) diary.note(`in-time.${of}`, backend);
-      else diary.broken(`${backend}: an ${of} has not arrived within ${limitMs} ms`);
+      else diary.broken(`${backend}: a new ${of} has not arrived within ${limitMs} ms`);
     });
+  }
+
+  /** Whether the operator lets everything go at any time. */
+  get #mayFlow(): boolean {
+    const { bytesPerSecond, connect } = this.#parts.wish();
+    return bytesPerSecond === undefined && connect === undefined;
   }
 
   #later(delayMs: number): void {
