@@ -15,7 +15,7 @@ export interface Broker {
   readonly weight: number;
   readonly target: Target;
   /** Rejects with an OperatingError, whatever is wrong. */
-  connect(dialing: Pick<Dialing, 'will' | 'signal' | 'subscription'>): Promise<Session>;
+  connect(dialing: Pick<Dialing, 'will' | 'signal'>): Promise<Session>;
 }
 
 /**

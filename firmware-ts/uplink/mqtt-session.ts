@@ -3,10 +3,9 @@ import type { LookupFunction } from 'node:net';
 import { OperatingError, errorOf, type Failure } from '#bytes/failure.ts';
 import { openSocket, type Flood } from './broker-socket.ts';
 import { connectFailureOf, unansweredAt } from './connect-failure.ts';
-import { bytesOf, reasonOf, sessionOf, subscribe, useless } from './mqtt-welcomed.ts';
+import { bytesOf, reasonOf, sessionOf, useless } from './mqtt-welcomed.ts';
 import { connectRefusalOf, refusalOf } from './refusal.ts';
 import { repeatedProperty } from './repeated-property.ts';
-import { withoutFlood } from './without-flood.ts';
 import type { Dial, Dialing, Session } from './session.ts';
 
 /** A dead peer is noticed after one and a half times this, seconds (MQTT 5, 3.1.2.10). */
@@ -48,11 +47,11 @@ export interface DialerOptions {
 /**
  * Dials with MQTT 5; where the broker refuses that version, with 3.1.1, and from then on at once
  * with 3.1.1; likewise for retained messages. Every session has a client of its own, which keeps
- * and repeats nothing. After a flood the next session does not listen: it may be what is retained.
+ * and repeats nothing.
  */
 export function mqttDialer(options: DialerOptions = {}): Dial {
   let known: Dialect = { version: 5, retain: true };
-  const dialAs = async (dialing: Dialing): Promise<Session> => {
+  return async (dialing: Dialing): Promise<Session> => {
     let dialect = known;
     for (;;) {
       try {
@@ -64,7 +63,6 @@ export function mqttDialer(options: DialerOptions = {}): Dial {
       }
     }
   };
-  return withoutFlood(dialAs);
 }
 
 function lesser(dialect: Dialect, error: unknown): Dialect {
@@ -106,7 +104,6 @@ function dialIn(
   client.on('close', () => end({ code: 'connection-closed', message: closedWords(dialing) }));
   const giveUp = (): void => end(unansweredAt(socket.stage(), dialing.target));
   signal.addEventListener('abort', giveUp, { once: true });
-  if (dialing.subscription !== undefined) subscribe(client, dialing.subscription, life);
   const welcome = new Promise<IConnackPacket>((resolve) => {
     client.once('connect', (connack) => {
       if (life.over) return;

@@ -69,6 +69,9 @@ export function sessionOf(welcomed: Welcomed): Session {
         } else abort({ code: 'connection-closed', message: error.message });
       });
     },
+    subscribe(subscription, done) {
+      if (!life.over) subscribe(client, subscription, life, done);
+    },
     close: () =>
       new Promise((resolve) => {
         if (life.over) resolve();
@@ -78,20 +81,21 @@ export function sessionOf(welcomed: Welcomed): Session {
 }
 
 /** Asks the broker for one topic; what comes on others is dropped. */
-export function subscribe(
+function subscribe(
   client: MqttClient,
-  { topic, received, refused }: Subscription,
+  { topic, received }: Subscription,
   life: { readonly over: boolean },
+  done: (refusal?: Failure) => void,
 ): void {
+  client.removeAllListeners('message'); // of an earlier try
   client.on('message', (name, payload) => {
     if (name === topic && !life.over) received(payload);
   });
-  client.once('connect', () => {
-    client.subscribe(topic, { qos: 1 }, (error, granted) => {
-      if (life.over) return;
-      const reason = error === null ? granted?.[0]?.qos : refusedReason(error);
-      if (reason === undefined || reason >= FAILED) refused(refusalOf(reason ?? FAILED));
-    });
+  client.subscribe(topic, { qos: 1 }, (error, granted) => {
+    if (life.over) return;
+    const reason = error === null ? granted?.[0]?.qos : refusedReason(error);
+    if (reason === undefined || reason >= FAILED) done(refusalOf(reason ?? FAILED));
+    else done();
   });
 }
 

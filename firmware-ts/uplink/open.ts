@@ -65,9 +65,7 @@ class Running implements Uplink {
     const { will } = this.#presences;
     this.#receipts =
       options.receipts === true ? new Receipts({ ...options, ...ports, topic }) : undefined;
-    const subscription = this.#receipts?.subscription;
-    const words = { will, ...(subscription === undefined ? {} : { subscription }) };
-    this.#reach = new Reach(options, ports, words);
+    this.#reach = new Reach(options, ports, will);
     this.#lasting = lastingOf(options, ports, () => this.#durable());
     this.#urgency = new Urgency(this.#lasting);
     const { events } = this.#lasting;
@@ -169,6 +167,7 @@ class Running implements Uplink {
         reach: this.#reach,
         schedule: this.#schedule,
         presences: this.#presences,
+        receipts: this.#receipts,
         stopping: this.#stopping,
         urgentOnly,
         batchMs: this.#options.batchMs ?? 0,

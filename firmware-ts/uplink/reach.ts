@@ -2,7 +2,7 @@ import { failureOf, type Failure } from '#bytes/failure.ts';
 import { BrokerChoice, type Choice } from './broker-choice.ts';
 import { brokersOf, type Broker } from './brokers.ts';
 import { LEFT } from './greeting.ts';
-import type { Dialing, Session } from './session.ts';
+import type { Message, Session } from './session.ts';
 import { Stop } from './stop.ts';
 import type { UplinkOptions, UplinkPorts } from './uplink.ts';
 
@@ -31,20 +31,16 @@ export interface Reached {
 export class Reach {
   readonly #ports: UplinkPorts;
   readonly #backend: string;
-  readonly #words: Pick<Dialing, 'will' | 'subscription'>;
+  readonly #will: Message;
   readonly #brokers: readonly Broker[];
   readonly #choice: BrokerChoice;
   #lastFailure: Failure | undefined;
 
   /** Errors: those of `brokersOf`. */
-  constructor(
-    options: UplinkOptions,
-    ports: UplinkPorts,
-    words: Pick<Dialing, 'will' | 'subscription'>,
-  ) {
+  constructor(options: UplinkOptions, ports: UplinkPorts, will: Message) {
     this.#ports = ports;
     this.#backend = options.backend;
-    this.#words = words;
+    this.#will = will;
     this.#brokers = brokersOf(options, ports);
     this.#choice = new BrokerChoice(this.#brokers, ports.entropy);
   }
@@ -70,7 +66,7 @@ export class Reach {
     const cancel = clock.after(WELCOME_WAIT_MS, () => late.request());
     const signal = AbortSignal.any([until.signal, late.signal]);
     try {
-      const session = await this.#at(place).connect({ signal, ...this.#words });
+      const session = await this.#at(place).connect({ signal, will: this.#will });
       return { place, session };
     } catch (error) {
       if (!until.requested) this.failed(place, whyOf(error));

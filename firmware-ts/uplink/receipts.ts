@@ -2,8 +2,9 @@ import { failureOf, type Failure } from '#bytes/failure.ts';
 import { decodeReceipt } from '#contract/receipt.ts';
 import type { Store } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
+import type { Entropy } from '#system/entropy.ts';
 import type { Log } from '#system/log.ts';
-import type { Subscription } from './session.ts';
+import { Listening } from './listening.ts';
 
 /**
  * A receipt is taken so long after it came: the back-end may well know of a message before the
@@ -21,6 +22,7 @@ export interface ReceiptsParts {
   readonly topic: string;
   readonly store: Store;
   readonly clock: Clock;
+  readonly entropy: Entropy;
   readonly log: Log;
 }
 
@@ -33,13 +35,13 @@ export interface ReceiptsTally {
   /** For how long something has been waiting for the next receipt; absent where nothing is. */
   readonly awaitedMs?: number;
   readonly overdue: boolean;
-  /** The broker does not let us listen. */
+  /** The broker does not let us listen; it is asked again, after a minute to an hour. */
   readonly failure?: Failure;
 }
 
 /** What the back-end itself says it has (decision 0006). All that comes is hostile. */
 export class Receipts {
-  readonly subscription: Subscription;
+  readonly listening: Listening;
   readonly #parts: ReceiptsParts;
   readonly #waiting: Uint8Array[] = [];
   readonly #refused = new Map<string, number>();
@@ -51,11 +53,12 @@ export class Receipts {
 
   constructor(parts: ReceiptsParts) {
     this.#parts = parts;
-    this.subscription = {
-      topic: parts.topic,
+    this.listening = new Listening({
+      ...parts,
       received: (payload) => this.#received(payload),
-      refused: (failure) => this.#noSubscription(failure),
-    };
+      granted: () => (this.#failure = undefined),
+      failed: (failure) => this.#noSubscription(failure),
+    });
   }
 
   get tally(): ReceiptsTally {
@@ -84,7 +87,6 @@ export class Receipts {
   }
 
   #received(payload: Uint8Array): void {
-    this.#failure = undefined;
     if (this.#waiting.length >= WAITING_MAX) {
       this.#refuse({ code: 'too-many-receipts', message: `${WAITING_MAX} are waiting` });
       return;

@@ -6,6 +6,7 @@ import type { DeliveryParts } from './delivery-parts.ts';
 import { greet, leave, LEFT, published } from './greeting.ts';
 import type { Presences } from './presence.ts';
 import type { Reach, Reached } from './reach.ts';
+import type { Receipts } from './receipts.ts';
 import type { Message } from './session.ts';
 import { Stop } from './stop.ts';
 
@@ -27,6 +28,8 @@ export interface ServingParts extends Omit<DeliveryParts, 'session' | 'drained'>
   readonly reach: Reach;
   readonly schedule: Schedule;
   readonly presences: Presences;
+  /** Absent where none are awaited. */
+  readonly receipts: Receipts | undefined;
   /** The uplink is being stopped. */
   readonly stopping: Stop;
 }
@@ -75,7 +78,9 @@ export class Serving {
 
   /** All behind the birth; `end` has a loss as soon as there is one. */
   async #converse(online: () => void, end: Pick<Ending, 'loss'>): Promise<Ending> {
-    const { events, urgentOnly } = this.#parts;
+    const { events, urgentOnly, receipts } = this.#parts;
+    const { place, session } = this.#reached;
+    receipts?.listening.begin(session, place);
     const delivery = this.#deliver();
     this.#delivery = delivery;
     online();
@@ -83,7 +88,8 @@ export class Serving {
     const better = await this.#stay();
     const { loss } = end; // where there is none yet, the end is our own
     if (loss === undefined) await this.#leave(delivery.drain(), !urgentOnly);
-    delivery.end(loss);
+    const overReceipts = receipts?.listening.end(loss) === true;
+    delivery.end(overReceipts ? undefined : loss);
     events.end();
     return {
       ...(loss === undefined ? {} : { loss }),

@@ -15,6 +15,11 @@ export interface Session {
    * spoken: with nothing if it has the message. It is never called once the session is lost.
    */
   publish(message: Message, done: (refusal?: Failure) => void): void;
+  /**
+   * Asks for the one topic that a session may listen to; `done` is called as that of `publish`. A
+   * broker that refuses may be asked again.
+   */
+  subscribe(subscription: Subscription, done: (refusal?: Failure) => void): void;
   /** Settles when the session is over, with the reason; never rejects. */
   readonly lost: Promise<Failure>;
   /** Bytes on the wire so far. */
@@ -39,7 +44,6 @@ export interface Dialing {
   readonly clientId: string;
   /** What the broker publishes when it loses us. */
   readonly will: Message;
-  readonly subscription?: Subscription;
   /** Required when `target.secure`. */
   readonly credentials?: TlsCredentials;
   /**
@@ -49,13 +53,10 @@ export interface Dialing {
   readonly signal: AbortSignal;
 }
 
-/** The one topic that a session may listen to. */
 export interface Subscription {
   readonly topic: string;
   /** A message of at most 64 KiB; the next is read when this returns. */
   readonly received: (payload: Uint8Array) => void;
-  /** The broker does not allow it; the session goes on without. */
-  readonly refused: (failure: Failure) => void;
 }
 
 export interface Traffic {

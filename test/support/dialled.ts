@@ -21,3 +21,13 @@ export async function dialled(
   context.after(() => session.abort({ code: 'stopped', message: 'the test is over' }));
   return session;
 }
+
+/** What the broker says to a subscription to `rc`: `granted`, or the code of its refusal. */
+export function subscribed(
+  session: Session,
+  received: (payload: Uint8Array) => void = () => undefined,
+): Promise<string> {
+  return new Promise((resolve) => {
+    session.subscribe({ topic: 'rc', received }, (refusal) => resolve(refusal?.code ?? 'granted'));
+  });
+}

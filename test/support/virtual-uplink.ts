@@ -1,4 +1,4 @@
-import { OperatingError } from '#bytes/failure.ts';
+import { OperatingError, type Failure } from '#bytes/failure.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import { BootClock, WallClock } from '#sim/life/boot-clock.ts';
 import { BrokerSession, type Fate, type SessionLimits } from '#sim/life/broker-session.ts';
@@ -17,6 +17,7 @@ export const TAKEN: Fate = { kind: 'answered', delayMs: 50 };
 /** One way, and how long a commit may wait for company. */
 const WAY_MS = 20;
 const COMMITTED_MS = 100;
+const GONE: Failure = { code: 'connection-closed', message: 'the broker has gone' };
 /** For taking leave of a broker that says nothing. */
 const STOP_MS = 20_000;
 
@@ -51,6 +52,8 @@ export class VirtualUplink {
   readonly named: NamedGap[] = [];
   /** What the broker does with a message; nobody listens while it is absent. */
   fate: ((message: Message) => Fate) | undefined = () => TAKEN;
+  /** What the broker does with a subscription. */
+  subscribed: () => Fate = () => TAKEN;
   /** What the next session begins with. */
   limits: SessionLimits = {};
   /** Messages that a session may not have sent: too many in flight, or too large. */
@@ -107,10 +110,8 @@ export class VirtualUplink {
   }
 
   /** All sessions end. */
-  hangUp(): void {
-    for (const session of this.#sessions) {
-      session.lose({ code: 'connection-closed', message: 'the broker has gone' });
-    }
+  hangUp(failure: Failure = GONE): void {
+    for (const session of this.#sessions) session.lose(failure);
   }
 
   /** Of `stream`, as they arrived in its order; copies apart. */
@@ -136,7 +137,9 @@ export class VirtualUplink {
       return Promise.reject(new OperatingError('connection-refused', 'nobody is there'));
     }
     const judge = (message: Message): Fate => this.#judge(message);
-    const session = new BrokerSession({ wayMs: () => WAY_MS, judge }, this.clock, this.limits);
+    const judgeSubscription = (): Fate => this.subscribed();
+    const broker = { wayMs: () => WAY_MS, judge, judgeSubscription };
+    const session = new BrokerSession(broker, this.clock, this.limits);
     this.#sessions.add(session);
     void session.lost.then(() => this.#sessions.delete(session));
     return Promise.resolve(this.#watched(session));
@@ -158,6 +161,7 @@ export class VirtualUplink {
           done(refusal);
         });
       },
+      subscribe: (subscription, done) => session.subscribe(subscription, done),
       close: () => session.close(),
       abort: (failure) => session.abort(failure),
     };

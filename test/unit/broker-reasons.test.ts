@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { PUBACK_REASONS, REACTIONS, REASONS, type Reaction } from '#uplink/reason-codes.ts';
 import type { Session } from '#uplink/session.ts';
-import { dialled } from '../support/dialled.ts';
+import { dialled, subscribed } from '../support/dialled.ts';
 import { owe } from '../support/outbox.ts';
 import { welcome5 } from '../support/scripted-broker.ts';
 import { open, range, scene, sequencesIn, sequencesOf, urlOf } from '../support/uplink.ts';
@@ -82,11 +82,8 @@ test('a session ended with any reason code says which', async (context) => {
 
 test('a subscription refused with any reason code says which', async (context) => {
   for (const reason of SUBACKS) {
-    const { promise, resolve } = Promise.withResolvers<string>();
-    const refused = ({ code }: { readonly code: string }): void => resolve(code);
-    const subscription = { topic: 'rc', received: () => undefined, refused };
-    await dialled(context, { subscribed: () => reason }, { subscription });
-    assert.equal(await promise, codeOf(reason), reason.toString(16));
+    const session = await dialled(context, { subscribed: () => reason });
+    assert.equal(await subscribed(session), codeOf(reason), reason.toString(16));
   }
 });
 

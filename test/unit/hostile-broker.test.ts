@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { IncomingBudget } from '#uplink/incoming-budget.ts';
-import { mqttDialer } from '#uplink/mqtt-session.ts';
 import type { Session } from '#uplink/session.ts';
 import { dialled } from '../support/dialled.ts';
-import { startScriptedBroker, welcome5 } from '../support/scripted-broker.ts';
+import { welcome5 } from '../support/scripted-broker.ts';
 import { range } from '../support/uplink.ts';
 
 /** What becomes of a message: it is taken, refused, or its session is lost. */
@@ -145,43 +144,4 @@ test('a broker may answer as fast as it is asked, and no faster', () => {
   const seconds = range(3600).map((second) => aSecondMs + 1000 * second);
   const receipts = seconds.map((atMs) => budget.takes(PUBLISH, 65_536, atMs));
   assert.ok(receipts.every(Boolean), 'a receipt a second is none');
-});
-
-test('after a flood the next session does not listen, and says why', async (context) => {
-  const refusals: (string | undefined)[] = [];
-  const received: string[] = [];
-  let floods = true;
-  const broker = await startScriptedBroker({
-    answer: () => 0,
-    subscribed(topic, send) {
-      send(topic, Buffer.alloc(floods ? 80_000 : 80, 'x'));
-      return 1;
-    },
-  });
-  context.after(() => broker.stop());
-  const dial = mqttDialer();
-  const next = async (): Promise<Session> => {
-    const session = await dial({
-      target: { host: '127.0.0.1', port: broker.port, secure: false },
-      clientId: 'gw-1',
-      will: { topic: 'will', payload: '' },
-      subscription: {
-        topic: 'rc',
-        received: (payload) => received.push(Buffer.from(payload).toString()),
-        refused: ({ code }) => refusals.push(code),
-      },
-      signal: new AbortController().signal,
-    });
-    context.after(() => session.abort({ code: 'stopped', message: 'the test is over' }));
-    return session;
-  };
-  const { code } = await (await next()).lost;
-  assert.deepEqual([code, refusals], ['broker-flood', []]);
-  const deaf = await next();
-  assert.deepEqual([await outcome(deaf), refusals], ['taken', ['broker-flood']]);
-  floods = false;
-  const listening = await next();
-  assert.equal(await outcome(listening), 'taken');
-  while (received.length === 0) await outcome(listening);
-  assert.deepEqual(refusals, ['broker-flood']);
 });

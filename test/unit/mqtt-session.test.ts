@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PacketWatch } from '#uplink/packet-watch.ts';
 import type { Session } from '#uplink/session.ts';
-import { dialled } from '../support/dialled.ts';
+import { dialled, subscribed } from '../support/dialled.ts';
 import { welcome5, type Arrival } from '../support/scripted-broker.ts';
 
 const REFUSED_311 = Uint8Array.of(0x20, 2, 0, 1); // unacceptable protocol version
@@ -151,56 +151,52 @@ for (const level of [5, 4]) {
   test(`level ${level}: a session hears the one topic that it asked for`, async (context) => {
     const heard: string[] = [];
     const last = Promise.withResolvers<undefined>();
-    await dialled(
-      context,
-      {
-        welcome: (asked) => {
-          if (asked !== level) return REFUSED_311;
-          return level === 5 ? welcome5() : Uint8Array.of(0x20, 2, 0, 0);
-        },
-        subscribed: (topic, send) => {
-          assert.equal(topic, 'rc');
-          send('other', Buffer.from('not asked for'));
-          for (const text of ['one', 'two', 'three']) send('rc', Buffer.from(text));
-          return 1;
-        },
+    const session = await dialled(context, {
+      welcome: (asked) => {
+        if (asked !== level) return REFUSED_311;
+        return level === 5 ? welcome5() : Uint8Array.of(0x20, 2, 0, 0);
       },
-      {
-        subscription: {
-          topic: 'rc',
-          refused: (failure) => last.reject(new Error(failure.message)),
-          received: (payload) => {
-            heard.push(Buffer.from(payload).toString());
-            if (heard.length === 3) last.resolve(undefined);
-          },
-        },
+      subscribed: (topic, send) => {
+        assert.equal(topic, 'rc');
+        send('other', Buffer.from('not asked for'));
+        for (const text of ['one', 'two', 'three']) send('rc', Buffer.from(text));
+        return 1;
       },
-    );
+    });
+    const answer = subscribed(session, (payload) => {
+      heard.push(Buffer.from(payload).toString());
+      if (heard.length === 3) last.resolve(undefined);
+    });
+    assert.equal(await answer, 'granted');
     await last.promise;
     assert.deepEqual(heard, ['one', 'two', 'three']);
   });
 
   test(`level ${level}: a subscription that is refused ends no session`, async (context) => {
-    const refused = Promise.withResolvers<string>();
-    const session = await dialled(
-      context,
-      {
-        welcome: (asked) => {
-          if (asked !== level) return REFUSED_311;
-          return level === 5 ? welcome5() : Uint8Array.of(0x20, 2, 0, 0);
-        },
-        subscribed: () => (level === 5 ? 0x87 : 0x80),
+    let reason = level === 5 ? 0x87 : 0x80;
+    const session = await dialled(context, {
+      welcome: (asked) => {
+        if (asked !== level) return REFUSED_311;
+        return level === 5 ? welcome5() : Uint8Array.of(0x20, 2, 0, 0);
       },
-      {
-        subscription: {
-          topic: 'rc',
-          refused: ({ code }) => refused.resolve(code),
-          received: () => undefined,
-        },
-      },
-    );
-    assert.equal(await refused.promise, level === 5 ? 'not-authorised' : 'broker-error');
+      subscribed: () => reason,
+    });
+    assert.equal(await subscribed(session), level === 5 ? 'not-authorised' : 'broker-error');
     assert.equal(await published(session, 'up', 'x'), 'taken');
+    reason = 1;
+    assert.equal(await subscribed(session), 'granted', 'it may be asked again');
+  });
+
+  test(`level ${level}: a SUBACK with a code that there is not is the end`, async (context) => {
+    const session = await dialled(context, {
+      welcome: (asked) => {
+        if (asked !== level) return REFUSED_311;
+        return level === 5 ? welcome5() : Uint8Array.of(0x20, 2, 0, 0);
+      },
+      subscribed: () => 0x05,
+    });
+    const lost = session.lost.then(({ code }) => code);
+    assert.equal(await Promise.race([subscribed(session), lost]), 'protocol-violation');
   });
 }
 

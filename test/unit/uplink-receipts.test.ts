@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { encodeReceipt } from '#contract/receipt.ts';
+import type { Fate } from '#sim/life/broker-session.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import type { Store } from '#store/store.ts';
 import type { UplinkStatus } from '#uplink/uplink.ts';
-import { owe, temporaryStore } from '../support/outbox.ts';
+import { owe, temporaryFolder, temporaryStore } from '../support/outbox.ts';
 import { startScriptedBroker, type Arrival } from '../support/scripted-broker.ts';
 import { open, range, sequencesIn, urlOf, type Opened } from '../support/uplink.ts';
+import { TAKEN, VirtualUplink } from '../support/virtual-uplink.ts';
 
 const TOPIC = 'nd/1/gw-1/rc';
 
@@ -141,4 +144,77 @@ test('who awaits receipts no more lets go of what waited for them', async (conte
   const later = open(context, store, { url: urlOf(broker) });
   await seen(later, ({ state }) => state.kind === 'online');
   assert.equal(await kept(store), 0);
+});
+
+const MINUTE_MS = 60_000;
+
+/** An uplink that awaits receipts, of a broker that answers each subscription with `fate`. */
+async function asking(context: TestContext, fate: () => Fate) {
+  const directory = join(temporaryFolder(context), 'state');
+  const world = new VirtualUplink({ directory, uplink: { receipts: true } });
+  context.after(() => world.kill());
+  const askedMs: number[] = [];
+  world.subscribed = () => {
+    askedMs.push(world.clock.monotonic());
+    return fate();
+  };
+  await world.start();
+  return { world, askedMs };
+}
+
+/** Each wait is up to twice the one before, from a minute to an hour. */
+function assertBackedOff(askedMs: readonly number[]): void {
+  const waits = askedMs.slice(1).map((atMs, at) => atMs - (askedMs[at] ?? 0));
+  const [first = 0] = waits;
+  assert.ok(first >= MINUTE_MS && first < 2.5 * MINUTE_MS, `${first} ms after the first`);
+  assert.ok(Math.max(...waits) >= 30 * MINUTE_MS && Math.max(...waits) <= 61 * MINUTE_MS);
+}
+
+const REFUSED = { ...TAKEN, refusal: { code: 'not-authorised', message: 'no' } } as const;
+
+for (const [how, fate, code, sessions] of [
+  ['refuses the subscription', REFUSED, 'not-authorised', 1],
+  ['hangs up over the subscription', { kind: 'hung-up' }, 'connection-closed', 60],
+  ['does not answer the subscription', { kind: 'unanswered' }, 'broker-silent', 1],
+] as const) {
+  test(`a broker that ${how} gets all, and is asked ever less`, async (context) => {
+    const { world, askedMs } = await asking(context, () => fate);
+    for (let hour = 0; hour < 24; hour += 1) {
+      await world.owe('measurement', 'm', hour, 1);
+      await world.clock.run(60 * MINUTE_MS);
+      const { receipts, state } = world.uplink.status();
+      assert.equal(receipts?.failure?.code, code);
+      assert.equal(state.kind, 'online');
+    }
+    assertBackedOff(askedMs);
+    assert.ok(world.dials.length <= sessions, `${world.dials.length} sessions`);
+    assert.deepEqual(new Set(world.sequences('m')), new Set(range(24)));
+    assert.deepEqual(world.named, [], 'no message is blamed for it');
+  });
+}
+
+test('a broker that lets us listen after all is heard at once', async (context) => {
+  let fate: Fate = REFUSED;
+  const { world, askedMs } = await asking(context, () => fate);
+  await world.clock.run(MINUTE_MS);
+  assert.equal(world.uplink.status().receipts?.failure?.code, 'not-authorised');
+  fate = TAKEN;
+  await world.clock.run(2 * MINUTE_MS);
+  assert.equal(world.uplink.status().receipts?.failure, undefined);
+  world.hangUp();
+  await world.clock.run(MINUTE_MS);
+  assert.equal(askedMs.length, 3, 'and again in the next session');
+});
+
+test('after a flood the next sessions do not listen, and say why', async (context) => {
+  const { world, askedMs } = await asking(context, () => TAKEN);
+  await world.clock.run(1000);
+  world.hangUp({ code: 'broker-flood', message: 'what is retained is too large' });
+  await world.owe('measurement', 'm', 0, 1);
+  await world.clock.run(MINUTE_MS / 2);
+  assert.deepEqual([world.dials.length, askedMs.length, world.sequences('m')], [2, 1, [0]]);
+  assert.equal(world.uplink.status().receipts?.failure?.code, 'broker-flood');
+  await world.clock.run(2 * MINUTE_MS);
+  assert.equal(askedMs.length, 2);
+  assert.equal(world.uplink.status().receipts?.failure, undefined);
 });

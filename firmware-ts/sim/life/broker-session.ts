@@ -13,6 +13,10 @@ interface Judge {
   /** The gateway sends this. */
   sent?(message: Message): void;
   judge(message: Message): Fate;
+  /** What becomes of a subscription; it is granted unless said. */
+  judgeSubscription?(topic: string): Fate;
+  /** What is retained of this topic. */
+  retained?(topic: string): Uint8Array | undefined;
 }
 
 /** What the broker welcomes with; a hundred messages of any size unless given. */
@@ -25,7 +29,7 @@ export class BrokerSession implements Session {
   readonly packetBytesMax: number;
   readonly #broker: Judge;
   readonly #clock: Clock;
-  readonly #subscription: Subscription | undefined;
+  #subscription: Subscription | undefined;
   readonly #lost = Promise.withResolvers<Failure>();
   #cut = false;
   #deaf = false;
@@ -33,13 +37,7 @@ export class BrokerSession implements Session {
   #answeredMs = 0;
   #bytesWritten = 0;
 
-  constructor(
-    broker: Judge,
-    clock: Clock,
-    limits: SessionLimits = {},
-    subscription?: Subscription,
-  ) {
-    this.#subscription = subscription;
+  constructor(broker: Judge, clock: Clock, limits: SessionLimits = {}) {
     this.#broker = broker;
     this.#clock = clock;
     this.receiveMaximum = limits.receiveMaximum ?? 100;
@@ -60,6 +58,21 @@ export class BrokerSession implements Session {
     this.#arrivesMs = Math.max(this.#arrivesMs, nowMs + this.#broker.wayMs());
     this.#clock.after(this.#arrivesMs - nowMs, () => {
       if (!this.#cut) this.#arrive(message, done);
+    });
+  }
+
+  subscribe(subscription: Subscription, done: (refusal?: Failure) => void): void {
+    const { topic } = subscription;
+    this.#clock.after(this.#broker.wayMs(), () => {
+      if (this.#cut || this.#deaf) return;
+      const delayMs = this.#broker.wayMs();
+      const fate = this.#broker.judgeSubscription?.(topic) ?? { kind: 'answered', delayMs };
+      this.#tell(fate, (refusal) => {
+        if (refusal === undefined) this.#subscription = subscription;
+        done(refusal);
+        const kept = this.#broker.retained?.(topic);
+        if (kept !== undefined) this.tell(topic, kept);
+      });
     });
   }
 
@@ -92,7 +105,10 @@ export class BrokerSession implements Session {
   }
 
   #arrive(message: Message, done: (refusal?: Failure) => void): void {
-    const fate = this.#broker.judge(message);
+    this.#tell(this.#broker.judge(message), done);
+  }
+
+  #tell(fate: Fate, done: (refusal?: Failure) => void): void {
     if (fate.kind === 'hung-up') this.lose({ code: 'connection-closed', message: 'hung up' });
     if (fate.kind !== 'answered') return;
     const nowMs = this.#clock.monotonic();

@@ -5,7 +5,7 @@ import { formsOfPack } from '#contract/records.ts';
 import type { Clock } from '#system/clock.ts';
 import { machineZstd } from '#system/zstd.ts';
 import { refusalOf } from '#uplink/refusal.ts';
-import type { Dialing, Message, Subscription } from '#uplink/session.ts';
+import type { Dialing, Message } from '#uplink/session.ts';
 import type { Fate } from './broker-session.ts';
 import { BrokerSession } from './broker-session.ts';
 import type { Chance } from './chance.ts';
@@ -105,7 +105,7 @@ export class ScriptedBroker {
         if (refusal !== undefined) reject(refusal);
         else if (this.#mood.kind === 'silent') {
           dialing.signal.addEventListener('abort', given, { once: true });
-        } else resolve(this.#welcome(dialing.subscription));
+        } else resolve(this.#welcome());
       });
     });
   }
@@ -114,6 +114,14 @@ export class ScriptedBroker {
     const { chance } = this.#parts;
     const delayMs = this.#mood.kind === 'slow' ? this.#mood.delayMs : WAY_MS;
     return chance.between(delayMs / 2, delayMs * 1.5);
+  }
+
+  judgeSubscription(): Fate {
+    return this.#mood.kind === 'silent' ? { kind: 'unanswered' } : this.#answer();
+  }
+
+  retained(topic: string): Uint8Array | undefined {
+    return this.#retained.get(topic);
   }
 
   /** Decides about a message, and takes it where it does. */
@@ -149,14 +157,13 @@ export class ScriptedBroker {
     return { kind: 'answered', delayMs, ...(refusal === undefined ? {} : { refusal }) };
   }
 
-  #welcome(subscription: Subscription | undefined): BrokerSession {
+  #welcome(): BrokerSession {
     const { clock, diary, name } = this.#parts;
     diary.note('broker.welcomes', name);
     const mood = this.#mood;
     const limits = mood.kind === 'small' ? { packetBytesMax: mood.packetBytesMax } : {};
-    const session = new BrokerSession(this, clock, limits, subscription);
+    const session = new BrokerSession(this, clock, limits);
     this.#sessions.add(session);
-    for (const [topic, payload] of this.#retained) session.tell(topic, payload);
     void session.lost.then(() => this.#sessions.delete(session));
     return session;
   }
