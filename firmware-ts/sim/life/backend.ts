@@ -3,6 +3,7 @@ import { OperatingError } from '#bytes/failure.ts';
 import { unwrapPayload } from '#contract/envelope.ts';
 import { decodeManifest } from '#contract/manifest.ts';
 import { Ranges } from '#contract/ranges.ts';
+import { formsOfPack } from '#contract/records.ts';
 import { encodeReceipt } from '#contract/receipt.ts';
 import type { StreamReport, Verdict } from '#contract/stream-check.ts';
 import { Verifier } from '#contract/verify.ts';
@@ -44,6 +45,8 @@ export class SimulatedBackend {
   /** Of those set aside; what came in them after their last manifest is open. */
   readonly #damaged = new Set<number>();
   readonly #losses: Losses;
+  /** By stream and epoch: a broker that refuses these may take others that are behind them. */
+  readonly #refused = new Map<string, Ranges>();
 
   constructor(name: BackendName, diary: Diary) {
     this.name = name;
@@ -52,7 +55,9 @@ export class SimulatedBackend {
     this.obligations = new Obligations(name, diary, {
       undated: (stream) => stream.startsWith('alarms'),
       mayBeLate: (stream, epoch, sequence) =>
-        this.#epoch(stream, epoch).gaps.has(sequence) || this.#losses.has(stream, epoch, sequence),
+        this.#epoch(stream, epoch).gaps.has(sequence) ||
+        this.#losses.has(stream, epoch, sequence) ||
+        this.#refusedOf(stream, epoch).has(sequence),
     });
   }
 
@@ -70,6 +75,14 @@ export class SimulatedBackend {
       if (!(error instanceof OperatingError)) throw error;
       this.#broken(`${topic} cannot be read: ${error.code}`);
     }
+  }
+
+  /** The broker does not take it, which is the one exception to the order (decision 0004). */
+  refused(topic: string, payload: Uint8Array): void {
+    const [, lane, stream = ''] = TOPIC.exec(topic) ?? [];
+    if (lane !== 'up') return;
+    const { epoch, sequence, count } = formsOfPack(unwrapPayload(payload, machineZstd)).key;
+    this.#refusedOf(stream, epoch).add(sequence, sequence + count - 1);
   }
 
   /** The broker has it, and the back-end will never see it unless it is sent again. */
@@ -202,6 +215,13 @@ export class SimulatedBackend {
     const anew = { next: 0, gaps: new Ranges() };
     this.#epochs.set(key, anew);
     return anew;
+  }
+
+  #refusedOf(stream: string, epoch: number): Ranges {
+    const key = `${stream}/${epoch}`;
+    const known = this.#refused.get(key) ?? new Ranges();
+    this.#refused.set(key, known);
+    return known;
   }
 
   #broken(what: string): void {

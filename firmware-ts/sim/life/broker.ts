@@ -20,6 +20,8 @@ export interface BrokerParts {
   readonly diary: Diary;
   /** The broker has this; its back-end will see it. */
   readonly taken: (topic: string, payload: Uint8Array) => void;
+  /** It does not take this. */
+  readonly refused: (topic: string, payload: Uint8Array) => void;
   /** The gateway sends this, which may arrive or not. */
   readonly sent: (topic: string) => void;
   /** Somebody knocks, with what proves who it is. */
@@ -130,11 +132,15 @@ export class ScriptedBroker {
     const { chance } = this.#parts;
     const mood = this.#mood;
     const take = (): void => this.#parts.taken(topic, bytes);
+    const refuse = (reasonCode: number): Fate => {
+      this.#parts.refused(topic, bytes);
+      return this.#answer(refusalOf(reasonCode));
+    };
     switch (mood.kind) {
       case 'refusing':
-        return this.#answer(refusalOf(mood.reasonCode));
+        return refuse(mood.reasonCode);
       case 'picky':
-        if (isPoison(topic, bytes)) return this.#answer(refusalOf(PAYLOAD_INVALID));
+        if (isPoison(topic, bytes)) return refuse(PAYLOAD_INVALID);
         break;
       case 'silent':
         if (chance.happens(0.5)) take();

@@ -196,6 +196,7 @@ class Life {
           desk.took(topic, payload);
           this.#deaths.happened('taken');
         },
+        refused: (topic, payload) => backend.refused(topic, payload),
         sent: (topic) => this.#schedule.sent(backend.name, topic),
         knocked: (dialing) => this.#knocked(backend.name, dialing),
       });

@@ -1,4 +1,5 @@
-import { DEADLINES_MS, isUrgent, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { DEADLINES_MS, isUrgent } from '#policy/delivery-class.ts';
 import type { TimeMark } from '#reading/reading.ts';
 import type { StoreHere } from '#store/here.ts';
 import type { StoreCounts } from '#store/store.ts';

@@ -14,7 +14,7 @@ export interface ObligationsOptions {
   readonly undated?: (stream: string) => boolean;
   /**
    * Numbers named as a gap may still come, out of their order: somebody sent them again. So may
-   * those that the back-end itself had lost.
+   * those that the back-end itself had lost, and those that a broker refused (decision 0004).
    */
   readonly mayBeLate?: (stream: string, epoch: number, sequence: number) => boolean;
 }
