@@ -136,9 +136,9 @@ export interface OutboxCounts {
 export interface TrafficStatus {
   readonly bytesRead: number;
   readonly bytesWritten: number;
-  /** Both ways, since midnight UTC or this start. */
+  /** Both ways, since midnight UTC; while no clock is believed since this start. */
   readonly bytesToday: number;
-  /** The same of the last days that this start has seen, newest last. */
+  /** The same of the last days on which normd ran, newest last. */
   readonly days: readonly { readonly day: string; readonly bytes: number }[];
   /** Both ways, for each reading that was acknowledged; null before the first. */
   readonly bytesPerReading: number | null;

@@ -175,16 +175,8 @@ function nowOf({ ask }: Request): Now | undefined {
 
 function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'close' }>) {
   switch (request.call) {
-    case 'due':
-      return ledger.due(request.ask);
-    case 'peek':
-      return ledger.peek(request.ask);
     case 'quarantine':
       return ledger.quarantine(request.ask);
-    case 'quarantined':
-      return ledger.quarantined(request.ask);
-    case 'entry':
-      return ledger.entry(request.ask);
     case 'resend':
       return ledger.resend(request.ask);
     case 'discard':
@@ -196,13 +188,34 @@ function answer(ledger: Ledger, request: Exclude<Request, { call: 'commit' | 'cl
     case 'told':
       ledger.told(request.ask);
       return undefined;
-    case 'streams':
-      return ledger.streams(request.ask);
-    case 'observations':
-      return ledger.observations(request.ask);
     case 'believe':
       ledger.believe(request.ask.now);
       return undefined;
+    default:
+      return look(ledger, request);
+  }
+}
+
+type Look =
+  'due' | 'peek' | 'quarantined' | 'entry' | 'streams' | 'traffic' | 'observations' | 'counts';
+
+/** What changes nothing, but that what is damaged is kept apart. */
+function look(ledger: Ledger, request: Extract<Request, { call: Look }>) {
+  switch (request.call) {
+    case 'due':
+      return ledger.due(request.ask);
+    case 'peek':
+      return ledger.peek(request.ask);
+    case 'quarantined':
+      return ledger.quarantined(request.ask);
+    case 'entry':
+      return ledger.entry(request.ask);
+    case 'streams':
+      return ledger.streams(request.ask);
+    case 'traffic':
+      return ledger.traffic(request.ask);
+    case 'observations':
+      return ledger.observations(request.ask);
     case 'counts':
       return ledger.counts();
   }

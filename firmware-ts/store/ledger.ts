@@ -2,7 +2,8 @@ import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { recordsOf } from './boots.ts';
 import { countQuarantined, dueByClass, dueNames, laneOf, merged } from './lanes.ts';
-import type { Acknowledged, Batch, Calls, Now, OwedBy, Received } from './messages.ts';
+import type { Acknowledged, BackendTraffic, Batch, Calls } from './messages.ts';
+import type { Now, OwedBy, Received } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { bounded, inOneBuffer } from './pages.ts';
 import { type BackendState, RunningNumbers } from './running.ts';
@@ -16,7 +17,7 @@ import {
   type Statements,
   prepareStatements,
 } from './statements.ts';
-import type { DueEntry, DueName, Kept, NamedGap, Owed, Standing } from './store.ts';
+import type { DayTraffic, DueEntry, DueName, Kept, NamedGap, Owed, Standing } from './store.ts';
 import type { Quarantined, Retention, StoreCounts, StreamStanding } from './store.ts';
 
 /** Entries in quarantine that are listed; people look at them. */
@@ -201,6 +202,12 @@ export class Ledger {
     return this.#outbox.streams(backend);
   }
 
+  traffic(backend: string): readonly DayTraffic[] {
+    this.#refresh();
+    const known = this.#numbers.backends.get(backend);
+    return known === undefined ? [] : this.#statements.traffic.all(known.id);
+  }
+
   observations({ name, afterId, limit }: Calls['observations']['ask']): readonly Kept[] {
     this.#refresh();
     const source = this.#numbers.sources.get(name);
@@ -251,12 +258,21 @@ export class Ledger {
       offset += run.length;
     }
     this.#acknowledge(batch.acknowledged, batch.now);
+    for (const traffic of batch.traffic ?? []) this.#keepTraffic(traffic);
     if (batch.kept.length > 0) this.#bound(storedMs, batch);
     return owed;
   }
 
   #acknowledge(delivered: readonly Acknowledged[], now: Now): void {
     for (const acknowledged of delivered) this.#outbox.acknowledge(acknowledged, now);
+  }
+
+  /** Of who was never owed anything nothing is kept. */
+  #keepTraffic({ backend, days }: BackendTraffic): void {
+    const known = this.#numbers.backends.get(backend);
+    if (known === undefined) return;
+    this.#statements.forgetTraffic.run(known.id);
+    for (const { day, bytes } of days) this.#statements.addTraffic.run(known.id, day, bytes);
   }
 
   #bound(storedMs: number, { now, delivered = [] }: Batch): void {

@@ -3,6 +3,7 @@ import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { TimeMark } from '#reading/reading.ts';
 import type {
   Standing,
+  DayTraffic,
   DueEntry,
   DueName,
   Kept,
@@ -64,6 +65,7 @@ export interface Batch {
   readonly acknowledged: readonly Acknowledged[];
   /** What comes as `acknowledged` later: it must not be dropped as if nobody had it. */
   readonly delivered?: readonly Acknowledged[];
+  readonly traffic?: readonly BackendTraffic[];
   /** Those of `kept`, then those of `owed`. */
   readonly bytes: ArrayBuffer;
 }
@@ -98,6 +100,11 @@ export interface Acknowledged {
   readonly backend: string;
   readonly ids: readonly number[];
   readonly awaitReceipt: boolean;
+}
+
+export interface BackendTraffic {
+  readonly backend: string;
+  readonly days: readonly DayTraffic[];
 }
 
 /** What back-ends are owed more, by their names. */
@@ -177,6 +184,7 @@ export interface Calls {
     readonly answer: undefined;
   };
   readonly streams: { readonly ask: string; readonly answer: readonly StreamStanding[] };
+  readonly traffic: { readonly ask: string; readonly answer: readonly DayTraffic[] };
   readonly observations: {
     /** The newest, where it names none to come after. */
     readonly ask: Omit<Page, 'afterId'> & { readonly afterId?: number };

@@ -66,6 +66,7 @@ const MIGRATIONS: readonly ((newEpoch: number) => string)[] = [
   () => CHECKS_OF_VERSION_5,
   () => TOLD_OF_VERSION_6,
   () => QUEUED_OF_VERSION_7 + UNSORTED_OF_VERSION_7,
+  () => TRAFFIC_OF_VERSION_8,
 ];
 
 /**
@@ -252,6 +253,19 @@ const UNSORTED_OF_VERSION_7 = `
     size INTEGER NOT NULL,
     form BLOB NOT NULL,
     boot INTEGER REFERENCES boot (id)
+  ) STRICT;
+`;
+
+/**
+ * What went over the link of each back-end, in the order of the ids. Without an id of its own a row
+ * would have the shape of the first `meta`, and be taken for it by salvage.
+ */
+const TRAFFIC_OF_VERSION_8 = `
+  CREATE TABLE traffic (
+    id INTEGER PRIMARY KEY,
+    backend INTEGER NOT NULL REFERENCES backend (id),
+    day INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
   ) STRICT;
 `;
 

@@ -3,9 +3,11 @@ import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Caller } from './caller.ts';
 import { assertAppend } from './check.ts';
 import { Committer, type CommitterParts } from './committer.ts';
+import { HeldTraffic } from './held-traffic.ts';
 import type { Acknowledged, Batch, LanePlace, Now, OwedBy, Received } from './messages.ts';
 import type { Acknowledgement, Append, DueEntry, Kept, NamedGap, Opening } from './store.ts';
 import type {
+  DayTraffic,
   DueName,
   Owed,
   Quarantined,
@@ -31,6 +33,7 @@ export class ServedStore implements Store {
   readonly #reports = new Set<(setAside: SetAside) => void>();
   readonly #gapReports = new Set<(gap: NamedGap) => void>();
   readonly #holders = new Set<() => Acknowledged>();
+  readonly #traffic = new HeldTraffic();
   #closing: Promise<void> | undefined;
 
   constructor(caller: Caller, parts: Omit<CommitterParts, 'commit'>, opening: Opening) {
@@ -39,7 +42,8 @@ export class ServedStore implements Store {
     this.#now = parts.now;
     const commit = async (batch: Batch): Promise<void> => {
       const delivered = Array.from(this.#holders, (held) => held());
-      this.#wake(await caller.call('commit', { ...batch, delivered }, [batch.bytes]));
+      const traffic = this.#traffic.take(batch.now);
+      this.#wake(await caller.call('commit', { ...batch, delivered, traffic }, [batch.bytes]));
     };
     this.#committer = new Committer({ ...parts, commit });
     caller.onSetAside = (anew) => {
@@ -80,6 +84,15 @@ export class ServedStore implements Store {
     const holder = (): Acknowledged => ({ backend, ids: held(), awaitReceipt });
     this.#holders.add(holder);
     return () => this.#holders.delete(holder);
+  }
+
+  async traffic(backend: string): Promise<readonly DayTraffic[]> {
+    this.#assertOpen();
+    return this.#caller.call('traffic', backend);
+  }
+
+  holdTraffic(backend: string, days: () => readonly DayTraffic[]): () => void {
+    return this.#traffic.hold(backend, days);
   }
 
   async flush(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
+import type { DayTraffic } from './store.ts';
 
 interface SourceRow {
   readonly id: number;
@@ -130,6 +131,7 @@ export function prepareStatements(database: Database) {
     ...preparedForShelf(database),
     ...preparedForUnsorted(database),
     ...preparedForTimes(database),
+    ...preparedForTraffic(database),
   };
 }
 
@@ -354,5 +356,15 @@ function preparedForTimes(database: Database) {
     addBoot: write('INSERT INTO boot (name) VALUES (?)'),
     setBoot: write('UPDATE boot SET offset_ms = ?, trust = ? WHERE id = ?'),
     leaveUndated: write('UPDATE entry SET boot = NULL, stamps = NULL WHERE id = ?'),
+  };
+}
+
+function preparedForTraffic(database: Database) {
+  return {
+    traffic: database.prepare<[backend: number], DayTraffic>(
+      'SELECT day, bytes FROM traffic WHERE backend = ? ORDER BY id',
+    ),
+    addTraffic: database.prepare('INSERT INTO traffic (backend, day, bytes) VALUES (?, ?, ?)'),
+    forgetTraffic: database.prepare('DELETE FROM traffic WHERE backend = ?'),
   };
 }

@@ -67,6 +67,13 @@ export interface Outbox {
    * acknowledged: the broker has them, though not all were told here yet. The result ends that.
    */
   holdDelivered(backend: string, held: () => readonly number[], how: Acknowledgement): () => void;
+  /** What went over the link of `backend`, as it was last kept. */
+  traffic(backend: string): Promise<readonly DayTraffic[]>;
+  /**
+   * What `days` answers is kept in place of what was, with commits that happen anyway: a death
+   * takes what passed in the last ten seconds, and since the last commit. The result ends that.
+   */
+  holdTraffic(backend: string, days: () => readonly DayTraffic[]): () => void;
   /** Commits what waits without delay; resolves when it is kept or refused, never rejects. */
   flush(): Promise<void>;
   /** Sets one entry aside and names its numbers as a gap. Resolves when durable. */
@@ -98,6 +105,13 @@ export interface Outbox {
 
 export interface Acknowledgement {
   readonly awaitReceipt: boolean;
+}
+
+/** Bytes both ways over the link of a back-end, in the order in which the days came. */
+export interface DayTraffic {
+  /** Since 1970, UTC. */
+  readonly day: number;
+  readonly bytes: number;
 }
 
 /** First and last id that a commit has added, by class. */

@@ -54,6 +54,8 @@ class Running implements Uplink {
   /** With which there is or was a session last. */
   #lastPlace = 0;
   #packBytesMax = PACK_BYTES_MAX;
+  /** The store asks no more what went over the link. */
+  #endTraffic: () => void = () => undefined;
 
   constructor(options: UplinkOptions, ports: UplinkPorts) {
     this.#options = options;
@@ -102,7 +104,7 @@ class Running implements Uplink {
   }
 
   async #run(): Promise<void> {
-    if (this.#receipts === undefined) await this.#awaitNothing();
+    await this.#resume();
     const looked = this.#urgency.look(); // a link that is open does not wait for it
     await this.#rest(this.#options.firstDialMs ?? 0);
     while (!this.#stopping.requested) {
@@ -114,6 +116,7 @@ class Running implements Uplink {
     this.#urgency.end();
     this.#lasting.manifests.end();
     this.#lasting.traffic.close();
+    this.#endTraffic();
     await this.#lasting.acknowledger.end();
     await this.#receipts?.end();
     this.#become({ kind: 'stopped' });
@@ -208,11 +211,16 @@ class Running implements Uplink {
     this.#reach.failed(place, failure);
   }
 
-  /** Receipts were awaited before, perhaps; what stays costs room and is bounded like the rest. */
-  async #awaitNothing(): Promise<void> {
+  /** Takes up what earlier starts have left; where the store refuses, the link is used without. */
+  async #resume(): Promise<void> {
     const { backend } = this.#options;
+    const { store } = this.#ports;
+    const { traffic } = this.#lasting;
     try {
-      await releaseAwaited(this.#ports.store, backend);
+      traffic.restore(await store.traffic(backend));
+      this.#endTraffic = store.holdTraffic(backend, () => traffic.days);
+      // What was kept for receipts that nobody awaits any more would be bounded like the rest.
+      if (this.#receipts === undefined) await releaseAwaited(store, backend);
     } catch (error) {
       const { code, message } = failureOf(error);
       this.#ports.log('warning', 'uplink.store-refused', { backend, code, message });

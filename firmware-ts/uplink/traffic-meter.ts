@@ -1,3 +1,4 @@
+import type { DayTraffic } from '#store/store.ts';
 import type { Clock } from '#system/clock.ts';
 import type { Session, Traffic } from './session.ts';
 
@@ -7,9 +8,9 @@ const LOOK_MS = 3_600_000;
 /** Days that are told of. */
 const DAYS_MAX = 8;
 
-/** Bytes on the wire, over all sessions of one uplink since it was opened. */
+/** Bytes on the wire, over all sessions of one uplink since it was opened; days over starts. */
 export interface TrafficTally extends Traffic {
-  /** Both ways, since midnight UTC or the start. */
+  /** Both ways, since midnight UTC; while no clock is believed since the start. */
   readonly bytesToday: number;
   /** The same of the last days, newest last. */
   readonly days: readonly TrafficDay[];
@@ -66,10 +67,23 @@ export class TrafficMeter {
     [this.#day, this.#seen] = [today, total];
   }
 
-  get tally(): TrafficTally {
+  /** What earlier starts have counted comes before what this one has. */
+  restore(earlier: readonly DayTraffic[]): void {
+    const own = this.days;
+    this.#days.clear();
+    for (const { day, bytes } of [...earlier, ...own]) this.#count(day, bytes);
+  }
+
+  /** The newest last. */
+  get days(): readonly DayTraffic[] {
     this.look();
-    const days = Array.from(this.#days, ([day, bytes]) => ({ day: nameOf(day), bytes }));
-    return { ...this.#all, bytesToday: days.at(-1)?.bytes ?? this.total, days };
+    return Array.from(this.#days, ([day, bytes]) => ({ day, bytes }));
+  }
+
+  get tally(): TrafficTally {
+    const days = this.days.map(({ day, bytes }) => ({ day: nameOf(day), bytes }));
+    const today = this.#day === undefined ? undefined : days.at(-1);
+    return { ...this.#all, bytesToday: today?.bytes ?? this.total, days };
   }
 
   close(): void {

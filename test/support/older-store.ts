@@ -1,5 +1,6 @@
 /** What each version has added to the one before, taken back; by the version that is left. */
 const BACK = {
+  7: 'DROP TABLE traffic;',
   6: `
     DROP TABLE unsorted;
     UPDATE backend SET (queued_entries, queued_readings, queued_bytes) =

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { BrokerSession } from '#sim/life/broker-session.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { TrafficMeter } from '#uplink/traffic-meter.ts';
+import { folder } from '../support/store.ts';
+import { VirtualUplink } from '../support/virtual-uplink.ts';
 
 /** A quarter of an hour before midnight, UTC. */
 const EVENING = Date.parse('2026-11-21T23:45:00Z') / 1000;
@@ -70,4 +72,52 @@ test('what passes before the clock is believed counts for the day on which it is
   assert.deepEqual([meter.tally.bytesToday, days()], [100, []]);
   clock.set(EVENING, 'trusted');
   assert.deepEqual(days(), [['2026-11-21', 100]]);
+});
+
+test('the days of earlier starts come first, and the day of the restart goes on', () => {
+  const clock = new VirtualClock({ second: EVENING, trust: 'untrusted' });
+  const { meter, send, days } = metered(clock);
+  send(10);
+  const today = Math.floor(EVENING / DAY_S);
+  meter.restore([
+    { day: today - 3, bytes: 7 },
+    { day: today, bytes: 100 },
+  ]);
+  assert.equal(meter.tally.bytesToday, 10, 'nobody knows yet that it is the same day');
+  clock.set(EVENING, 'trusted');
+  assert.deepEqual(days(), [
+    ['2026-11-18', 7],
+    ['2026-11-21', 110],
+  ]);
+  assert.equal(meter.tally.bytesToday, 110);
+});
+
+/** Owes something each second, as meters do; all of it is delivered. */
+async function busy(life: VirtualUplink, from: number, seconds: number): Promise<void> {
+  for (let number = from; number < from + seconds; number += 1) {
+    await life.owe('measurement', 'p1', number, 1);
+    await life.clock.run(900);
+  }
+}
+
+test('a kill takes ten seconds at most from the bytes of a day', async (context) => {
+  const life = new VirtualUplink({ directory: folder(context) });
+  let [counted, atLeast] = [0, 0];
+  for (const from of [0, 30, 60]) {
+    await life.start();
+    await busy(life, from, 18);
+    const before = life.uplink.status().traffic;
+    await busy(life, from + 18, 12);
+    const after = life.uplink.status().traffic;
+    counted += after.bytesRead + after.bytesWritten;
+    atLeast += before.bytesRead + before.bytesWritten;
+    assert.ok(after.bytesToday <= counted);
+    assert.ok(from === 0 || after.bytesToday > after.bytesRead + after.bytesWritten);
+    life.kill();
+  }
+  await life.start();
+  const { days, bytesToday } = life.uplink.status().traffic;
+  assert.equal(days.length, 1);
+  assert.ok(bytesToday >= atLeast && bytesToday <= counted, `${bytesToday} of ${counted}`);
+  await life.stop();
 });
