@@ -190,12 +190,15 @@ const Ciphering = Type.Object(
   {
     services: Type.Enum(SERVICE_FORMS, {
       default: 'glo',
-      description: 'under the global key, or a dedicated one that is new in each association',
+      description:
+        'under the global key, a dedicated one that is new in each association, or in ' +
+        'general-ciphering: the global key, a wrapped one, or one that both agree on',
     }),
     level: Type.Enum(PROTECTION_LEVELS, {
       default: 'authenticated-and-encrypted',
       description: 'what is done to what goes out; authentication says what must come in',
     }),
+    signed: Type.Boolean({ default: false, description: 'each service is signed, in suites 1, 2' }),
   },
   { ...closed, description: 'a ciphered context, with the keys that the keyring has' },
 );

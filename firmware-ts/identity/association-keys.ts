@@ -1,10 +1,22 @@
 import { OperatingError } from '#bytes/failure.ts';
 import type { MechanismName } from '#protocol/dlms/acse.ts';
 import type { AuthenticationPolicy } from '#protocol/dlms/security.ts';
-import type { MeterKeys } from './meter-keys.ts';
+import type { KeyField, MeterKeys } from './meter-keys.ts';
 
-/** How services are ciphered: under which key, and in which form (IEC 62056-5-3, 5.3.5). */
-export const SERVICE_FORMS = ['glo', 'ded', 'general-glo', 'general-ded'] as const;
+/**
+ * How services are ciphered: under which key, and in which form (IEC 62056-5-3, 5.3.5). In
+ * general-ciphering each APDU names its key, wraps a new one, or brings what both work it out from.
+ */
+export const SERVICE_FORMS = [
+  'glo',
+  'ded',
+  'general-glo',
+  'general-ded',
+  'identified-key',
+  'wrapped-key',
+  'one-pass',
+  'static-unified',
+] as const;
 export const PROTECTION_LEVELS = [
   'authenticated',
   'encrypted',
@@ -14,6 +26,22 @@ export const PROTECTION_LEVELS = [
 export interface CipheringSettings {
   readonly services: (typeof SERVICE_FORMS)[number];
   readonly level: (typeof PROTECTION_LEVELS)[number];
+  /** Each service is signed around its ciphering (general-signing). */
+  readonly signed: boolean;
+}
+
+type ServiceForm = CipheringSettings['services'];
+
+/** The forms of general-ciphering, and how they name the key. */
+export const KEY_INFO = {
+  'identified-key': 'unicast',
+  'wrapped-key': 'wrapped',
+  'one-pass': 'one-pass',
+  'static-unified': 'static-unified',
+} as const satisfies Partial<Record<ServiceForm, string>>;
+
+export function isKeyed(services: ServiceForm): services is keyof typeof KEY_INFO {
+  return Object.hasOwn(KEY_INFO, services);
 }
 
 /** What a client proposes to a meter, in words; keys come from the keyring. */
@@ -41,9 +69,7 @@ export function usesCounter({ mechanism, ciphering }: AssociationSettings): bool
   return ciphering !== undefined || mechanism === 'high-gmac';
 }
 
-type Field = 'encryption' | 'authentication' | 'secret' | 'signing' | 'meter-signing';
-
-const MECHANISM_KEYS: Readonly<Record<MechanismName, readonly Field[]>> = {
+const MECHANISM_KEYS: Readonly<Record<MechanismName, readonly KeyField[]>> = {
   lowest: [],
   low: ['secret'],
   high: ['secret'],
@@ -54,17 +80,36 @@ const MECHANISM_KEYS: Readonly<Record<MechanismName, readonly Field[]>> = {
   'high-ecdsa': ['signing', 'meter-signing'],
 };
 
+/** Each direction of one-pass takes the signature of one side and the agreement of the other. */
+const KEYED_KEYS: Readonly<Record<keyof typeof KEY_INFO, readonly KeyField[]>> = {
+  'identified-key': ['system-title'],
+  'wrapped-key': ['system-title', 'master'],
+  'one-pass': ['system-title', 'signing', 'agreement', 'meter-signing', 'meter-agreement'],
+  'static-unified': ['system-title', 'agreement', 'meter-agreement'],
+};
+
+function cipheringKeys(
+  { services, level, signed }: CipheringSettings,
+  policy: AuthenticationPolicy,
+): readonly KeyField[] {
+  const checked = policy === 'require';
+  return [
+    'encryption',
+    ...(level !== 'encrypted' || checked ? ['authentication' as const] : []),
+    ...(isKeyed(services) ? KEYED_KEYS[services] : []),
+    ...(signed ? (['system-title', 'signing'] as const) : []),
+    ...(signed && checked ? ['meter-signing' as const] : []),
+  ];
+}
+
 /** The fields of the keyring that an association needs and that are not there. */
 export function missingKeys(
   { mechanism, ciphering, authentication, preEstablished }: AssociationSettings,
   keys: MeterKeys | undefined,
 ): readonly string[] {
-  const seals = ciphering !== undefined && ciphering.level !== 'encrypted';
-  const checks = ciphering !== undefined && authentication === 'require';
-  const wanted = new Set<Field>([
+  const wanted = new Set<KeyField>([
     ...(preEstablished ? [] : MECHANISM_KEYS[mechanism]),
-    ...(ciphering === undefined ? [] : ['encryption' as const]),
-    ...(seals || checks ? ['authentication' as const] : []),
+    ...(ciphering === undefined ? [] : cipheringKeys(ciphering, authentication)),
   ]);
   return [...wanted].filter((field) => keys?.has(field) !== true);
 }

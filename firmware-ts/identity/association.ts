@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { Ciphers } from '#protocol/ciphers.ts';
+import { LN_CONFORMANCE } from '#protocol/dlms/client/association.ts';
 import type { DlmsClientOptions } from '#protocol/dlms/client/client-options.ts';
 import type { HighMechanism } from '#protocol/dlms/hls.ts';
 import { LOWEST, highAuthenticator, lowAuthenticator } from '#protocol/dlms/hls.ts';
 import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
 import { joined } from '#protocol/dlms/octets.ts';
 import type { Authenticator } from '#protocol/dlms/protection.ts';
-import { gloDedProtection } from '#protocol/dlms/protections.ts';
 import type { CipherKeys } from '#protocol/dlms/security.ts';
 import { isUnverifiedInClear } from '#protocol/dlms/security.ts';
 import { WatchedProtection } from '#protocol/dlms/watched-protection.ts';
 import type { AssociationSettings, CipheringSettings } from './association-keys.ts';
 import { usesCounter } from './association-keys.ts';
+import { cipheringOf } from './ciphering.ts';
 import { MeterKeys } from './meter-keys.ts';
 import type { ReservedCounter } from './reserved-counter.ts';
 
@@ -77,6 +78,7 @@ export class MeterAssociation {
       ...(serverTitle === undefined ? {} : { serverTitle }),
       ...(dedicated === undefined ? {} : { dedicatedKey: dedicated }),
       ...(protection === undefined ? {} : { protection }),
+      ...(isGeneral(settings) ? { proposedConformance: GENERAL_PROTECTION } : {}),
       ...(settings.preEstablished ? { preEstablished: preEstablished(settings, serverTitle) } : {}),
     };
   }
@@ -85,22 +87,8 @@ export class MeterAssociation {
     const { settings, keys, clientTitle, ciphers, counter } = this.#options;
     const { ciphering, authentication: policy } = settings;
     if (ciphering === undefined || keys === undefined || counter === undefined) return undefined;
-    const peerTitle = keys.systemTitle();
-    const { services, level } = ciphering;
-    this.#watch = new WatchedProtection(
-      gloDedProtection({
-        suite: keys.suite,
-        ownTitle: clientTitle,
-        ...(peerTitle === undefined ? {} : { peerTitle }),
-        keys: { ...keys.cipherKeys(), ...(dedicated === undefined ? {} : { dedicated }) },
-        policy,
-        level,
-        form: services.startsWith('general') ? 'general' : 'service-specific',
-        key: dedicated === undefined ? 'unicast' : 'dedicated',
-        cipher: ciphers.aesGcm,
-        counters: counter,
-      }),
-    );
+    const common = { ownTitle: clientTitle, policy, ciphers, counters: counter };
+    this.#watch = new WatchedProtection(cipheringOf(ciphering, keys, { ...common, dedicated }));
     return this.#watch;
   }
 
@@ -142,6 +130,14 @@ export function highMechanismOf(
 
 function isDedicated(ciphering: CipheringSettings | undefined): boolean {
   return ciphering?.services === 'ded' || ciphering?.services === 'general-ded';
+}
+
+const GENERAL_PROTECTION = [...LN_CONFORMANCE, 'generalProtection'] as const;
+
+/** Strict meters want it agreed on before they take the general forms (IEC 62056-5-3, 7.3.1). */
+function isGeneral({ referencing, ciphering }: AssociationSettings): boolean {
+  if (ciphering === undefined || referencing === 'SN') return false;
+  return ciphering.signed || (ciphering.services !== 'glo' && ciphering.services !== 'ded');
 }
 
 function newKey(keys: MeterKeys | undefined, ciphers: Ciphers): CipherKeys['dedicated'] {

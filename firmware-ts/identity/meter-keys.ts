@@ -23,6 +23,21 @@ export interface MeterSecrets {
   readonly meterAgreement?: Uint8Array;
 }
 
+const MEMBER_OF = {
+  'system-title': 'systemTitle',
+  encryption: 'encryption',
+  authentication: 'authentication',
+  master: 'master',
+  secret: 'secret',
+  signing: 'signing',
+  agreement: 'agreement',
+  'meter-signing': 'meterSigning',
+  'meter-agreement': 'meterAgreement',
+} as const satisfies Record<string, keyof MeterSecrets>;
+
+/** What an association may need, by its field in the keyring. */
+export type KeyField = keyof typeof MEMBER_OF;
+
 /**
  * The keys of a meter. They are behind functions, so that no log line, JSON or inspection of the
  * object shows any.
@@ -39,9 +54,8 @@ export class MeterKeys {
   }
 
   /** Whether there is a key, by its field in the keyring. */
-  has(field: 'encryption' | 'authentication' | 'secret' | 'signing' | 'meter-signing'): boolean {
-    const member = field === 'meter-signing' ? 'meterSigning' : field;
-    return this.#secrets[member] !== undefined;
+  has(field: KeyField): boolean {
+    return this.#secrets[MEMBER_OF[field]] !== undefined;
   }
 
   systemTitle(): Uint8Array | undefined {

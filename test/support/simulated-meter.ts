@@ -1,4 +1,4 @@
-import { fromHex } from '#bytes/hex.ts';
+import { fromHex, toHex } from '#bytes/hex.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
 import { openMeterSession } from '#acquisition/meter-session.ts';
 import type { Link } from '#link/link.ts';
@@ -13,14 +13,13 @@ import type { Authenticator } from '#protocol/dlms/protection.ts';
 import { gloDedProtection } from '#protocol/dlms/protections.ts';
 import type { SecuritySuite } from '#protocol/dlms/security.ts';
 import type { AssociationDescription } from '#sim/cosem/description-associations.ts';
-import { USUAL_KEYS } from '#sim/cosem/read-description.ts';
+import { USUAL_KEYS, USUAL_KEYS_2 } from '#sim/cosem/read-description.ts';
 import { machineAesGcm } from '#system/cipher.ts';
 import { keyPairOf, machineCiphers } from '#system/ciphers.ts';
 import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 
 export const CLIENT_TITLE = Uint8Array.from([0x4e, 0x52, 0x4d, 0x43, 0, 0, 0, 1]);
-const METER_POINT = keyPairOf('P-256', fromHex(USUAL_KEYS.meterSigning)).publicKey;
 
 export const PORTS = { clock: machineClock, entropy: machineEntropy };
 
@@ -29,8 +28,8 @@ export function securityOf(
   description: AssociationDescription,
   from: number,
 ): Omit<DlmsClientOptions, 'link' | 'referencing'> {
-  const { mechanism, encryption, authentication } = description;
-  const suite: SecuritySuite = mechanism === 'high-ecdsa' ? 1 : 0;
+  const { encryption, authentication } = description;
+  const suite = description.suite as SecuritySuite;
   let next = from;
   const counters = { next: () => next++ };
   const keys = {
@@ -63,8 +62,11 @@ function authenticatorOf(description: AssociationDescription, gmac: Gmac): Authe
     case 'high-gmac':
       return proving({ name: 'high-gmac', ...gmac });
     case 'high-ecdsa': {
-      const own = keyPairOf('P-256', fromHex(USUAL_KEYS.clientSigning));
-      return proving({ name: 'high-ecdsa', own, peer: METER_POINT });
+      const curve = description.suite === 2 ? 'P-384' : 'P-256';
+      const usual = description.suite === 2 ? USUAL_KEYS_2 : USUAL_KEYS;
+      const own = keyPairOf(curve, fromHex(usual.clientSigning));
+      const peer = keyPairOf(curve, fromHex(usual.meterSigning)).publicKey;
+      return proving({ name: 'high-ecdsa', own, peer });
     }
     default:
       return proving({ name: description.mechanism, secret: Buffer.from(description.password) });
@@ -96,4 +98,35 @@ export function timesIn(told: ProfileTold): readonly Uint8Array[] {
 
 export function tcpLink(port: number): Link {
   return openLink({ kind: 'tcp', host: '127.0.0.1', port }, PORTS);
+}
+
+type Ring = Readonly<Record<RingField, string>> & { readonly suite: 1 | 2 };
+type RingField =
+  | 'system-title'
+  | 'encryption'
+  | 'authentication'
+  | 'master'
+  | 'signing'
+  | 'agreement'
+  | 'meter-signing'
+  | 'meter-agreement';
+
+/** The keyring of client 3 (suite 1) or 4 (suite 2) of the usual meter, or a stranger's. */
+export function keyringOf(suite: 1 | 2, whose: 'client' | 'stranger' = 'client'): Ring {
+  const keys = suite === 2 ? USUAL_KEYS_2 : USUAL_KEYS;
+  const curve = suite === 2 ? 'P-384' : 'P-256';
+  const ours = whose === 'client';
+  const hex = (key: string): string => (ours ? key : key.replaceAll(/../g, '5a'));
+  const point = (key: string): string => toHex(keyPairOf(curve, fromHex(hex(key))).publicKey);
+  return {
+    suite,
+    'system-title': '4e524d0000000001',
+    encryption: hex(keys.encryption),
+    authentication: hex(keys.authentication),
+    master: hex(keys.master),
+    signing: hex(keys.clientSigning),
+    agreement: hex(keys.clientAgreement),
+    'meter-signing': point(keys.meterSigning),
+    'meter-agreement': point(keys.meterAgreement),
+  };
 }

@@ -35,7 +35,7 @@ const SECRET = new TextEncoder().encode('a long shared secret');
 const CIPHERED: AssociationSettings = {
   ...PUBLIC,
   mechanism: 'high-gmac',
-  ciphering: { services: 'glo', level: 'authenticated-and-encrypted' },
+  ciphering: { services: 'glo', level: 'authenticated-and-encrypted', signed: false },
   authentication: 'require',
 };
 const GMAC: SimulatedAssociation = {
@@ -128,7 +128,7 @@ for (const services of ['glo', 'ded', 'general-glo', 'general-ded'] as const) {
       const bare = level === 'encrypted';
       const settings = {
         ...CIPHERED,
-        ciphering: { services, level },
+        ciphering: { services, level, signed: false },
         authentication: bare ? 'if-key' : 'require',
       } as const;
       const { life } = client(context, meter, { settings });

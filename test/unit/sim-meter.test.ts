@@ -171,7 +171,7 @@ for (const bad of BAD_LINES) {
   });
 }
 
-const PUBLIC = { client: 16, mechanism: 'lowest', rights: 'read' } as const;
+const PUBLIC = { client: 16, mechanism: 'lowest', suite: 0, rights: 'read' } as const;
 
 /** Nobody waits long for a meter in the same process. */
 function patient(): ApduLink {
@@ -227,7 +227,7 @@ test('normctl sim meter prints a meter, and is one until Ctrl-C', async () => {
   });
   const port = await listening;
   const objects = await runNormctl(['meter', 'objects', '--tcp', `127.0.0.1:${port}`]);
-  assert.match(objects.out, /^15 objects\n/);
+  assert.match(objects.out, /^17 objects\n/);
   const taken = await runNormctl(['sim', 'meter', '--tcp', String(port)]);
   assert.match(taken.err, /^error address-in-use/);
   assert.equal(taken.status, 1);

@@ -5,6 +5,8 @@ import { test } from 'node:test';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { fromHex, toHex } from '#bytes/hex.ts';
 import type { Ciphers, EllipticKeyPair } from '#protocol/ciphers.ts';
+import { cipheringOf } from '#identity/ciphering.ts';
+import { MeterKeys } from '#identity/meter-keys.ts';
 import { GENERAL_SIGNING, signingProtection } from '#protocol/dlms/general-signing.ts';
 import { headerOf } from '#protocol/dlms/general-header.ts';
 import { InvocationCounter } from '#protocol/dlms/invocation-counter.ts';
@@ -151,8 +153,7 @@ test(
       randomBytes: () => TRANSACTION,
       sign: () => signature,
     };
-    const client = keyedProtection({ ...optionsOf('client', 'one-pass'), ciphers });
-    const sealed = client.protect(bytesIn(ONE_PASS, 'plaintext'));
+    const sealed = clientOfSource(ciphers).protect(bytesIn(ONE_PASS, 'plaintext'));
     const { cipheredContent } = GENERAL_CIPHERING.decode(sealed);
     const body = bytesIn(ONE_PASS, 'ciphertextAndTag');
     // No additional data that the standard names gives the tag that is printed there.
@@ -164,6 +165,33 @@ test(
     assert.ok(toHex(sealed).startsWith(`${head}${keyInfo}81eb3100000000`));
   },
 );
+
+/** As a source with `services: one-pass` has it, with what a keyring holds of the book's meter. */
+function clientOfSource(ciphers: Ciphers): Protection {
+  const keys = new MeterKeys({
+    name: 'book',
+    suite: 1,
+    systemTitle: SERVER_TITLE,
+    ...KEYS,
+    signing: SIGNING.privateKey,
+    agreement: CLIENT.privateKey,
+    meterAgreement: SERVER.publicKey,
+    meterSigning: PEER_SIGNING.publicKey,
+  });
+  const settings = { services: 'one-pass', level: LEVEL, signed: false } as const;
+  const policy = 'require';
+  const counters = counter();
+  const parts = {
+    ownTitle: CLIENT_TITLE,
+    policy,
+    ciphers,
+    counters,
+    dedicated: undefined,
+  } as const;
+  return cipheringOf(settings, keys, parts);
+}
+
+const LEVEL = 'authenticated-and-encrypted';
 
 /** Behind tag, transaction, two titles, no date-time and no other information. */
 const KEY_INFO_PRESENT = 30;

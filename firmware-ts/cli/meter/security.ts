@@ -41,6 +41,7 @@ export const SECURITY_OPTIONS: readonly Option[] = [
     description: 'a ciphered context; glo is usual',
     choices: SERVICE_FORMS,
   },
+  { flags: '--signed', description: 'services are signed around their ciphering' },
   {
     flags: '--level <level>',
     description: 'what ciphering does to what is sent',
@@ -108,10 +109,17 @@ function oneOf<Word extends string>(words: readonly Word[], word: unknown): Word
   return words.find((one) => one === word);
 }
 
-function cipheringOf({ ciphering, level }: Options): CipheringSettings | undefined {
+/** Errors: `usage`. */
+function cipheringOf({ ciphering, level, signed }: Options): CipheringSettings | undefined {
   const services = oneOf(SERVICE_FORMS, ciphering);
+  if (services === undefined && signed === true) throw usage('--signed needs --ciphering');
   if (services === undefined) return undefined;
-  return { services, level: oneOf(PROTECTION_LEVELS, level) ?? 'authenticated-and-encrypted' };
+  const standard = 'authenticated-and-encrypted';
+  return {
+    services,
+    level: oneOf(PROTECTION_LEVELS, level) ?? standard,
+    signed: signed === true,
+  };
 }
 
 function counterSourceOf({ counter, counterClient, counterBegin }: Options): CounterSource {

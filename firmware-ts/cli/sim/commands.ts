@@ -35,6 +35,8 @@ export const SIM_COMMANDS: readonly Command[] = [
       'It has a clock, registers, a load profile that grows, a disconnector, image',
       'transfer, and a client for each mechanism, with keys and passwords that are no',
       'secrets.',
+      'Clients 3 (suite 1) and 4 (suite 2) have every key: it answers in the form in which',
+      'it is asked, ciphered under any key, and signed.',
       'Start it, and in another window ask it:',
       '  normctl meter objects --tcp 127.0.0.1:4059',
       '',

@@ -1,11 +1,12 @@
 import { fromHex } from '#bytes/hex.ts';
 import { MECHANISM } from '#protocol/dlms/acse.ts';
+import type { EllipticKeyPair } from '#protocol/ciphers.ts';
 import type { ApduLink } from '#protocol/dlms/apdu-link.ts';
 import type { HighMechanism } from '#protocol/dlms/hls.ts';
 import { serverAuthenticator } from '#protocol/dlms/hls.ts';
 import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
+import type { AgreementKeys } from '#protocol/dlms/key-agreement.ts';
 import type { Protection } from '#protocol/dlms/protection.ts';
-import { gloDedProtection } from '#protocol/dlms/protections.ts';
 import type { CipherKeys, SecuritySuite } from '#protocol/dlms/security.ts';
 import type { DlmsServerOptions } from '#protocol/dlms/server/server.ts';
 import { DlmsServer } from '#protocol/dlms/server/server.ts';
@@ -13,6 +14,7 @@ import type { ServerObjects } from '#protocol/dlms/server/server-objects.ts';
 import { keyPairOf, machineCiphers } from '#system/ciphers.ts';
 import { machineAesGcm } from '#system/cipher.ts';
 import type { AssociationDescription } from './description-associations.ts';
+import { AsAsked } from './as-asked.ts';
 import { ReceivedCounters } from './received-counters.ts';
 
 export interface AssociationParts {
@@ -32,12 +34,14 @@ export class MeterAssociation {
   readonly received: ReceivedCounters;
   keys: CipherKeys;
   readonly #parts: AssociationParts;
+  readonly #agreementKeys: AgreementKeys;
 
   constructor(parts: AssociationParts) {
-    const { client, rights, mechanism, encryption, authentication } = parts.description;
+    const { client, rights, suite, encryption, authentication } = parts.description;
     this.client = client;
     this.mayChange = rights === 'all';
-    this.suite = mechanism === 'high-ecdsa' ? 1 : 0;
+    this.suite = suite as SecuritySuite;
+    this.#agreementKeys = agreementKeysOf(parts.description);
     this.received = new ReceivedCounters(parts.counterLeap);
     this.keys = {
       ...(encryption === undefined ? {} : { encryption: fromHex(encryption) }),
@@ -98,8 +102,9 @@ export class MeterAssociation {
       case 'high-gmac':
         return { name: 'high-gmac', suite, keys, counters: this.#parts.counters };
       case 'high-ecdsa': {
-        const own = keyPairOf('P-256', fromHex(description.signing));
-        return { name: 'high-ecdsa', own, peer: fromHex(description.clientSigning) };
+        const { signing: own, peerSigning: peer } = this.#agreementKeys;
+        if (own === undefined || peer === undefined) throw new RangeError('the schema wants both');
+        return { name: 'high-ecdsa', own, peer };
       }
       default: {
         const secret = Buffer.from(description.password, 'latin1');
@@ -108,23 +113,38 @@ export class MeterAssociation {
     }
   }
 
-  #protection(): Protection {
+  #protection(): AsAsked {
     const { serverTitle, counters } = this.#parts;
-    return gloDedProtection({
+    const master = this.master();
+    return new AsAsked({
       suite: this.suite,
       ownTitle: serverTitle,
       keys: this.keys,
       policy: this.keys.authentication === undefined ? 'if-key' : 'require',
       level: this.keys.authentication === undefined ? 'encrypted' : 'authenticated-and-encrypted',
       cipher: machineAesGcm,
+      ciphers: machineCiphers,
       counters,
-      form: 'service-specific',
       replays: this.received,
+      agreementKeys: this.#agreementKeys,
+      ...(master === undefined ? {} : { master }),
     });
   }
 }
 
-/** Begins anew with each AARQ, which brings a title: keys and client may be others than before. */
+function agreementKeysOf(description: AssociationDescription): AgreementKeys {
+  const { suite, signing, agreement, clientSigning, clientAgreement } = description;
+  const pairOf = (hex: string): EllipticKeyPair =>
+    keyPairOf(suite === 2 ? 'P-384' : 'P-256', fromHex(hex));
+  return {
+    ...(signing === undefined ? {} : { signing: pairOf(signing) }),
+    ...(agreement === undefined ? {} : { agreement: pairOf(agreement) }),
+    ...(clientSigning === undefined ? {} : { peerSigning: fromHex(clientSigning) }),
+    ...(clientAgreement === undefined ? {} : { peerAgreement: fromHex(clientAgreement) }),
+  };
+}
+
+/** Begins anew with each AARQ, which brings a title: the keys may be others than before. */
 function renewed(make: () => Protection): Protection {
   let current = make();
   return {

@@ -5,6 +5,7 @@ import { loadAgainst, parseAgainst } from '#config/load.ts';
 import { keyPairOf } from '#system/ciphers.ts';
 import { MeterSchema } from './description.ts';
 import type { RegisterDescription, WrittenMeter } from './description.ts';
+import { misfitIn } from './description-associations.ts';
 import type { AssociationDescription } from './description-associations.ts';
 
 /** A simulated meter with all that was left out. */
@@ -39,6 +40,16 @@ function completed(parsed: ReturnType<typeof loadAgainst>, file: string): MeterD
     throw new OperatingError('bad-meter', places.join('; '), { path: file, hint: first.hint });
   }
   const written = parsed.value as WrittenMeter;
+  for (const association of written.associations ?? []) {
+    const misfit = misfitIn(association);
+    if (misfit === undefined) continue;
+    const { client, suite } = association;
+    throw new OperatingError('bad-meter', `client ${client}: ${misfit} is none of suite ${suite}`, {
+      path: file,
+      field: misfit,
+      hint: 'suites 0 and 1 have keys of 16 bytes, suite 2 of 32; suite 0 has no curve',
+    });
+  }
   return { associations: USUAL_ASSOCIATIONS, registers: USUAL_REGISTERS, ...written };
 }
 
@@ -49,11 +60,38 @@ export const USUAL_KEYS = {
   master: '00112233445566778899aabbccddeeff',
   meterSigning: '11'.repeat(32),
   clientSigning: '22'.repeat(32),
+  meterAgreement: '33'.repeat(32),
+  clientAgreement: '44'.repeat(32),
 } as const;
 export const USUAL_PASSWORD = '12345678';
 
+/** The same, as long as suite 2 wants them. */
+export const USUAL_KEYS_2 = {
+  encryption: USUAL_KEYS.encryption.repeat(2),
+  authentication: USUAL_KEYS.authentication.repeat(2),
+  master: USUAL_KEYS.master.repeat(2),
+  meterSigning: '11'.repeat(48),
+  clientSigning: '22'.repeat(48),
+  meterAgreement: '33'.repeat(48),
+  clientAgreement: '44'.repeat(48),
+} as const;
+
 function pointOf(privateKey: string): string {
-  return toHex(keyPairOf('P-256', Buffer.from(privateKey, 'hex')).publicKey);
+  const curve = privateKey.length === 96 ? 'P-384' : 'P-256';
+  return toHex(keyPairOf(curve, Buffer.from(privateKey, 'hex')).publicKey);
+}
+
+/** All keys that a client may use, of suite 1 or 2. */
+function everyKey(keys: Readonly<Record<keyof typeof USUAL_KEYS, string>>) {
+  return {
+    encryption: keys.encryption,
+    authentication: keys.authentication,
+    master: keys.master,
+    signing: keys.meterSigning,
+    clientSigning: pointOf(keys.clientSigning),
+    agreement: keys.meterAgreement,
+    clientAgreement: pointOf(keys.clientAgreement),
+  };
 }
 
 const { encryption, authentication, master } = USUAL_KEYS;
@@ -61,20 +99,24 @@ const password = USUAL_PASSWORD;
 const rights = 'all';
 
 /**
- * The public client and management have their usual addresses, 2 reads with a password, and each
- * high mechanism has a client from 18 on: 16 and its number.
+ * The public client and management have their usual addresses, 2 reads with a password, 3 and 4
+ * have every key of suites 1 and 2, and each high mechanism has a client from 18 on: 16 and its
+ * number.
  */
 const USUAL_ASSOCIATIONS: readonly AssociationDescription[] = [
-  { client: 16, mechanism: 'lowest', rights: 'read' },
-  { client: 1, mechanism: 'high-gmac', rights, encryption, authentication, master },
-  { client: 2, mechanism: 'low', rights, password },
-  { client: 18, mechanism: 'high', rights, password: password.repeat(2) },
-  { client: 19, mechanism: 'high-md5', rights, password },
-  { client: 20, mechanism: 'high-sha1', rights, password },
-  { client: 22, mechanism: 'high-sha256', rights, password },
+  { client: 16, mechanism: 'lowest', suite: 0, rights: 'read' },
+  { client: 1, mechanism: 'high-gmac', suite: 0, rights, encryption, authentication, master },
+  { client: 2, mechanism: 'low', suite: 0, rights, password },
+  { client: 3, mechanism: 'high-gmac', suite: 1, rights, ...everyKey(USUAL_KEYS) },
+  { client: 4, mechanism: 'high-ecdsa', suite: 2, rights, ...everyKey(USUAL_KEYS_2) },
+  { client: 18, mechanism: 'high', suite: 0, rights, password: password.repeat(2) },
+  { client: 19, mechanism: 'high-md5', suite: 0, rights, password },
+  { client: 20, mechanism: 'high-sha1', suite: 0, rights, password },
+  { client: 22, mechanism: 'high-sha256', suite: 0, rights, password },
   {
     client: 23,
     mechanism: 'high-ecdsa',
+    suite: 1,
     rights,
     signing: USUAL_KEYS.meterSigning,
     clientSigning: pointOf(USUAL_KEYS.clientSigning),

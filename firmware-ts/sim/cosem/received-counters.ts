@@ -1,5 +1,6 @@
 import { OperatingError } from '#bytes/failure.ts';
 import type { CounterGate } from '#protocol/dlms/replay.ts';
+import { METER_KEYS_MAX } from '#protocol/dlms/replay.ts';
 
 /**
  * The counters that a simulated meter has seen of one client. They outlive associations and
@@ -24,7 +25,10 @@ export class ReceivedCounters implements CounterGate {
     const wanted = Math.max(this.#wanted.get(meterKey) ?? 0, this.#leaptFrom(invocationCounter));
     const refused = invocationCounter < wanted;
     this.#last = refused ? wanted : invocationCounter + 1;
+    this.#wanted.delete(meterKey);
     this.#wanted.set(meterKey, this.#last);
+    const [eldest] = this.#wanted.keys();
+    if (this.#wanted.size > METER_KEYS_MAX && eldest !== undefined) this.#wanted.delete(eldest);
     if (!refused) return;
     const message = `invocation counter ${invocationCounter}, wanted ${wanted}`;
     throw new OperatingError('replayed', message, { field: 'invocation-counter' });

@@ -32,7 +32,8 @@ export interface AssociationOptions {
   readonly releaseWithInitiate?: boolean;
 }
 
-const LN_CONFORMANCE: readonly ConformanceBit[] = [
+/** What a client proposes with logical names unless told otherwise. */
+export const LN_CONFORMANCE: readonly ConformanceBit[] = [
   'generalBlockTransfer',
   'blockTransferWithGetOrRead',
   'blockTransferWithSetOrWrite',

@@ -62,6 +62,7 @@ const AUTHENTICATION_UNIT = Uint8Array.of(0x07, 0x80);
  */
 const SERVED: Readonly<Record<'LN' | 'SN', readonly ConformanceBit[]>> = {
   LN: [
+    'generalProtection',
     'blockTransferWithGetOrRead',
     'blockTransferWithSetOrWrite',
     'blockTransferWithAction',
