@@ -67,6 +67,7 @@ const MIGRATIONS: readonly ((newEpoch: number) => string)[] = [
   () => TOLD_OF_VERSION_6,
   () => QUEUED_OF_VERSION_7 + UNSORTED_OF_VERSION_7,
   () => TRAFFIC_OF_VERSION_8,
+  () => UNTOLD_OF_VERSION_9,
 ];
 
 /**
@@ -268,6 +269,12 @@ const TRAFFIC_OF_VERSION_8 = `
     bytes INTEGER NOT NULL
   ) STRICT;
 `;
+
+/**
+ * A stream's row repeats the oldest gaps that no manifest has told (`untold.ts`); of a stream that
+ * has some it does so when it is written next, and until then it is as in version 6.
+ */
+const UNTOLD_OF_VERSION_9 = 'ALTER TABLE stream ADD COLUMN untold BLOB;';
 
 const SCHEMA_VERSION = MIGRATIONS.length;
 

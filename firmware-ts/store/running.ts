@@ -4,6 +4,7 @@ import { Meta } from './meta.ts';
 import type { Now } from './messages.ts';
 import type { Statements, StreamRow } from './statements.ts';
 import type { Gap } from './store.ts';
+import { UNTOLD_MAX, untoldToBytes } from './untold.ts';
 
 export interface SourceState {
   readonly id: number;
@@ -145,7 +146,13 @@ export class RunningNumbers {
     const { queuedEntries, queuedReadings, queuedBytes } = stream;
     const toldThrough = Math.min(through, firstUntold - 1);
     const numbers = [nextSequence, through, chain ?? null, gapsOmitted, toldThrough];
-    this.#statements.setStream.run(...numbers, queuedEntries, queuedReadings, queuedBytes, id);
+    const queued = [queuedEntries, queuedReadings, queuedBytes];
+    this.#statements.setStream.run(...numbers, ...queued, this.#untoldOf(stream), id);
+  }
+
+  #untoldOf({ id, firstUntold }: StreamState): Uint8Array | null {
+    if (firstUntold === Infinity) return null;
+    return untoldToBytes(this.#statements.untoldGaps.all(id, UNTOLD_MAX));
   }
 
   #readOutboxes(): void {

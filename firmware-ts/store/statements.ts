@@ -173,7 +173,7 @@ function preparedForNumbers(database: Database) {
     ),
     setStream: write(
       `UPDATE stream SET next_sequence = ?, through = ?, chain = ?, gaps_omitted = ?,
-         told_through = ?, queued_entries = ?, queued_readings = ?, queued_bytes = ?
+         told_through = ?, queued_entries = ?, queued_readings = ?, queued_bytes = ?, untold = ?
        WHERE id = ?`,
     ),
     forgetStream: write('DELETE FROM stream WHERE id = ?'),

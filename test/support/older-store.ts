@@ -1,5 +1,6 @@
 /** What each version has added to the one before, taken back; by the version that is left. */
 const BACK = {
+  8: 'ALTER TABLE stream DROP COLUMN untold;',
   7: 'DROP TABLE traffic;',
   6: `
     DROP TABLE unsorted;

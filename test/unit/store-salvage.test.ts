@@ -12,6 +12,8 @@ import { folder, numberOf, observation } from '../support/store.ts';
 const SEED = Number(process.env['NORMD_SEED'] ?? Date.now() % 1_000_000);
 const STATES = Number(process.env['NORMD_DAMAGES'] ?? 40);
 
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
 const PAGE_BYTES = 1024;
 /** Rows that a page can hold: the damage of one page may cost no more. */
 const ROWS_A_PAGE = 16;
@@ -165,24 +167,34 @@ async function passed(directory: string, toldThere: boolean): Promise<string> {
   return file;
 }
 
-for (const { title, alter, toldThere, first } of [
+for (const { title, alter, toldThere, spans, proven } of [
   {
-    title: 'numbers after the last gap that was told are named anew where its page is lost',
+    title: 'a gap that was not told is named as it was where its page is lost, and no other number',
     alter: 'DELETE FROM gap',
     toldThere: false,
-    first: 2,
+    spans: [[2, 2, 'quarantined']],
+    proven: true,
+  },
+  {
+    title: 'numbers after the last gap that was told are named anew where nothing repeats the gap',
+    alter: 'DELETE FROM gap; UPDATE stream SET untold = NULL',
+    toldThere: false,
+    spans: [[2, 3, 'store-damaged']],
+    proven: false,
   },
   {
     title: 'what is delivered is not named where every gap was told',
     alter: 'DELETE FROM gap',
     toldThere: true,
-    first: undefined,
+    spans: [],
+    proven: true,
   },
   {
     title: 'of a file of version 5 a gap that is found is named as it was, and no other number',
     alter: backTo(5),
     toldThere: false,
-    first: 2,
+    spans: [[2, 2, 'quarantined']],
+    proven: true,
   },
 ] as const) {
   test(title, async (context) => {
@@ -196,14 +208,40 @@ for (const { title, alter, toldThere, first } of [
     assert.ok(world.store.opening.setAside);
     const [stream] = (await world.settled(world.store.standing(BACKEND))).streams;
     assert.equal(stream?.through, 3);
-    const { gaps } = stream;
-    assert.equal(gaps[0]?.first, first);
-    const reasons = gaps.map(({ reason }) => reason);
-    const lost = alter.startsWith('DELETE') && !toldThere;
-    assert.deepEqual(reasons, lost ? ['store-damaged'] : toldThere ? [] : ['quarantined']);
+    const named = stream.gaps.map((gap) => [gap.first, gap.last, gap.reason]);
+    assert.deepEqual(named, spans);
+    assert.equal(stream.chain !== undefined, proven);
     await world.close();
   });
 }
+
+test('of many gaps that were not told those that a row repeats stay exact', async (context) => {
+  const directory = folder(context);
+  const world = new OwingStore({ directory, runCountMax: 1 });
+  await world.open();
+  const { file } = world.store.opening;
+  await world.appendAll('m', upTo(40));
+  const due = await world.due();
+  const bad = due.filter(({ sequence }) => sequence % 3 === 1).slice(0, 10);
+  for (const { id } of bad) {
+    await world.settled(world.store.quarantine(BACKEND, id, { code: 'bad', message: '' }));
+    await world.settled(world.store.discard(BACKEND, id));
+  }
+  await world.acknowledge(due.slice(0, 35).filter((entry) => !bad.includes(entry)));
+  await world.close();
+  new Sqlite(file).exec('DELETE FROM gap').close();
+  renameSync(file, `${file}.aside-1`);
+  writeFileSync(join(directory, 'store.db.salvage'), NOTE);
+  await world.open();
+  const [stream] = (await world.settled(world.store.standing(BACKEND))).streams;
+  const exact = [1, 4, 7, 10, 13, 16, 19, 22].map((number) => [number, number, 'quarantined']);
+  assert.deepEqual(
+    stream?.gaps.map(({ first, last, reason }) => [first, last, reason]),
+    [...exact, [23, 34, 'store-damaged']],
+  );
+  assert.equal(stream.chain, undefined, 'what was delivered is among the last');
+  await world.close();
+});
 
 test('a file of version 5 learns up to where every gap was told', async (context) => {
   const directory = folder(context);

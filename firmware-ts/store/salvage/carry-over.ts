@@ -53,7 +53,10 @@ interface Carrying {
 }
 
 /** Of a stream that is known by its name alone. */
-const NO_NUMBERS = { next: 0, through: -1, chain: undefined, gapsOmitted: 0, toldThrough: -1 };
+const NO_NUMBERS = {
+  ...{ next: 0, through: -1, chain: undefined },
+  ...{ gapsOmitted: 0, toldThrough: -1, untold: [] },
+};
 
 const LEAST_URGENT_FIRST = DELIVERY_CLASSES.toReversed();
 const CHAIN_BYTES = 32;
@@ -125,7 +128,7 @@ class Carrier {
     const key = `${name}\n${found.name}\n${found.epoch}`;
     const known = this.#byKey.get(key);
     if (known !== undefined) return known;
-    const { next, through, chain, gapsOmitted, toldThrough } = found.numbers ?? NO_NUMBERS;
+    const { next, through, chain, gapsOmitted, toldThrough, untold } = found.numbers ?? NO_NUMBERS;
     const stream = this.#numbers.addStream(this.#numbers.backend(name), found.name, of, {
       epoch: found.epoch,
       growing: false,
@@ -135,14 +138,15 @@ class Carrier {
     });
     stream.gapsOmitted = gapsOmitted;
     stream.changed = true;
-    const named = this.#carryGaps(stream, find.tables.gaps.get(id) ?? []);
+    const repeated = untold.map((gap) => ({ ...gap, wallMs: null }));
+    const named = this.#carryGaps(stream, [...(find.tables.gaps.get(id) ?? []), ...repeated]);
     const limit = find.file.certain && found.numbers !== undefined ? next : Infinity;
     const carrying = { stream, cursor: toldThrough + 1, named, limit };
     this.#byKey.set(key, carrying);
     return carrying;
   }
 
-  #carryGaps(stream: StreamState, gaps: readonly GapRow[]): Ranges {
+  #carryGaps(stream: StreamState, gaps: readonly Omit<GapRow, 'stream'>[]): Ranges {
     const inOrder = gaps.toSorted((a, b) => a.first - b.first);
     for (const gap of inOrder) {
       this.#statements.addGap.run(stream.id, gap.first, gap.last, gap.reason, gap.wallMs);

@@ -2,6 +2,7 @@ import { GAP_REASONS } from '#contract/manifest.ts';
 import { Ranges } from '#contract/ranges.ts';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import type { GapRow } from '../statements.ts';
+import { UNTOLD_MAX, type UntoldGap, untoldIn } from '../untold.ts';
 import type { Row, Table } from './tables.ts';
 
 /** More of a kind than any gateway has; what is beyond was made up by damage. */
@@ -28,8 +29,9 @@ export interface FoundStream {
     readonly through: number;
     readonly chain: Uint8Array | undefined;
     readonly gapsOmitted: number;
-    /** Gaps up to here were told; those beyond may have been lost. */
+    /** Gaps up to here were told, or are in `untold`; those beyond may have been lost. */
     readonly toldThrough: number;
+    readonly untold: readonly UntoldGap[];
   };
 }
 
@@ -157,7 +159,8 @@ function streamOf(table: 'stream' | 'stream-1', row: Row): FoundStream | undefin
   if (table === 'stream-1') {
     const numbers = { class: MEASUREMENT, next: row.count(4), through: -1, chain: undefined };
     if (!(numbers.next >= 0)) return { backend, name, epoch };
-    return { backend, name, epoch, numbers: { ...numbers, gapsOmitted: 0, toldThrough: -1 } };
+    const gaps = { gapsOmitted: 0, toldThrough: -1, untold: [] };
+    return { backend, name, epoch, numbers: { ...numbers, ...gaps } };
   }
   const [next, through, of] = [row.count(6), row.integer(7), row.count(3)];
   if (!(through >= -1 && through < next)) return { backend, name, epoch };
@@ -165,12 +168,21 @@ function streamOf(table: 'stream' | 'stream-1', row: Row): FoundStream | undefin
   if (!(toldThrough >= -1 && toldThrough <= through)) return { backend, name, epoch };
   const chain = row.blob(8);
   const gapsOmitted = row.count(9) || 0;
-  const numbers = { class: of, next, through, chain, gapsOmitted, toldThrough };
-  return { backend, name, epoch, numbers };
+  const gaps = { gapsOmitted, ...knownGaps(row.blob(14), through, toldThrough) };
+  return { backend, name, epoch, numbers: { class: of, next, through, chain, ...gaps } };
+}
+
+/** Where fewer are repeated than may be, they are all. */
+function knownGaps(bytes: Uint8Array | undefined, through: number, toldThrough: number) {
+  const untold = bytes && untoldIn(bytes);
+  const last = untold?.at(-1);
+  if (untold === undefined || last === undefined) return { toldThrough, untold: [] };
+  const all = untold.length < UNTOLD_MAX;
+  return { toldThrough: all ? through : Math.min(through, last.last), untold };
 }
 
 /** Numbers that are named already. */
-export function namedIn(gaps: readonly GapRow[]): Ranges {
+export function namedIn(gaps: readonly Pick<GapRow, 'first' | 'last'>[]): Ranges {
   const named = new Ranges();
   for (const { first, last } of gaps) named.add(first, last);
   return named;

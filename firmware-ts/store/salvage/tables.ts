@@ -9,7 +9,7 @@ const TABLE_SHAPES = [
   ['source', /^nti$/],
   ['backend', /^ntii(ii)?$/],
   ['boot', /^nt(it|in|nn)$/],
-  ['stream', /^nitiiiii[bn]i(i(iii)?)?$/],
+  ['stream', /^nitiiiii[bn]i(i(iii[bn]?)?)?$/],
   ['stream-1', /^nitii$/],
   ['entry', /^ni{11}b([in][bn]i?)?$/],
   ['entry-1', /^ni{6}b$/],
