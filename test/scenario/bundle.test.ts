@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -21,9 +21,17 @@ const licenceOf = (name: string): string =>
   packageFile(name, name === 'mqtt' ? 'LICENSE.md' : 'LICENSE').trim();
 
 let bundle: string;
+/** When it was built, in seconds since 1970: from, and until. */
+let built: readonly [number, number];
+
+/** What a build now puts in as its moment. */
+const nowSeconds = (): number =>
+  Number(process.env['SOURCE_DATE_EPOCH'] ?? Math.floor(Date.now() / 1000));
 
 before(() => {
+  const from = nowSeconds();
   bundle = buildBundle();
+  built = [from, nowSeconds()];
 });
 after(() => rmSync(dirname(bundle), { recursive: true }));
 
@@ -55,6 +63,20 @@ test('the bundle brings a reading to the broker', { skip: withoutMosquitto }, ()
 test('the bundle does so on arm64', { skip: withoutMosquitto || withoutArm64 }, () =>
   round(arm64Runtime()),
 );
+
+test('the bundle believes no clock of before it was built', () => {
+  const modules = readdirSync(bundle).filter((name) => name.endsWith('.mjs'));
+  const floors = modules.flatMap((name) => {
+    const text = readFileSync(join(bundle, name), 'utf8');
+    return Array.from(text.matchAll(/const BUILD_SECOND = (\d+);/g), ([, second]) =>
+      Number(second),
+    );
+  });
+  const [from, until] = built;
+  assert.ok(floors.length > 0);
+  for (const floor of floors)
+    assert.ok(floor >= from && floor <= until, `${floor} is no time floor`);
+});
 
 test('the bundled normctl answers, and lists its verbs', () => {
   const result = spawnSync(process.execPath, [join(bundle, 'normctl.mjs'), '--help'], {

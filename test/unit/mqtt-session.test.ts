@@ -111,6 +111,18 @@ test('the will waits ten seconds, and the session lives long enough for it', asy
   assert.equal(flags & 2, 0, 'no Clean Start, which would publish the will of the session before');
 });
 
+test('an idle way that is half open is noticed within 45 seconds', async (context) => {
+  const told: number[] = [];
+  await dialled(context, {
+    welcome: (level, _connection, body) => {
+      told.push(256 * (body[8] ?? 0) + (body[9] ?? 0)); // MQTT 5.0 and 3.1.1, 3.1.2.10
+      return level === 5 ? REFUSED_311 : Uint8Array.of(0x20, 2, 0, 0);
+    },
+  });
+  // Who gets no answer within half as long again has lost the broker, and the broker us.
+  assert.deepEqual(told, [30, 30]);
+});
+
 test('a gateway leaves no session behind on a broker of MQTT 3.1.1', async (context) => {
   let flags = 0;
   await dialled(context, {
