@@ -28,7 +28,8 @@ class Town {
   readonly #sessions = new Map<string, BrokerSession>();
   #up = true;
   dials: number[] = [];
-  /** When each gateway has sent something of its outbox for the first time. */
+  /** When each gateway was let in last, and has sent something of its outbox for the first time. */
+  readonly welcomed = new Map<string, number>();
   readonly begun = new Map<string, number>();
   messages = 0;
 
@@ -65,8 +66,14 @@ class Town {
       clock,
     );
     this.#sessions.set(clientId, session);
+    this.welcomed.set(clientId, clock.monotonic());
     return Promise.resolve(session);
   };
+
+  /** For how long each gateway has held its backlog back, once it was let in. */
+  get waits(): readonly number[] {
+    return Array.from(this.begun, ([name, ms]) => ms - (this.welcomed.get(name) ?? NaN));
+  }
 
   #sends(gateway: string): void {
     this.messages += 1;
@@ -83,6 +90,14 @@ function mostInASecond(moments: Iterable<number>): number {
     most = Math.max(most, index - first + 1);
   }
   return most;
+}
+
+/** Spread over a minute, whenever they have come: dials may lie closer together than these. */
+function assertEven(waits: readonly number[]): void {
+  for (const [index, ms] of waits.toSorted((a, b) => a - b).entries()) {
+    const evenMs = (MINUTE_MS * index) / waits.length;
+    assert.ok(Math.abs(ms - evenMs) < MINUTE_MS / 10, `${ms} ms, the ${index + 1}th of them`);
+  }
 }
 
 const nameOf = (index: number): string => `gw-${index}`;
@@ -162,6 +177,7 @@ test('a town knocks ever less, and begins its backlogs one by one', async (conte
   assert.ok(mostInASecond(late) <= LATE_DIALS_MAX, `${mostInASecond(late)} later`);
   assert.ok(mostInASecond(begun) <= BACKLOGS_MAX, `${mostInASecond(begun)} begin`);
   assert.ok(Math.min(...begun) >= returnedMs);
+  assertEven(all.waits);
   context.diagnostic(
     `at most ${mostInASecond(all.dials)} in a second, ${mostInASecond(late)} after a minute; ` +
       `${mostInASecond(begun)} begin with their backlogs`,

@@ -94,6 +94,7 @@ class Pair {
         if (!topic.endsWith('/up/m')) return;
         for (const number of sequencesOf({ payload })) this.#taken.get(port)?.add(number);
       },
+      refused: nothing,
       sent: nothing,
       knocked: nothing,
     });
