@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:tls';
+import type { DevelopmentCa } from '#identity/development-ca.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import type { Uplink } from '#uplink/uplink.ts';
 import { owe, temporaryCa, temporaryStore } from '../support/outbox.ts';
@@ -189,13 +190,21 @@ test('a cap on bytes holds over an hour, and is used up by a backlog', async (co
   assert.ok(arrivals.length > 0 && sequencesIn(arrivals, 'p1').length < 6000);
 });
 
+/** Ports to which a portal may hand a connection on. */
+interface Behind {
+  readonly broker: number;
+  /** TLS by the broker's certificate that never says a word, and TLS by the portal's own. */
+  readonly mute: number;
+  readonly own: number;
+}
+
 /** What stands between a gateway and its broker: the bytes of whoever answers, and its end. */
 const PORTALS: Readonly<
   Record<
     string,
     {
       readonly codes: readonly string[];
-      readonly meet: (socket: Socket) => void;
+      readonly meet: (socket: Socket, behind: Behind) => void;
       readonly secure?: true;
     }
   >
@@ -213,7 +222,21 @@ const PORTALS: Readonly<
     meet: (socket) => socket.resetAndDestroy(),
   },
   silence: { codes: ['broker-silent'], meet: () => undefined },
-  'silence inside TLS': { codes: ['broker-silent'], meet: () => undefined, secure: true },
+  'silence inside TLS': {
+    codes: ['broker-silent'],
+    meet: (socket, { mute }) => relay(socket, mute),
+    secure: true,
+  },
+  'a page where TLS was asked for': {
+    codes: ['not-tls'],
+    meet: (socket) => socket.end('HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\n\r\n'),
+    secure: true,
+  },
+  'TLS by a certificate of its own': {
+    codes: ['broker-untrusted'],
+    meet: (socket, { own }) => relay(socket, own),
+    secure: true,
+  },
   'endless noise': {
     codes: ['broker-flood', 'protocol-violation'],
     meet: (socket) => {
@@ -237,45 +260,69 @@ const PORTALS: Readonly<
 
 type Options = Parameters<typeof open>[2];
 
-/** What listens for connections, and how the uplink finds it. */
-async function portalOf(
+/** A server that hands each connection to `connected`; all of them end with the test. */
+async function listening(
   context: TestContext,
+  server: Server,
   connected: (socket: Socket) => void,
-  secure = false,
-): Promise<{ readonly server: Server; readonly options: (port: number) => Options }> {
-  if (!secure) {
-    return { server: createServer(connected), options: (port) => ({ url: urlOf({ port }) }) };
-  }
-  const ca = await temporaryCa(context);
+): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on(server instanceof TlsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    connected(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  context.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** TLS of `ca`, as its brokers have it. */
+async function tlsOf(ca: DevelopmentCa): Promise<TlsServer> {
   const { certificate, key } = await ca.broker(['127.0.0.1']);
   const words = { ca: readFileSync(ca.anchor), requestCert: true };
-  const server = createTlsServer(
-    { ...words, cert: readFileSync(certificate), key: readFileSync(key) },
-    connected,
-  );
+  return createTlsServer({ ...words, cert: readFileSync(certificate), key: readFileSync(key) });
+}
+
+/** What is behind a portal, and how an uplink finds it. */
+async function behind(
+  context: TestContext,
+  broker: number,
+  secure: boolean,
+): Promise<{ readonly ports: Behind; readonly options: (port: number) => Options }> {
+  if (!secure) {
+    return {
+      ports: { broker, mute: NaN, own: NaN },
+      options: (port) => ({ url: urlOf({ port }) }),
+    };
+  }
+  const [ca, foreign] = [await temporaryCa(context), await temporaryCa(context)];
+  const mute = (): void => undefined;
+  const onward = (socket: Socket): void => relay(socket, broker);
   const credentials = { ...(await ca.device('gw-1')), anchors: [ca.anchor] };
-  return { server, options: (port) => ({ url: `mqtts://127.0.0.1:${port}`, credentials }) };
+  return {
+    ports: {
+      broker: await listening(context, await tlsOf(ca), onward),
+      mute: await listening(context, await tlsOf(ca), mute),
+      own: await listening(context, await tlsOf(foreign), mute),
+    },
+    options: (port) => ({ url: `mqtts://127.0.0.1:${port}`, credentials }),
+  };
 }
 
 for (const [name, { codes, meet, secure }] of Object.entries(PORTALS)) {
   test(`${name} instead of a broker is named, survived and got over`, async (context) => {
     const { store, broker, arrivals, until } = await scene(context, () => 0);
     let hostile = true;
-    const sockets = new Set<Socket>();
-    const connected = (socket: Socket): void => {
-      sockets.add(socket);
-      socket.on('error', () => socket.destroy());
-      if (hostile) meet(socket);
-      else relay(socket, broker.port, sockets);
-    };
-    const { server: portal, options } = await portalOf(context, connected, secure);
-    portal.listen(0, '127.0.0.1');
-    await once(portal, 'listening');
-    context.after(() => {
-      portal.close();
-      for (const socket of sockets) socket.destroy();
+    const { ports, options } = await behind(context, broker.port, secure === true);
+    const port = await listening(context, createServer(), (socket) => {
+      if (hostile) meet(socket, ports);
+      else relay(socket, ports.broker);
     });
-    const { port } = portal.address() as AddressInfo;
     const clock = new VirtualClock({ second: Math.ceil(Date.now() / 1000) }); // of the certificates
     await owe(store, 'p1', 0, 3);
     const uplink = open(context, store, options(port), clock);
@@ -294,9 +341,9 @@ for (const [name, { codes, meet, secure }] of Object.entries(PORTALS)) {
   });
 }
 
-function relay(socket: Socket, port: number, sockets: Set<Socket>): void {
+function relay(socket: Socket, port: number): void {
   const onward = connect(port, '127.0.0.1');
-  sockets.add(onward);
   onward.on('error', () => onward.destroy());
+  socket.on('close', () => onward.destroy());
   socket.pipe(onward).pipe(socket);
 }
