@@ -97,7 +97,8 @@ const Backend = Type.Object(
       Type.Integer({
         minimum: 10,
         maximum: 1_000_000_000,
-        description: 'what a metered link may carry in the long run, both ways together',
+        description:
+          'what a metered link may carry in the long run, both ways together, connecting apart',
       }),
     ),
     connect: Type.Optional(Connect),

@@ -26,7 +26,7 @@ export interface UplinkOptions {
   readonly url: string;
   /** Further brokers: the heaviest that is well is used; that of `url` weighs 100. */
   readonly brokers?: readonly { readonly url: string; readonly weight: number }[];
-  /** What a metered link may carry in the long run, both ways together. */
+  /** What a metered link may carry in the long run, both ways together; connecting is apart. */
   readonly bytesPerSecond?: number;
   /** What is new and not urgent waits so long for more, to travel together; not unless given. */
   readonly batchMs?: number;

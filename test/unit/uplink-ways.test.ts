@@ -8,7 +8,7 @@ import type { DevelopmentCa } from '#identity/development-ca.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import type { Uplink } from '#uplink/uplink.ts';
 import { owe, temporaryCa, temporaryStore } from '../support/outbox.ts';
-import { startScriptedBroker, type Arrival } from '../support/scripted-broker.ts';
+import { startScriptedBroker, welcome5, type Arrival } from '../support/scripted-broker.ts';
 import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
 
 interface Station {
@@ -313,6 +313,24 @@ async function behind(
     options: (port) => ({ url: `mqtts://127.0.0.1:${port}`, credentials }),
   };
 }
+
+test('a cap counts what TLS and the broker add to small messages', async (context) => {
+  const bytesPerSecond = 50;
+  const takes400 = (): Uint8Array => welcome5(0x27, 0, 0, 1, 0x90); // bytes a packet
+  const { store, broker } = await scene(context, () => 0, takes400);
+  const { ports, options } = await behind(context, broker.port, true);
+  const clock = new VirtualClock({ second: Math.ceil(Date.now() / 1000) }); // of the certificates
+  await owe(store, 'p1', 0, 3000);
+  const uplink = open(context, store, { ...options(ports.broker), bytesPerSecond }, clock);
+  await uplink.reached(({ state }) => state.kind === 'online');
+  const begun = uplink.status().traffic;
+  const life = { clock, uplink };
+  await turned(life, 10_000, () => clock.monotonic() >= 3_600_000);
+  const { bytesWritten, bytesRead } = uplink.status().traffic;
+  const sent = bytesWritten + bytesRead - begun.bytesWritten - begun.bytesRead;
+  const cap = 3600 * bytesPerSecond;
+  assert.ok(sent < cap + 4096 + 1024 && sent > 0.8 * cap, `${sent} of ${cap}`);
+});
 
 for (const [name, { codes, meet, secure }] of Object.entries(PORTALS)) {
   test(`${name} instead of a broker is named, survived and got over`, async (context) => {
