@@ -13,7 +13,7 @@ import { array, enumeration, object, octets, register, structure } from './cosem
 
 export const CLOCK_NAME = '0-0:1.0.0*255';
 const PROFILE_NAME = '1-0:99.1.0*255';
-const DISCONNECTOR_NAME = '0-0:96.3.10*255';
+export const DISCONNECTOR_NAME = '0-0:96.3.10*255';
 const FIRMWARE = 'normd-sim 1';
 const IMAGE_NAME = '0-0:44.0.0*255';
 const ASSOCIATION_NAME = '0-0:40.0.0*255';
@@ -31,6 +31,8 @@ export interface CosemObjectsOptions {
   readonly profilePeriodS?: number;
   /** One register of energy and one of voltage unless given. */
   readonly registers?: readonly RegisterDescription[];
+  /** The disconnector has changed its state. */
+  readonly switched?: () => void;
 }
 
 const REGISTERS: readonly RegisterDescription[] = [
@@ -117,7 +119,7 @@ function objectsOf(
       ]),
     ),
     [PROFILE_NAME]: profile,
-    [DISCONNECTOR_NAME]: disconnector(),
+    [DISCONNECTOR_NAME]: disconnector(options.switched),
     [IMAGE_NAME]: {
       ...object(18, 0, image.attributes),
       methods: [1, 2, 3, 4],
@@ -136,7 +138,7 @@ function rawAt({ start, perHour, swing }: RegisterDescription, localS: number): 
   return (start + grown + (localS % (swing + 1))) % ROLL_OVER;
 }
 
-function disconnector(): SimulatedObject {
+function disconnector(switched?: () => void): SimulatedObject {
   let connected = true;
   return {
     ...object(70, 0, {
@@ -147,7 +149,9 @@ function disconnector(): SimulatedObject {
     methods: [1, 2],
     act(methodId) {
       if (methodId !== 1 && methodId !== 2) return 'object-undefined';
+      const before = connected;
       connected = methodId === 2;
+      if (connected !== before) switched?.();
       return 'success';
     },
   };

@@ -4,12 +4,11 @@ import type { Data } from '#protocol/dlms/data.ts';
 import { encodeDataNotification } from '#protocol/dlms/data-notification.ts';
 import { encodeDateTime } from '#protocol/dlms/date-time.ts';
 import { sealGeneralCiphering } from '#protocol/dlms/general-ciphering.ts';
+import { joined } from '#protocol/dlms/octets.ts';
 import type { CipherKeys } from '#protocol/dlms/security.ts';
-import { encodeHdlcFrame } from '#protocol/hdlc/frame.ts';
-import { flagged } from '#protocol/hdlc/framer.ts';
-import { segmentsOf } from '#protocol/hdlc/segments.ts';
 import { machineAesGcm } from '#system/cipher.ts';
 import type { Clock } from '#system/clock.ts';
+import { uiFramesOf } from './cosem/ui-frames.ts';
 
 export interface PushMeterOptions {
   readonly clock: Clock;
@@ -155,20 +154,8 @@ function sealed(apdu: Uint8Array, options: PushMeterOptions, sent: number): Uint
   });
 }
 
-/** One segment a frame, every frame between flags of its own. */
 function framesOf(apdu: Uint8Array, segmentBytes: number): Uint8Array {
-  const segments = segmentsOf(apdu, segmentBytes);
-  const frames = segments.map((information, index) => {
-    const last = index === segments.length - 1;
-    return flagged(
-      encodeHdlcFrame({
-        segmented: !last,
-        destination: { upper: 0x20, length: 1 },
-        source: { upper: 1, lower: 17, length: 2 },
-        control: { kind: 'UI', poll: last },
-        information,
-      }),
-    );
-  });
-  return Uint8Array.from(frames.flatMap((frame) => [...frame]));
+  const destination = { upper: 0x20, length: 1 } as const;
+  const source = { upper: 1, lower: 17, length: 2 } as const;
+  return joined(...uiFramesOf(apdu, { destination, source, segmentBytes }));
 }

@@ -3,6 +3,7 @@ import type { DlmsServerMessage } from '#protocol/dlms/server/server.ts';
 import type { LockStepMessage } from '#protocol/lock-step.ts';
 import type { MeterDescription } from '#sim/cosem/read-description.ts';
 import type { ServedTold } from '#sim/cosem/serve.ts';
+import type { PushTold } from '#sim/cosem/tcp-push.ts';
 import type { Invocation } from '../command.ts';
 import { jsonLine } from '../report.ts';
 import { printTable } from '../table.ts';
@@ -51,6 +52,18 @@ export function printTold<Message>(
   if (told.kind === 'listening' && !json) terminal.out();
   const line = json ? jsonOf(told, saidIn) : textOf(told, reachedBy, saidIn);
   if (line !== undefined) terminal.out(line);
+}
+
+/** A push that went, or did not. */
+export function printPush(
+  terminal: Terminal,
+  { json }: Pick<Invocation, 'json'>,
+  told: PushTold,
+): void {
+  const { kind, reason } = told;
+  if (json) terminal.out(jsonLine(told));
+  else if (kind === 'pushed') terminal.out(`pushed to ${told.to}: ${reason}`);
+  else terminal.out(`not pushed: ${reason}, ${told.failure.code}, ${told.failure.message}`);
 }
 
 export interface Happened<Message> {

@@ -120,7 +120,28 @@ function pushObjectItems(elements: readonly Data[]): readonly CosemItem[] | unde
     if (definition === undefined) return undefined;
     items.push({ ...definition, value });
   }
-  return items;
+  return scaledByThemselves(items);
+}
+
+/** A register's scaler and unit (attribute 3) that were pushed beside its value become its own. */
+function scaledByThemselves(items: readonly CosemItem[]): readonly CosemItem[] {
+  const scales = new Map(
+    items.flatMap((item) => {
+      const { obis, value } = item;
+      const scale = isScalerUnit(item) ? scaleOf(value) : undefined;
+      return scale === undefined ? [] : [[obis, scale] as const];
+    }),
+  );
+  return items
+    .filter((item) => !(isScalerUnit(item) && scales.has(item.obis)))
+    .map((item) =>
+      item.attributeId === VALUE_ATTRIBUTE ? { ...item, ...scales.get(item.obis) } : item,
+    );
+}
+
+/** Attribute 3 of register and extended register (IEC 62056-6-2, 4.3.2 and 4.3.3). */
+function isScalerUnit({ classId, attributeId }: CosemItem): boolean {
+  return (classId === 3 || classId === 4) && attributeId === 3;
 }
 
 /** Class, logical name and attribute of a push_object_list or capture_objects entry. */

@@ -7,6 +7,7 @@ import { serverAuthenticator } from '#protocol/dlms/hls.ts';
 import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
 import type { AgreementKeys } from '#protocol/dlms/key-agreement.ts';
 import type { Protection } from '#protocol/dlms/protection.ts';
+import { gloDedProtection } from '#protocol/dlms/protections.ts';
 import type { CipherKeys, SecuritySuite } from '#protocol/dlms/security.ts';
 import type { DlmsServerOptions } from '#protocol/dlms/server/server.ts';
 import { DlmsServer } from '#protocol/dlms/server/server.ts';
@@ -66,6 +67,12 @@ export class MeterAssociation {
     if (name === 'encryption') this.received.forget();
   }
 
+  /** What this client is told unasked: no service-specific form has a data-notification. */
+  sealed(apdu: Uint8Array): Uint8Array {
+    if (!this.ciphered) return apdu;
+    return gloDedProtection({ ...this.#cipheringOptions(), form: 'general' }).protect(apdu);
+  }
+
   /** A server for one connection. */
   serve(link: ApduLink, objects: ServerObjects): DlmsServer {
     const { description, serverTitle } = this.#parts;
@@ -114,21 +121,28 @@ export class MeterAssociation {
   }
 
   #protection(): AsAsked {
-    const { serverTitle, counters } = this.#parts;
     const master = this.master();
     return new AsAsked({
-      suite: this.suite,
-      ownTitle: serverTitle,
-      keys: this.keys,
-      policy: this.keys.authentication === undefined ? 'if-key' : 'require',
-      level: this.keys.authentication === undefined ? 'encrypted' : 'authenticated-and-encrypted',
-      cipher: machineAesGcm,
+      ...this.#cipheringOptions(),
       ciphers: machineCiphers,
-      counters,
-      replays: this.received,
       agreementKeys: this.#agreementKeys,
       ...(master === undefined ? {} : { master }),
     });
+  }
+
+  #cipheringOptions() {
+    const { serverTitle, counters } = this.#parts;
+    const sealing = this.keys.authentication !== undefined;
+    return {
+      suite: this.suite,
+      ownTitle: serverTitle,
+      keys: this.keys,
+      policy: sealing ? 'require' : 'if-key',
+      level: sealing ? 'authenticated-and-encrypted' : 'encrypted',
+      cipher: machineAesGcm,
+      counters,
+      replays: this.received,
+    } as const;
   }
 }
 

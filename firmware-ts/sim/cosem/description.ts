@@ -36,6 +36,21 @@ const ProfileSchema = Type.Object(
   { ...closed, default: {} },
 );
 
+const PushSchema = Type.Object(
+  {
+    destination: Type.String({
+      pattern: '^(line|[A-Za-z0-9.:_-]{1,253}:\\d{1,5})$',
+      default: 'line',
+      description: 'HOST:PORT, or line: into the stream of who asks, as on a serial line',
+    }),
+    client: Type.Integer({ minimum: 1, maximum: 127, description: 'whose keys seal it, 1 to 127' }),
+    everySeconds: whole(1, 86_400, 900, 'seconds from push to push'),
+    retries: whole(0, 255, 3, 'tries more, where the destination is away'),
+    retrySeconds: whole(1, 65_535, 10, 'seconds before each of them'),
+  },
+  { ...closed, description: 'registers at an interval, and the disconnector when it switches' },
+);
+
 /** What a file tells of a simulated meter; what it leaves out, the usual meter has. */
 export const MeterSchema = Type.Object(
   {
@@ -58,10 +73,12 @@ export const MeterSchema = Type.Object(
     ),
     registers: Type.Optional(Type.Array(RegisterSchema, { maxItems: REGISTERS_MAX })),
     profile: ProfileSchema,
+    push: Type.Optional(PushSchema),
   },
   closed,
 );
 
 export type RegisterDescription = Static<typeof RegisterSchema>;
 export type ProfileDescription = Static<typeof ProfileSchema>;
+export type PushDescription = Static<typeof PushSchema>;
 export type WrittenMeter = Static<typeof MeterSchema>;

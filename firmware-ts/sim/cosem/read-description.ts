@@ -50,7 +50,15 @@ function completed(parsed: ReturnType<typeof loadAgainst>, file: string): MeterD
       hint: 'suites 0 and 1 have keys of 16 bytes, suite 2 of 32; suite 0 has no curve',
     });
   }
-  return { associations: USUAL_ASSOCIATIONS, registers: USUAL_REGISTERS, ...written };
+  const whole = { associations: USUAL_ASSOCIATIONS, registers: USUAL_REGISTERS, ...written };
+  const { push } = written;
+  if (push === undefined || whole.associations.some(({ client }) => client === push.client)) {
+    return whole;
+  }
+  throw new OperatingError('bad-meter', `push: the meter has no client ${push.client}`, {
+    path: file,
+    hint: 'name one of associations: its keys seal what is pushed',
+  });
 }
 
 /** Numbers of the Green Book's examples, and others that nobody takes for secrets. */

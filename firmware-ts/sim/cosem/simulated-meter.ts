@@ -3,16 +3,22 @@ import type { Connection, Step } from '#protocol/connection.ts';
 import type { ApduLink } from '#protocol/dlms/apdu-link.ts';
 import type { InvocationCounters } from '#protocol/dlms/invocation-counter.ts';
 import type { DlmsServerMessage } from '#protocol/dlms/server/server.ts';
+import type { HdlcAddress } from '#protocol/hdlc/address.ts';
 import type { HdlcParameters } from '#protocol/hdlc/parameters.ts';
+import { HDLC_DEFAULTS } from '#protocol/hdlc/parameters.ts';
 import { HdlcServerLink } from '#protocol/hdlc/server-link.ts';
 import { wrapperServerLink } from '#protocol/wrapper/link.ts';
+import { encodeWrapperPdu } from '#protocol/wrapper/wrapper.ts';
 import type { Clock } from '#system/clock.ts';
 import { CosemObjects } from '../cosem-objects.ts';
 import { MeterAssociation } from './association.ts';
 import { LIMITER_NAME, limiter } from './limiter.ts';
+import { LinePush } from './line-push.ts';
+import { MeterPush } from './push-setup.ts';
 import { SECURITY_SETUP_NAME, counterObject, securitySetup } from './security-objects.ts';
 import type { MeterDescription } from './read-description.ts';
 import type { SimulatedObject } from './object.ts';
+import { uiFramesOf } from './ui-frames.ts';
 
 export interface SimulatedMeterOptions {
   readonly clock: Clock;
@@ -29,6 +35,10 @@ export type MeterFraming = 'hdlc' | 'wrapper';
 export class SimulatedMeter {
   readonly objects: CosemObjects;
   readonly associations: readonly MeterAssociation[];
+  /** What it says of its own accord, if anything. */
+  readonly push: MeterPush | undefined;
+  /** Its logical device. */
+  readonly logical: number;
   readonly #options: SimulatedMeterOptions;
   readonly #limiter = limiter();
 
@@ -36,6 +46,7 @@ export class SimulatedMeter {
     const { clock, description, counterLeap = 0 } = options;
     const { name, profile, registers, systemTitle } = description;
     this.#options = options;
+    this.logical = description.logical;
     this.objects = new CosemObjects({
       clock,
       deviceName: name,
@@ -43,18 +54,33 @@ export class SimulatedMeter {
       profileRows: profile.rows,
       profileCapacity: profile.capacity,
       profilePeriodS: profile.periodSeconds,
+      switched: () => this.push?.want('alarm'),
     });
     const shared = { serverTitle: fromHex(systemTitle), counters: countersOf(clock), counterLeap };
     this.associations = description.associations.map(
       (one) => new MeterAssociation({ ...shared, description: one }),
     );
+    this.push = this.#pushing();
+  }
+
+  #pushing(): MeterPush | undefined {
+    const { push: description, registers } = this.#options.description;
+    const told = this.associations.find(({ client }) => client === description?.client);
+    if (description === undefined || told === undefined) return undefined;
+    return new MeterPush({
+      description,
+      registers: registers.filter(({ captured }) => captured).map(({ obis }) => obis),
+      objects: this.objects,
+      seal: (apdu) => told.sealed(apdu),
+    });
   }
 
   /** For one stream that has come up. */
   connection(framing: MeterFraming): Connection<DlmsServerMessage> {
-    const more = { ...this.#counterObjects(), [LIMITER_NAME]: this.#limiter };
-    return new Bus(
-      this.associations.map((association) => {
+    const setups = this.push?.setups() ?? {};
+    const more = { ...this.#counterObjects(), [LIMITER_NAME]: this.#limiter, ...setups };
+    return new Bus([
+      ...this.associations.map((association) => {
         const { mayChange } = association;
         const own = association.ciphered
           ? { [SECURITY_SETUP_NAME]: securitySetup(association) }
@@ -62,7 +88,26 @@ export class SimulatedMeter {
         const objects = this.objects.seenBy({ more: { ...more, ...own }, mayChange });
         return association.serve(this.#linkTo(association, framing), objects);
       }),
-    );
+      ...this.#linePush(framing),
+    ]);
+  }
+
+  #linePush(framing: MeterFraming): readonly LinePush[] {
+    const { push } = this;
+    if (push?.description.destination !== 'line') return [];
+    const { client } = push.description;
+    const { logical } = this.#options.description;
+    if (framing === 'wrapper') {
+      const unitOf = (apdu: Uint8Array) =>
+        encodeWrapperPdu({ source: logical, destination: client, apdu });
+      return [new LinePush(push, (apdu) => [unitOf(apdu)])];
+    }
+    const frames = {
+      destination: { upper: client, length: 1 },
+      source: this.#hdlcAddress(),
+      segmentBytes: HDLC_DEFAULTS.informationTransmit,
+    } as const;
+    return [new LinePush(push, (apdu) => uiFramesOf(apdu, frames))];
   }
 
   /** In clear, for whoever has to know before it can cipher. */
@@ -73,16 +118,18 @@ export class SimulatedMeter {
     );
   }
 
+  #hdlcAddress(): HdlcAddress {
+    const { logical: upper, physical: lower } = this.#options.description;
+    return lower === undefined ? { upper, length: 1 } : { upper, lower, length: 2 };
+  }
+
   #linkTo({ client }: MeterAssociation, framing: MeterFraming): ApduLink {
     const { description, hdlc } = this.#options;
-    const { logical, physical } = description;
+    const { logical } = description;
     if (framing === 'wrapper') return wrapperServerLink({ client, server: logical });
     return new HdlcServerLink({
       client: { upper: client, length: 1 },
-      server:
-        physical === undefined
-          ? { upper: logical, length: 1 }
-          : { upper: logical, lower: physical, length: 2 },
+      server: this.#hdlcAddress(),
       ...(hdlc === undefined ? {} : { limits: hdlc }),
     });
   }
