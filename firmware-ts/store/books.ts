@@ -1,14 +1,17 @@
 import { dirname } from 'node:path';
 import type { OperatingError } from '#bytes/failure.ts';
 import { failureOf } from '#bytes/failure.ts';
-import { type OpenLedger, openLedger } from './database.ts';
+import type { OpenLedger } from './database.ts';
+import { openLedger } from './database.ts';
 import { diskFailure, diskFailureIn } from './disk-failure.ts';
 import type { Ledger } from './ledger.ts';
 import type { Batch, CallName, Calls, Now, OwedBy, Request, ThreadSetting } from './messages.ts';
-import { type FreeBytes, Reserve, machineFreeBytes, reserveIn } from './reserve.ts';
+import type { FreeBytes } from './reserve.ts';
+import { Reserve, machineFreeBytes, reserveIn } from './reserve.ts';
 import { withoutLeastUrgent } from './scarcity.ts';
 import { epochAfter } from './schema.ts';
-import { type Aside, setAside } from './set-aside.ts';
+import type { Aside } from './set-aside.ts';
+import { setAside } from './set-aside.ts';
 import type { NamedGap, Opening } from './store.ts';
 
 /** For a name of a gap, or why an entry is in quarantine; the reserve has more beyond the log. */

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
-import { type Correction, retimeRecords, retimeStored } from '#reading/retime.ts';
+import type { Correction } from '#reading/retime.ts';
+import { retimeRecords, retimeStored } from '#reading/retime.ts';
 import type { Belief } from './messages.ts';
 import { unpack } from './packing.ts';
 import type { FilledEntryRow, Statements } from './statements.ts';

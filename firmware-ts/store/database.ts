@@ -10,10 +10,12 @@ import { PAGE_BYTES, makeFile, openFile } from './make-file.ts';
 import type { ThreadSetting } from './messages.ts';
 import { migrate } from './migrations.ts';
 import { repairNumbers } from './repair.ts';
-import { type FreeBytes, machineFreeBytes } from './reserve.ts';
+import type { FreeBytes } from './reserve.ts';
+import { machineFreeBytes } from './reserve.ts';
 import { readLog } from './salvage/log-file.ts';
 import { APPLICATION_ID } from './schema.ts';
-import { type Aside, asideOf, setAside, settle } from './set-aside.ts';
+import type { Aside } from './set-aside.ts';
+import { asideOf, setAside, settle } from './set-aside.ts';
 import type { NamedGap, Opening } from './store.ts';
 import { makeSuccessor } from './successor.ts';
 

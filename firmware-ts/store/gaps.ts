@@ -1,6 +1,8 @@
-import { MANIFEST_GAPS_MAX, type GapReason } from '#contract/manifest.ts';
+import type { GapReason } from '#contract/manifest.ts';
+import { MANIFEST_GAPS_MAX } from '#contract/manifest.ts';
 import type { Now } from './messages.ts';
-import { type StreamState, gapOf } from './running.ts';
+import type { StreamState } from './running.ts';
+import { gapOf } from './running.ts';
 import type { Statements } from './statements.ts';
 import type { ListedGap, NamedGap, StreamStanding, ToldGap } from './store.ts';
 

@@ -1,5 +1,6 @@
 import { linkSync, renameSync, rmSync, statSync } from 'node:fs';
-import { type Failure, OperatingError, errorOf, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError, errorOf, failureOf } from '#bytes/failure.ts';
 import type { Clock } from '#system/clock.ts';
 import { Books } from './books.ts';
 import type { Caller } from './caller.ts';
@@ -7,7 +8,8 @@ import { diskFailure, isUnusableFile } from './disk-failure.ts';
 import type { CallName, Calls, Request, ThreadSetting } from './messages.ts';
 import type { FreeBytes } from './reserve.ts';
 import { ServedStore } from './served-store.ts';
-import { type StoreOptions, settingOf } from './setting.ts';
+import type { StoreOptions } from './setting.ts';
+import { settingOf } from './setting.ts';
 import type { NamedGap, Opening, Store } from './store.ts';
 
 export interface HereOptions extends StoreOptions {

@@ -1,4 +1,5 @@
-import { DELIVERY_CLASSES, byClass, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES, byClass } from '#policy/delivery-class.ts';
 import type { BackendState, RunningNumbers } from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, Statements } from './statements.ts';

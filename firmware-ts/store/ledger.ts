@@ -2,21 +2,18 @@ import type { Database } from 'better-sqlite3';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { recordsOf } from './boots.ts';
 import { countQuarantined, dueByClass, dueNames, laneOf, merged } from './lanes.ts';
-import type { Acknowledged, BackendTraffic, Batch, Calls } from './messages.ts';
-import type { Now, OwedBy, Received } from './messages.ts';
+import type { Acknowledged, BackendTraffic, Batch, Calls, Now } from './messages.ts';
+import type { OwedBy, Received } from './messages.ts';
 import { OutboxLedger } from './outbox.ts';
 import { bounded, inOneBuffer } from './pages.ts';
-import { type BackendState, RunningNumbers } from './running.ts';
+import type { BackendState } from './running.ts';
+import { RunningNumbers } from './running.ts';
 import { isSoundRow } from './row-check.ts';
 import { LANES, STATE } from './schema.ts';
 import { LEAST_URGENT_FIRST, lessUrgentThan, needsOf, roomOf } from './scarcity.ts';
 import { Shelf } from './shelf.ts';
-import {
-  type EntryRow,
-  type FilledEntryRow,
-  type Statements,
-  prepareStatements,
-} from './statements.ts';
+import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
+import { prepareStatements } from './statements.ts';
 import type { DayTraffic, DueEntry, DueName, Kept, NamedGap, Owed, Standing } from './store.ts';
 import type { Quarantined, Retention, StoreCounts, StreamStanding } from './store.ts';
 

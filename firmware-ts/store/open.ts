@@ -1,5 +1,6 @@
 import { ServedStore } from './served-store.ts';
-import { type StoreOptions, settingOf } from './setting.ts';
+import type { StoreOptions } from './setting.ts';
+import { settingOf } from './setting.ts';
 import type { Store } from './store.ts';
 import { ThreadCaller } from './thread-caller.ts';
 

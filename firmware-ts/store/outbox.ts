@@ -3,21 +3,19 @@ import { OperatingError } from '#bytes/failure.ts';
 import { advanceAll } from '#contract/chain.ts';
 import type { GapReason } from '#contract/manifest.ts';
 import { formsOfRecords } from '#contract/records.ts';
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { letGo } from '#system/memory.ts';
-import { type Boots, recordsOf, stampsToBytes } from './boots.ts';
+import type { Boots } from './boots.ts';
+import { recordsOf, stampsToBytes } from './boots.ts';
 import { Gaps, passOver } from './gaps.ts';
 import { laneOf, owedOf } from './lanes.ts';
 import type { Acknowledged, Calls, Now, OwedRun, Received, Skipped } from './messages.ts';
 import { pack } from './packing.ts';
 import { forget, receive } from './receipts.ts';
 import { assertSoundHead, checksOf, isSoundRow } from './row-check.ts';
-import {
-  type BackendState,
-  type RunningNumbers,
-  type StreamState,
-  countQueued,
-} from './running.ts';
+import type { BackendState, RunningNumbers, StreamState } from './running.ts';
+import { countQueued } from './running.ts';
 import { LANES, STATE } from './schema.ts';
 import type { EntryRow, FilledEntryRow, Statements } from './statements.ts';
 import type { Standing, Owed, StreamStanding, ToldGap } from './store.ts';

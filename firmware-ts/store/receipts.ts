@@ -1,6 +1,7 @@
 import { laneOf, merged, owedOf } from './lanes.ts';
 import type { LanePlace, Received } from './messages.ts';
-import { type BackendState, type RunningNumbers, countQueued } from './running.ts';
+import type { BackendState, RunningNumbers } from './running.ts';
+import { countQueued } from './running.ts';
 import { STATE } from './schema.ts';
 import type { EntryRow, Statements } from './statements.ts';
 import type { Owed, Receipt } from './store.ts';

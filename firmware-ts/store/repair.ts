@@ -2,7 +2,8 @@ import type { Database } from 'better-sqlite3';
 import { OperatingError } from '#bytes/failure.ts';
 import { assertProvenHead } from './row-check.ts';
 import { ENTRIES_PER_EPOCH } from './schema.ts';
-import { ENTRY, type EntryRow } from './statements.ts';
+import type { EntryRow } from './statements.ts';
+import { ENTRY } from './statements.ts';
 
 /** No number of ours comes near it; one beyond has been damaged. Leaves room to count on. */
 const NUMBER_MAX = 2 ** 52;

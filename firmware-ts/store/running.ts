@@ -1,4 +1,5 @@
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { Boots } from './boots.ts';
 import { Meta } from './meta.ts';
 import type { Now } from './messages.ts';

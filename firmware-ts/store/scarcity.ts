@@ -1,4 +1,5 @@
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import type { Batch, OwedRun } from './messages.ts';
 
 export const LEAST_URGENT_FIRST = DELIVERY_CLASSES.toReversed();

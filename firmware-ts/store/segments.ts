@@ -1,4 +1,5 @@
-import { type Part, joinedRuns } from './kept-run.ts';
+import type { Part } from './kept-run.ts';
+import { joinedRuns } from './kept-run.ts';
 import type { OldRow, Statements } from './statements.ts';
 
 /** Of a row of what is kept at home; a larger one gains little, and is read as a whole. */

@@ -1,8 +1,10 @@
-import { type Failure, OperatingError } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError } from '#bytes/failure.ts';
 import type { DeliveryClass } from '#policy/delivery-class.ts';
 import type { Caller } from './caller.ts';
 import { assertAppend } from './check.ts';
-import { Committer, type CommitterParts } from './committer.ts';
+import type { CommitterParts } from './committer.ts';
+import { Committer } from './committer.ts';
 import { HeldTraffic } from './held-traffic.ts';
 import type { Acknowledged, Batch, LanePlace, Now, OwedBy, Received } from './messages.ts';
 import type { Acknowledgement, Append, DueEntry, Kept, NamedGap, Opening } from './store.ts';

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { type Failure, type OperatingError, failureOf } from '#bytes/failure.ts';
+import type { Failure, OperatingError } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
 import { diskFailure } from './disk-failure.ts';
 import { SUFFIXES, sync } from './files.ts';
 

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { type Clock, machineClock } from '#system/clock.ts';
-import { type Entropy, machineEntropy } from '#system/entropy.ts';
+import type { Clock } from '#system/clock.ts';
+import { machineClock } from '#system/clock.ts';
+import type { Entropy } from '#system/entropy.ts';
+import { machineEntropy } from '#system/entropy.ts';
 import type { CommitterParts } from './committer.ts';
 import type { Now, ThreadSetting } from './messages.ts';
-import { COMMIT_DELAY_MS, OUTBOX_RETENTION, RETENTION, type Retention } from './store.ts';
+import type { Retention } from './store.ts';
+import { COMMIT_DELAY_MS, OUTBOX_RETENTION, RETENTION } from './store.ts';
 
 export interface StoreOptions {
   /** Holds the database; made with mode 0700 if it is not there. */

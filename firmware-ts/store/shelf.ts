@@ -7,7 +7,8 @@ import { PACKING } from './schema.ts';
 import { segmentsOf } from './segments.ts';
 import type { KeptRow, OldRow, Statements } from './statements.ts';
 import type { Kept, Retention } from './store.ts';
-import { type RowHead, Unsorted } from './unsorted.ts';
+import type { RowHead } from './unsorted.ts';
+import { Unsorted } from './unsorted.ts';
 
 /** Rows that one commit looks at: a long overdue pruning is spread over many commits. */
 const PRUNE_ROWS_MAX = 1_000;

@@ -1,13 +1,16 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Failure, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { failureOf } from '#bytes/failure.ts';
 import { diskFailure } from './disk-failure.ts';
 import { sizeOf } from './files.ts';
 import { begunOf, makeFile } from './make-file.ts';
 import type { ThreadSetting } from './messages.ts';
 import { migrate } from './migrations.ts';
-import { type FreeBytes, reserveIn, roomIn } from './reserve.ts';
-import { type CarriedOver, carryOver } from './salvage/carry-over.ts';
+import type { FreeBytes } from './reserve.ts';
+import { reserveIn, roomIn } from './reserve.ts';
+import type { CarriedOver } from './salvage/carry-over.ts';
+import { carryOver } from './salvage/carry-over.ts';
 import { Find } from './salvage/find.ts';
 import type { Aside } from './set-aside.ts';
 

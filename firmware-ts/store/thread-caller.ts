@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { type Failure, OperatingError, errorOf, failureOf } from '#bytes/failure.ts';
+import type { Failure } from '#bytes/failure.ts';
+import { OperatingError, errorOf, failureOf } from '#bytes/failure.ts';
 import type { Caller } from './caller.ts';
 import type { CallName, Calls, Reply, ThreadSetting } from './messages.ts';
 import type { NamedGap, Opening } from './store.ts';

@@ -1,5 +1,6 @@
 /** The store's thread: runs what `open.ts` asks for, one call after another, until `close`. */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { failureOf } from '#bytes/failure.ts';
 import { keepOldSmall, releaseMemory } from '#system/memory.ts';
 import { Books } from './books.ts';

@@ -1,7 +1,8 @@
 import { Writer } from '#bytes/cursor.ts';
 import { readParts, writeSource } from './kept-run.ts';
 import { pack, unpack } from './packing.ts';
-import { SEGMENT_BYTES_MAX, type Segment } from './segments.ts';
+import type { Segment } from './segments.ts';
+import { SEGMENT_BYTES_MAX } from './segments.ts';
 import type { Statements, UnsortedRow } from './statements.ts';
 
 /** So much is sorted at once: a segment of each source, where they are few. */

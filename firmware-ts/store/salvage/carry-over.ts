@@ -1,20 +1,25 @@
 import type { Database } from 'better-sqlite3';
 import type { GapReason } from '#contract/manifest.ts';
 import type { Ranges } from '#contract/ranges.ts';
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { passOver } from '../gaps.ts';
 import { laneOf } from '../lanes.ts';
 import type { Now } from '../messages.ts';
 import { OutboxLedger } from '../outbox.ts';
-import { RunningNumbers, type StreamState, countQueued, gapOf } from '../running.ts';
+import type { StreamState } from '../running.ts';
+import { RunningNumbers, countQueued, gapOf } from '../running.ts';
 import { STATE } from '../schema.ts';
-import { type GapRow, type Statements, prepareStatements } from '../statements.ts';
+import type { GapRow, Statements } from '../statements.ts';
+import { prepareStatements } from '../statements.ts';
 import type { NamedGap } from '../store.ts';
 import { CarriedBoots } from './carried-boots.ts';
 import { carryKept } from './carry-kept.ts';
-import { type EntryRead, entryOf } from './entry-row.ts';
+import type { EntryRead } from './entry-row.ts';
+import { entryOf } from './entry-row.ts';
 import type { Find } from './find.ts';
-import { type FoundStream, namedIn } from './found-tables.ts';
+import type { FoundStream } from './found-tables.ts';
+import { namedIn } from './found-tables.ts';
 import { Room } from './room.ts';
 
 export interface CarriedOver {

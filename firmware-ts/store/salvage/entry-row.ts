@@ -1,4 +1,5 @@
-import { DELIVERY_CLASSES, type DeliveryClass } from '#policy/delivery-class.ts';
+import type { DeliveryClass } from '#policy/delivery-class.ts';
+import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import { unpack } from '../packing.ts';
 import { UNCHECKED, checksOf } from '../row-check.ts';
 import { LANES, PACKING, STATE } from '../schema.ts';

@@ -2,7 +2,8 @@ import { epochAfter, firstEntryOf } from '../schema.ts';
 import { cellsOf, childrenOf } from './cells.ts';
 import { FoundTables, NAMED_TABLES } from './found-tables.ts';
 import { PageFile } from './page-file.ts';
-import { NAME_SHAPE, Row, type Table, tableOf } from './tables.ts';
+import type { Table } from './tables.ts';
+import { NAME_SHAPE, Row, tableOf } from './tables.ts';
 
 /** Where the page size cannot be read it is this, unless an older normd began the file. */
 const PAGE_BYTES = 1024;

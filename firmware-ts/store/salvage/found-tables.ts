@@ -2,7 +2,8 @@ import { GAP_REASONS } from '#contract/manifest.ts';
 import { Ranges } from '#contract/ranges.ts';
 import { DELIVERY_CLASSES } from '#policy/delivery-class.ts';
 import type { GapRow } from '../statements.ts';
-import { UNTOLD_MAX, type UntoldGap, untoldIn } from '../untold.ts';
+import type { UntoldGap } from '../untold.ts';
+import { UNTOLD_MAX, untoldIn } from '../untold.ts';
 import type { Row, Table } from './tables.ts';
 
 /** More of a kind than any gateway has; what is beyond was made up by damage. */

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
-import { type Log, isPageSize, readLog } from './log-file.ts';
+import type { Log } from './log-file.ts';
+import { isPageSize, readLog } from './log-file.ts';
 
 /** Where the header of the database has what (sqlite.org/fileformat.html, 1.3). */
 const HEADER = { magic: 'SQLite format 3\0', pageBytes: 16, firstFree: 32, freeCount: 36 } as const;
