@@ -79,6 +79,8 @@ function resultsOf(request: Whole, meter: CosemAnswers): readonly ServiceResult[
       });
     case 'action':
       return request.items.map((item) => resultOf(meter.act?.(item)));
+    case 'access':
+      throw new RangeError('no procedure asks by ACCESS');
   }
 }
 

@@ -32,6 +32,8 @@ export class BlockTransfer {
   #peerWindow = 1;
   /** Number of our latest block, whether it held data or not. */
   #sent = 0;
+  /** That block held no data. */
+  #worded = false;
   readonly #gathered = new Gathered();
   #received = 0;
   /** Blocks of the stream that is coming in. */
@@ -72,10 +74,24 @@ export class BlockTransfer {
     if (this.#whole) return this.#repeated();
     if (block.window === 0 && block.blockData.length === 0) throw aborted();
     const moved = this.#acknowledge(block);
+    const old = block.blockNumber <= this.#received;
     if (block.blockNumber !== this.#received + 1) {
       if (!moved) this.#repeated();
     } else if (this.#gather(block, moved)) return { send: [], apdu: this.#gathered.whole() };
-    return { send: this.#goesOn(block) ? [] : this.#answer() };
+    if (this.#goesOn(block)) return { send: [] };
+    return { send: old ? this.#answerAgain() : this.#answer() };
+  }
+
+  /**
+   * The peer fell silent: what it has not acknowledged again, or the word that more is wanted, with
+   * the number that it may have missed. Nothing where the peer has to ask, and no request that it
+   * has said nothing to: it may have been done.
+   */
+  again(): readonly Uint8Array[] {
+    if (this.#whole || (this.#received === 0 && this.#end > 0)) return [];
+    this.#streamed = 0;
+    if (this.#acknowledged < this.#end) return this.#stream();
+    return this.#answerAgain();
   }
 
   /** The peer may send our window's blocks before it waits for us, whatever it says. */
@@ -124,12 +140,21 @@ export class BlockTransfer {
   /** More of the request, or the word that more of the answer is wanted. */
   #answer(): readonly Uint8Array[] {
     if (this.#acknowledged < this.#end) return this.#stream();
-    return this.#answering ? [] : [this.#block(NO_DATA, true, false)];
+    if (this.#answering) return [];
+    this.#worded = true;
+    return [this.#block(NO_DATA, true, false)];
+  }
+
+  /** The peer has not got what we said last, or it would go on: our block has the same number. */
+  #answerAgain(): readonly Uint8Array[] {
+    if (this.#worded && this.#acknowledged < this.#sent) this.#sent -= 1;
+    return this.#answer();
   }
 
   /** As many parts as the peer takes at once, from the first that it does not have. */
   #stream(): readonly Uint8Array[] {
     this.#sent = this.#acknowledged;
+    this.#worded = false;
     const first = this.#acknowledged - this.#before;
     const parts = this.#parts.slice(first, first + this.#peerWindow);
     return parts.map((part, index) => {

@@ -55,7 +55,14 @@ export type ServiceRequest =
   /** The next piece of what `get-pieces` began. */
   | { readonly kind: 'next-piece' }
   | { readonly kind: 'set'; readonly items: readonly SetItem[] }
-  | { readonly kind: 'action'; readonly items: readonly ActionItem[] };
+  | { readonly kind: 'action'; readonly items: readonly ActionItem[] }
+  /** Mixed, in this order; in one request where ACCESS was negotiated. */
+  | { readonly kind: 'access'; readonly items: readonly AccessItem[] };
+
+export type AccessItem =
+  | { readonly kind: 'get'; readonly attribute: AttributeReference }
+  | ({ readonly kind: 'set' } & SetItem)
+  | ({ readonly kind: 'action' } & ActionItem);
 
 export interface SetItem {
   readonly attribute: AttributeReference;

@@ -19,6 +19,9 @@ export interface Posting {
   readonly associating: boolean;
 }
 
+/** So often in a row a server is asked for blocks that did not come. */
+const RECOVERIES_MAX = 2;
+
 /**
  * Between the services and the link: APDUs in clear on one side, protected and in blocks on the
  * other. It acknowledges blocks, polls for those that are to come, and knows how long to wait.
@@ -27,6 +30,7 @@ export class Carrier {
   readonly #link: ApduLink;
   readonly #envelope: Envelope;
   readonly #patience: AnswerPatience;
+  #recoveries = 0;
 
   constructor({ link, protection, blockWindow, answerTimeoutMs }: DlmsClientOptions) {
     this.#link = link;
@@ -46,6 +50,7 @@ export class Carrier {
   /** A request, whose answer is waited for. Errors: those of the protection and of the link. */
   post(apdu: Uint8Array, at: number, { apduBytesMax, associating }: Posting): LinkStep {
     this.#patience.asked(at, associating);
+    this.#recoveries = 0;
     const most = apduBytesMax === 0 ? Infinity : apduBytesMax;
     return this.#sent(this.#envelope.seal(apdu, most), at);
   }
@@ -55,6 +60,7 @@ export class Carrier {
     const opened = this.#envelope.open(bytes);
     if (opened.kind === 'apdu') return { step: QUIET, opened };
     if (asked) this.#patience.asked(at, false);
+    this.#recoveries = 0;
     const step = this.#sent(opened.send, at);
     return { step: asked && opened.send.length === 0 ? this.more(at) : step };
   }
@@ -62,6 +68,18 @@ export class Carrier {
   /** A meter that has answered once is not polled for another APDU by itself. */
   more(at: number): LinkStep {
     return this.#link.poll?.(at) ?? QUIET;
+  }
+
+  /**
+   * The answer is overdue. Blocks get lost where the link loses APDUs (UDP): they are asked for
+   * once more, before it is given up; `undefined` where there is nothing to ask.
+   */
+  recover(at: number): LinkStep | undefined {
+    const blocks = this.#recoveries < RECOVERIES_MAX ? this.#envelope.again() : [];
+    if (blocks.length === 0) return undefined;
+    this.#recoveries += 1;
+    this.#patience.asked(at, false);
+    return this.#sent(blocks, at);
   }
 
   /** The answer is whole as far as it was asked for. */

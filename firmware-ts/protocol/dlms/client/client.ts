@@ -79,10 +79,15 @@ export class DlmsClient implements Connection<DlmsClientMessage> {
   }
 
   expire(at: number): Step<DlmsClientMessage> {
-    const step = this.#stepped(this.#link.expire(at), at);
-    if (at < this.#carrier.answerBy) return step;
-    this.#drop();
-    return { send: step.send, events: [...step.events, this.#stalled(NO_ANSWER)] };
+    const out: Out = { send: [], events: [] };
+    this.#absorb(this.#link.expire(at), at, out);
+    if (at < this.#carrier.answerBy) return out;
+    const recovery = this.#carrier.recover(at);
+    if (recovery === undefined) {
+      this.#drop();
+      out.events.push(this.#stalled(NO_ANSWER));
+    } else this.#absorb(recovery, at, out);
+    return out;
   }
 
   stop(at: number): Step<DlmsClientMessage> {

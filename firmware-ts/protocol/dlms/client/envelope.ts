@@ -52,6 +52,11 @@ export class Envelope {
     return { kind: 'apdu', apdu, verified };
   }
 
+  /** What to send where the server has fallen silent in the middle of a transfer. */
+  again(): readonly Uint8Array[] {
+    return this.#mute ? [] : (this.#transfer?.again() ?? []);
+  }
+
   /** No more blocks of what was begun are expected. */
   forget(): void {
     this.#transfer = undefined;

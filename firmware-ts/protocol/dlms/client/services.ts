@@ -1,5 +1,6 @@
 import { encodeData } from '../axdr.ts';
-import type { ServiceRequest, ServiceResult } from '../service.ts';
+import type { AccessItem, ServiceRequest, ServiceResult } from '../service.ts';
+import { accessExchange } from './access-exchange.ts';
 import { actionExchange } from './action-exchange.ts';
 import type { Exchange, ExchangeContext } from './exchange.ts';
 import { getExchange, getPieces } from './get-exchange.ts';
@@ -60,5 +61,34 @@ export function* resultsOf(
       return names === undefined
         ? yield* actionExchange(request.items, context)
         : yield* invokeExchange(request.items, names, context);
+    case 'access':
+      return names === undefined && context.conformance.has('access')
+        ? yield* accessExchange(request.items, context)
+        : yield* oneByOne(request.items, context, names);
+  }
+}
+
+/** What a server without ACCESS is asked instead. */
+function* oneByOne(
+  items: readonly AccessItem[],
+  context: ExchangeContext,
+  names: ShortNames | undefined,
+): Exchange<readonly ServiceResult[]> {
+  const results: ServiceResult[] = [];
+  for (const item of items) results.push(...(yield* resultsOf(alone(item), context, names)));
+  return results;
+}
+
+function alone(item: AccessItem): Exclude<Begun, { readonly kind: 'get-pieces' }> {
+  switch (item.kind) {
+    case 'get':
+      return { kind: 'get', attributes: [item.attribute] };
+    case 'set':
+      return { kind: 'set', items: [{ attribute: item.attribute, data: item.data }] };
+    case 'action': {
+      const { method, parameters } = item;
+      const given = parameters === undefined ? {} : { parameters };
+      return { kind: 'action', items: [{ method, ...given }] };
+    }
   }
 }
