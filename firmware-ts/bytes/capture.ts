@@ -15,6 +15,8 @@ export interface CapturedPiece {
   readonly gap: number;
   /** The TCP or UDP port that they were sent from, where the capture tells it. */
   readonly sourcePort?: number;
+  /** Octets of a secret were made zero: a check around them fits no longer. */
+  readonly masked?: boolean;
 }
 
 /** What JSON vectors begin with. */
@@ -35,8 +37,8 @@ export function piecesOf(
   const text = textOf(bytes);
   const vector = vectorFrom(text);
   if (vector !== undefined && !('trace' in vector)) return vectorPieces(vector);
-  return octetsOfTrace(text)?.map(({ dir, atMs, bytes: octets }) => {
-    return { stream: dir, atMs, bytes: octets, gap: 0 };
+  return octetsOfTrace(text)?.map(({ dir, atMs, bytes: octets, masked }) => {
+    return { stream: dir, atMs, bytes: octets, gap: 0, masked };
   });
 }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { failureOf } from '#bytes/failure.ts';
 import { fromHex } from '#bytes/hex.ts';
 import { bytesFromLatin1, latin1FromBytes } from '#bytes/text.ts';
+import { traceHead, traceLine } from '#bytes/trace.ts';
 import { encodeConfiguration } from '#protocol/c37118/configuration-codec.ts';
 import { encodeFrame } from '#protocol/c37118/frame.ts';
 import { sealGeneralCiphering } from '#protocol/dlms/general-ciphering.ts';
@@ -11,6 +14,7 @@ import { p1TelegramAt } from '#sim/p1-meter.ts';
 import { machineAesGcm } from '#system/cipher.ts';
 import type { DecodedLine } from '../../firmware-ts/cli/decode/line.ts';
 import { decodeStreams } from '../../firmware-ts/cli/decode/run.ts';
+import { streamsOf } from '../../firmware-ts/cli/decode/streams.ts';
 import { codesOf, decoded, keysOf } from '../support/decoding.ts';
 import { meterVectors, withoutVectors } from '../support/vectors.ts';
 
@@ -245,4 +249,40 @@ test('HDLC frames without their flags are read as with them', { skip: withoutVec
     );
     for (const { offset, length } of lines) assert.ok(offset + length <= bytes.length, id);
   }
+});
+
+const HDLC_LOW = join(import.meta.dirname, '../vectors/dlms/gurux-c-server-hdlc-ln-low.json');
+
+interface Recorded {
+  readonly frames: readonly { readonly dir: 'tx' | 'rx'; readonly hex: string }[];
+}
+
+/** The session as `--trace` writes it; `damage` comes into the last octet of its n-th line. */
+function traceOf({ frames }: Recorded, damage = -1): Uint8Array {
+  const lines = frames.map(({ dir, hex }, t) => {
+    const bytes = fromHex(hex);
+    const at = latin1FromBytes(bytes).indexOf('Gurux');
+    if (at >= 0) bytes.fill(0, at, at + 5);
+    if (t === damage) bytes[bytes.length - 2] = (bytes.at(-2) ?? 0) ^ 1;
+    return traceLine({ t, dir, bytes, masked: at >= 0 });
+  });
+  const head = traceHead('2026-11-21T00:00:00.000Z');
+  return bytesFromLatin1([head, ...lines, ''].join('\n'));
+}
+
+test('a frame whose password is masked in a trace is told as masked, and all others are read', () => {
+  const recorded = JSON.parse(readFileSync(HDLC_LOW, 'utf8')) as Recorded;
+  const lines = [...decodeStreams(streamsOf(traceOf(recorded)), { keys: {} })];
+  const faults = codesOf(lines.filter(({ ok }) => !ok));
+  assert.deepEqual(new Set(faults), new Set(['trailing-bytes']), 'that server sends too much');
+  const kinds = lines.map(({ stream, frame }) => `${String(stream)} ${String(frame)}`);
+  assert.deepEqual(
+    kinds.filter((kind) => /masked|parameters|aare/.test(kind)),
+    ['rx hdlc-parameters', 'tx masked', 'rx aare', 'rx hdlc-parameters'],
+  );
+  const damaged = traceOf(recorded, recorded.frames.length - 3);
+  const all = codesOf(
+    [...decodeStreams(streamsOf(damaged), { keys: {} })].filter((line) => !isGood(line)),
+  );
+  assert.deepEqual(all.toSorted(), [...faults, 'bad-fcs'].toSorted());
 });

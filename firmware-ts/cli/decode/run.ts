@@ -4,6 +4,7 @@ import type { CipherKeys } from '#protocol/dlms/security.ts';
 import type { Adapter, DecodeContext } from './adapter.ts';
 import { placed } from './line.ts';
 import type { DecodedLine } from './line.ts';
+import { withMasks } from './masked.ts';
 import { ADAPTERS, recognise } from './recognise.ts';
 import type { InputStream } from './streams.ts';
 
@@ -79,12 +80,14 @@ function* timedLines({ stream, lines }: Side): Generator<TimedLine, undefined> {
 }
 
 function* streamLines(
-  { name, chunks, lost }: InputStream,
+  { name, chunks, lost, masked = [] }: InputStream,
   adapter: Adapter,
   context: DecodeContext,
 ): Generator<DecodedLine> {
   const origin = name === undefined ? {} : { stream: name };
-  for (const line of adapter.decode(chunks, context)) yield { ...advised(line), ...origin };
+  for (const line of withMasks(adapter.decode(chunks, context), masked)) {
+    yield { ...advised(line), ...origin };
+  }
   if (lost !== undefined) yield { ...lossLine(adapter.protocol, lost), ...origin };
 }
 

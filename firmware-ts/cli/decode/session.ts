@@ -3,8 +3,9 @@ import type { Deframer, FramedApdu, Framing } from '#protocol/dlms/deframer.ts';
 import { deframerFor } from '#protocol/dlms/deframer.ts';
 import { cipheringOf } from '#protocol/dlms/service-tags.ts';
 import type { FramerEvent } from '#protocol/framer.ts';
+import { decodeHdlcParameters } from '#protocol/hdlc/parameters.ts';
 import type { Adapter } from './adapter.ts';
-import type { DecodedLine } from './line.ts';
+import type { DecodedLine, Facts } from './line.ts';
 import { guarded } from './line.ts';
 import { describedApdu } from './session-apdu.ts';
 
@@ -17,7 +18,7 @@ export const SESSION_ADAPTER: Adapter = {
   looksLike(bytes) {
     const framing = framingOf(bytes);
     if (framing === undefined) return 'no';
-    const [first] = apdusIn(deframerFor(framing).push(bytes));
+    const first = apdusIn(deframerFor(framing).push(bytes)).find((apdu) => !isParameters(apdu));
     return first !== undefined && isOfSession(first) ? 'begins' : 'no';
   },
   *decode(chunks) {
@@ -38,6 +39,13 @@ const HDLC_FLAG = 0x7e;
 function framingOf([first, second]: Uint8Array): Framing | undefined {
   if (first === HDLC_FLAG) return 'hdlc';
   return first === 0 && second === 1 ? 'wrapper' : undefined;
+}
+
+/** What SNRM and UA agree on begins with its format identifier (IEC 62056-46, 6.4.4.4.3.2). */
+const FORMAT_IDENTIFIER = 0x81;
+
+function isParameters([first]: Uint8Array): boolean {
+  return first === FORMAT_IDENTIFIER;
 }
 
 /** Frames without an APDU set the data link up, acknowledge, and end it. */
@@ -76,7 +84,12 @@ function* linesOf(
       yield { ...place, ok: false, error: { offset, ...event.failure } };
     } else if (event.frame.bytes.length > 0) {
       const { bytes } = event.frame;
-      yield { ...place, ...guarded(offset, () => ({ framing, ...describedApdu(bytes) })) };
+      yield { ...place, ...guarded(offset, () => ({ framing, ...described(bytes) })) };
     }
   }
+}
+
+function described(bytes: Uint8Array): Facts {
+  if (!isParameters(bytes)) return describedApdu(bytes);
+  return { frame: 'hdlc-parameters', ...decodeHdlcParameters(bytes) };
 }

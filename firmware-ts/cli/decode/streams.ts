@@ -13,8 +13,15 @@ export interface InputStream {
   readonly times?: readonly number[];
   /** Bytes of it that are not in the capture, and before which byte the first of them stood. */
   readonly lost?: { readonly count: number; readonly offset: number };
+  /** Where octets of a secret were made zero: pieces by their first byte and the one behind. */
+  readonly masked?: readonly MaskedBytes[];
   /** What ended the capture early: a logger that lost its power leaves half a record. */
   readonly cut?: Failure;
+}
+
+export interface MaskedBytes {
+  readonly from: number;
+  readonly until: number;
 }
 
 /**
@@ -31,12 +38,14 @@ export function streamsOf(bytes: Uint8Array): readonly InputStream[] {
 interface Gathering extends InputStream {
   readonly chunks: Uint8Array[];
   readonly times: number[];
+  readonly masked: MaskedBytes[];
   length: number;
   lost?: NonNullable<InputStream['lost']>;
 }
 
-function named(key: string): { readonly name?: string } {
-  return key === '' ? {} : { name: key };
+function begun(key: string): Gathering {
+  const name = key === '' ? {} : { name: key };
+  return { ...name, chunks: [], times: [], masked: [], length: 0 };
 }
 
 function lostMore({ lost, length }: Gathering, gap: number): NonNullable<InputStream['lost']> {
@@ -46,8 +55,9 @@ function lostMore({ lost, length }: Gathering, gap: number): NonNullable<InputSt
 function gathered(pieces: Iterable<CapturedPiece>): readonly InputStream[] {
   const streams = new Map<string, Gathering>();
   try {
-    for (const { stream: key, bytes, gap, atMs } of pieces) {
-      const stream = streams.get(key) ?? { ...named(key), chunks: [], times: [], length: 0 };
+    for (const { stream: key, bytes, gap, atMs, masked = false } of pieces) {
+      const stream = streams.get(key) ?? begun(key);
+      if (masked) stream.masked.push({ from: stream.length, until: stream.length + bytes.length });
       if (gap > 0) stream.lost = lostMore(stream, gap);
       stream.chunks.push(bytes);
       stream.times.push(atMs);
