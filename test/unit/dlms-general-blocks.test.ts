@@ -147,7 +147,7 @@ test('whichever block is lost, either way, is sent again, and nothing is done tw
   }
 });
 
-test('a meter that falls silent in the middle of its blocks is asked twice more, then given up', () => {
+test('a meter that falls silent amid its blocks is asked twice more, then given up', () => {
   const { client, open } = pair({ blockWindow: 3, answerTimeoutMs: 1000, invokeIdOf: () => 0x41 });
   open();
   client.ask({ kind: 'get', attributes: [attribute(2)] }, 1);
