@@ -270,7 +270,7 @@ function traceOf({ frames }: Recorded, damage = -1): Uint8Array {
   return bytesFromLatin1([head, ...lines, ''].join('\n'));
 }
 
-test('a frame whose password is masked in a trace is told as masked, and all others are read', () => {
+test('a frame whose password a trace masks is told as masked, and all others are read', () => {
   const recorded = JSON.parse(readFileSync(HDLC_LOW, 'utf8')) as Recorded;
   const lines = [...decodeStreams(streamsOf(traceOf(recorded)), { keys: {} })];
   const faults = codesOf(lines.filter(({ ok }) => !ok));

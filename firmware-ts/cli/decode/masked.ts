@@ -2,7 +2,7 @@ import type { DecodedLine } from './line.ts';
 import type { MaskedBytes } from './streams.ts';
 
 /**
- * Where a password was made zero in a trace no check fits any longer, and nobody said anything wrong:
+ * Where a password was made zero in a trace no check fits any longer, and nobody was wrong:
  * of each such piece one line tells that, in place of the errors that would.
  */
 export function* withMasks(
