@@ -4,7 +4,7 @@ import { OperatingError } from '#bytes/failure.ts';
 import { toHex } from '#bytes/hex.ts';
 import { readBounded } from '#system/bounded-file.ts';
 import { writeDurably } from '#system/durable-file.ts';
-import { KEYRING_BYTES_MAX, keyringFrom } from './keyring.ts';
+import { KEYRING_BYTES_MAX, KEYRING_PARSING, keyringFrom } from './keyring.ts';
 
 /** Of a meter whose key is being changed: its keys with the new one, until that is proven. */
 export function nextNameOf(meter: string): string {
@@ -58,7 +58,7 @@ export function dropNextKey(path: string, meter: string): Promise<void> {
 async function changed(path: string, change: (document: Document) => void): Promise<void> {
   const text = readBounded(path, { users: 'owner', bytesMax: KEYRING_BYTES_MAX }).toString();
   keyringFrom(text);
-  const document = parseDocument(text);
+  const document = parseDocument(text, KEYRING_PARSING);
   change(document);
   const after = document.toString({ defaultStringType: 'QUOTE_SINGLE', defaultKeyType: 'PLAIN' });
   keyringFrom(after);

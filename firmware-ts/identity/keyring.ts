@@ -68,27 +68,40 @@ export function keyringFrom(text: string): Keyring {
 }
 
 function mappingIn(text: string): Readonly<Record<string, unknown>> {
-  const document = parseDocument(text, { prettyErrors: true });
+  const document = documentIn(text);
   const [error] = document.errors;
   const line = error?.linePos?.[0].line;
   if (error !== undefined) throw bad(`no YAML in line ${line ?? 1}`);
   return mapping(valueOf(document), 'the file');
 }
 
-/** Aliases could make a small file a large one. */
-function valueOf(document: { toJS(options: { maxAliasCount: number }): unknown }): unknown {
+/** A warning of the parser would quote what it is about on the standard error output. */
+export const KEYRING_PARSING = { prettyErrors: true, logLevel: 'error' } as const;
+
+/** The parser recurses: brackets nested thousands deep exhaust its stack. */
+function documentIn(text: string): ReturnType<typeof parseDocument> {
   try {
-    return document.toJS({ maxAliasCount: 0 });
+    return parseDocument(text, KEYRING_PARSING);
+  } catch {
+    throw bad('nested too deep');
+  }
+}
+
+/** Aliases could make a small file a large one. */
+function valueOf(document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0, mapAsMap: true });
   } catch {
     throw bad('aliases are not read'); // the parser's own words may quote the line
   }
 }
 
 function mapping(value: unknown, what: string): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-    return value as Readonly<Record<string, unknown>>;
-  }
-  throw bad(`${what} is no mapping`);
+  if (!(value instanceof Map)) throw bad(`${what} is no mapping`);
+  // A list or mapping as a name would be quoted, content and all, by whatever names it.
+  if ([...value.keys()].some((key) => typeof key === 'object'))
+    throw bad(`a name in ${what} is no text`);
+  return Object.fromEntries(value) as Record<string, unknown>;
 }
 
 /** How many bytes a field has, by suite; each in hex. */

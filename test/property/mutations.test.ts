@@ -17,6 +17,7 @@ import { decodeP1Telegram } from '#protocol/p1/telegram.ts';
 import { CAPTURES, capturedFrames } from '../support/c37118.ts';
 import type { Sample } from '../support/fuzzed-links.ts';
 import { cipheredSamples, linkSamples, textSamples } from '../support/fuzzed-links.ts';
+import { meaningSamples } from '../support/fuzzed-meaning.ts';
 import { mutated } from '../support/mutated.ts';
 import { PUSHED, bytesOf, eventsOf, framingOf } from '../support/pushes.ts';
 import { seeded } from '../support/seeded.ts';
@@ -108,6 +109,7 @@ function samples(): readonly Sample[] {
     ...recorded.flatMap(linkSamples),
     ...recorded.flatMap(cipheredSamples),
     ...textSamples(),
+    ...meaningSamples(),
     ...phasorSamples(),
   ];
 }
