@@ -64,6 +64,8 @@ class AskedMeter implements Device {
   #cancel: () => void;
   #turn: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** All was read, and the next slot has not come. */
+  #resting = false;
   #failure: Failure | undefined;
   #refusedObjects: RefusedObjects = new Map();
   #meterClock: MeterClock | undefined;
@@ -80,11 +82,16 @@ class AskedMeter implements Device {
     this.#cancel = options.clock.after(0, () => this.#start());
   }
 
+  get #link(): DeviceState['link'] {
+    if (this.#stopped) return 'closed';
+    if (this.#session !== undefined) return 'up';
+    return this.#resting ? 'resting' : 'waiting';
+  }
+
   get state(): DeviceState {
-    const up = this.#session !== undefined;
     return {
-      link: this.#stopped ? 'closed' : up ? 'up' : 'waiting',
-      peers: up ? [this.#options.line] : [],
+      link: this.#link,
+      peers: this.#session === undefined ? [] : [this.#options.line],
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
       readings: this.#readings,
       observations: this.#observations,
@@ -176,6 +183,7 @@ class AskedMeter implements Device {
   async #succeeded(): Promise<void> {
     await this.#options.refusals?.succeeded();
     this.#failure = undefined;
+    this.#resting = true;
     this.#retry.reset();
     this.#refused.reset();
     this.#wait(nextSlot(wallMs(this.#options.clock), this.#options.slots));
@@ -218,6 +226,7 @@ class AskedMeter implements Device {
   }
 
   #waiting(failure: Failure, retryMs: number): void {
+    this.#resting = false;
     this.#failure = failure;
     this.#options.notice({ kind: 'waiting', failure, retryMs });
   }

@@ -33,7 +33,8 @@ export type DeviceNotice =
 
 /** Counters since the start, and where the device stands now. */
 export interface DeviceState {
-  readonly link: 'waiting' | 'up' | 'ended' | 'closed';
+  /** `resting`: a meter that is asked has answered all, and is asked again at its next slot. */
+  readonly link: 'waiting' | 'up' | 'resting' | 'ended' | 'closed';
   readonly peers: readonly string[];
   /** The last failure, until a message comes in again. */
   readonly failure?: Failure;

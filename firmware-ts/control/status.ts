@@ -46,7 +46,8 @@ export interface MeterClockStatus {
 export const LAST_READINGS_MAX = 64;
 
 export interface LinkStatus {
-  readonly state: 'waiting' | 'up' | 'ended';
+  /** `resting`: a meter that is asked, between two of its slots. */
+  readonly state: 'waiting' | 'up' | 'resting' | 'ended';
   readonly peer?: string;
   readonly failure?: Failure;
 }

@@ -45,7 +45,7 @@ const VALUES: readonly Data[] = [
 const SHAPES = INTERFACE_CLASSES.flatMap(attributesOf).map(({ shape }) => shape);
 const SHAPES_AT_ONCE = 8;
 
-/** Shown by the shapes of some attributes; the bytes say of which, so that a run can be repeated. */
+/** Shown by the shapes of some attributes; the bytes say of which, so that it can be repeated. */
 function classSamples(): readonly Sample[] {
   return VALUES.map((value) => ({
     bytes: encodeData(value),

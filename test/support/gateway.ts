@@ -35,8 +35,12 @@ export interface World {
   readonly socket: string;
   readonly mosquitto: Mosquitto;
   readonly subscriber: Subscriber;
-  /** Starts normd with these sources, everything of which may leave. */
-  start(sources: readonly Source[], program?: Program): Promise<GatewayProcess>;
+  /** Starts normd with these sources, all of which may leave, and what else is configured. */
+  start(
+    sources: readonly Source[],
+    program?: Program,
+    more?: Readonly<Record<string, unknown>>,
+  ): Promise<GatewayProcess>;
   dispose(): Promise<void>;
 }
 
@@ -71,9 +75,10 @@ export async function openWorld(way: Way = (port) => Promise.resolve(port)): Pro
     socket,
     mosquitto,
     subscriber,
-    async start(sources, program = { runtime: nativeRuntime, file: MAIN }) {
+    async start(sources, program = { runtime: nativeRuntime, file: MAIN }, more = {}) {
       const file = join(folder, 'normd.yaml');
       const configuration = {
+        ...more,
         gateway: 'gw-1',
         state: join(folder, 'state'),
         control: { socket },
