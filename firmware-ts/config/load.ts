@@ -152,7 +152,8 @@ function syntaxFinding(code: ProblemCode, message: string, at: number): Finding 
 
 function resolvePaths(schema: JsonSchema, value: unknown, file: string): unknown {
   if (typeof value === 'string') {
-    return schema['x-normd']?.path === undefined ? value : resolvePath(value, file);
+    const kind = schema['x-normd']?.path;
+    return kind === undefined ? value : resolvePath(value, file, kind);
   }
   if (Array.isArray(value)) {
     return value.map((item) => resolvePaths(schema.items ?? {}, item, file));

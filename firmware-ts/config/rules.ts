@@ -3,6 +3,7 @@ import { failureOf } from '#bytes/failure.ts';
 import { streamOf } from '#policy/policy.ts';
 import { NAME } from '#reading/senml-names.ts';
 import { assertOpens } from '#system/bounded-file.ts';
+import { secretPath } from '#system/service-credentials.ts';
 import { isLoopback } from '#system/loopback.ts';
 import { scheduleOf } from '#system/schedule.ts';
 import type { ScheduleOptions } from '#system/schedule.ts';
@@ -42,7 +43,7 @@ function judgeKeys(marks: readonly Mark[], file: string): readonly Finding[] {
 function keyringOf(marks: readonly Mark[], file: string): Keyring | undefined {
   const mark = marks.find(({ annotation }) => annotation.path === 'keyring');
   if (mark === undefined || judgeFile(mark, 'keyring', file).length > 0) return undefined;
-  return readKeyring(resolvePath(String(mark.value), file));
+  return readKeyring(resolvePath(String(mark.value), file, 'keyring'));
 }
 
 function judgeMark(mark: Mark, file: string): readonly Finding[] {
@@ -119,9 +120,8 @@ const FILE_CHECKS: Readonly<Record<NonNullable<Annotation['path']>, (path: strin
 };
 
 function judgeFile(mark: Mark, kind: NonNullable<Annotation['path']>, file: string): Finding[] {
-  const path = resolvePath(String(mark.value), file);
   try {
-    FILE_CHECKS[kind](path);
+    FILE_CHECKS[kind](resolvePath(String(mark.value), file, kind));
     return [];
   } catch (error) {
     const { code, message, hint = 'check the file' } = failureOf(error);
@@ -135,8 +135,17 @@ function fileCode(code: string): ProblemCode {
   return code === 'file-too-open' || code === 'bad-key-file' ? code : 'missing-file';
 }
 
-/** Relative paths begin at the folder of the configuration. */
-export function resolvePath(path: string, file: string): string {
+/**
+ * Relative paths begin at the folder of the configuration; what is secret may be a credential of
+ * the service. Errors: those of `secretPath`.
+ */
+export function resolvePath(
+  written: string,
+  file: string,
+  kind: NonNullable<Annotation['path']>,
+): string {
+  const open = kind === 'any' || kind === 'readable';
+  const path = open ? written : secretPath(written);
   return isAbsolute(path) ? path : resolve(dirname(file), path);
 }
 

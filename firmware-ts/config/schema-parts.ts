@@ -27,7 +27,7 @@ export const path = (kind: NonNullable<Annotation['path']>, options: { default?:
 const PATHS = {
   any: 'a path; a relative one begins at the folder of this file',
   readable: 'a file that exists; a relative path begins at the folder of this file',
-  secret: 'a file that only its owner may read (0600)',
-  key: 'a file (0600) with the key in hex, 16 or 32 bytes',
-  keyring: 'a YAML file (0600) with the keys of meters by their names',
+  secret: 'a file that only its owner may read (0600), or credential:NAME of the service',
+  key: 'a file (0600) or credential:NAME with the key in hex, 16 or 32 bytes',
+  keyring: 'a YAML file (0600) or credential:NAME with the keys of meters by their names',
 } as const;

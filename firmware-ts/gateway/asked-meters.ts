@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openAskedMeter } from '#acquisition/asked-meter.ts';
 import type { Device } from '#acquisition/device.ts';
@@ -15,7 +14,7 @@ import { clientTitleOf } from '#identity/association.ts';
 import type { CounterLedger } from '#identity/counter-ledger.ts';
 import { holdCounterLedger } from '#identity/counter-lock.ts';
 import type { HeldLedger } from '#identity/counter-lock.ts';
-import { readKeyring } from '#identity/keyring.ts';
+import { keyringMark, readKeyring } from '#identity/keyring.ts';
 import type { Keyring } from '#identity/keyring.ts';
 import { RefusalLedger } from '#identity/refusal-ledger.ts';
 import { ReservedCounters } from '#identity/reserved-counter.ts';
@@ -46,6 +45,7 @@ export function openAskedMeters(
   const keyring = file === undefined || asked.length === 0 ? undefined : readKeyring(file);
   const counters = ledger === undefined ? undefined : new ReservedCounters(ledger);
   const parts = { keyring, counters, gateway };
+  const mark = file === undefined ? '' : keyringMark(file);
   const refusals = new RefusalLedger(join(state, 'refusals'));
   const turns = new LineTurns();
   const { clock, entropy, log } = ports;
@@ -59,7 +59,7 @@ export function openAskedMeters(
         offsetMs: source.every.offsetSeconds * 1000,
       },
       open: accessOf(source, ports, parts),
-      refusals: refusals.of(source.name, fingerprintOf(source, file)),
+      refusals: refusals.of(source.name, fingerprintOf(source, mark)),
       read: readerOf(source, path, clock),
       ...checkOf(source, clock),
       keep: (observations) => path.keepAll(source.name, observations),
@@ -77,13 +77,11 @@ interface AskedParts {
 }
 
 /** Another when the source or the keyring was changed. It tells nothing of any key. */
-function fingerprintOf(source: AskedSource, keyring: string | undefined): string {
-  const { mtimeMs, size } = keyring === undefined ? NO_FILE : statSync(keyring);
-  const changed = JSON.stringify([source, keyring, mtimeMs, size]);
-  return createHash('sha256').update(changed).digest('hex');
+function fingerprintOf(source: AskedSource, keyring: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([source, keyring]))
+    .digest('hex');
 }
-
-const NO_FILE = { mtimeMs: 0, size: 0 };
 
 function readerOf(
   source: AskedSource,

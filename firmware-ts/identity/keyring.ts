@@ -1,8 +1,11 @@
+import { scryptSync } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { fromHex, toHex } from '#bytes/hex.ts';
 import type { SecuritySuite } from '#protocol/dlms/security.ts';
 import { readBounded } from '#system/bounded-file.ts';
+import { isCredential } from '#system/service-credentials.ts';
 import type { MeterSecrets } from './meter-keys.ts';
 import { MeterKeys } from './meter-keys.ts';
 
@@ -30,6 +33,21 @@ export function readKeyring(path: string): Keyring {
     });
   }
 }
+
+/**
+ * Another when the keyring was changed. A credential is made anew at each start, so that its times
+ * tell nothing; of its content a slow digest, as a password in it could else be tried out.
+ */
+export function keyringMark(path: string): string {
+  if (!isCredential(path)) {
+    const { mtimeMs, size } = statSync(path);
+    return JSON.stringify([path, mtimeMs, size]);
+  }
+  const content = readBounded(path, { users: 'owner', bytesMax: KEYRING_BYTES_MAX });
+  return scryptSync(content, 'normd keyring', MARK_BYTES).toString('hex');
+}
+
+const MARK_BYTES = 16;
 
 /** Keys of meters by name and by system title. It shows none of them. */
 export class Keyring {

@@ -1,5 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { basename } from 'node:path';
 import { OperatingError } from '#bytes/failure.ts';
+import { isCredential, loading } from './service-credentials.ts';
 
 /** Who may use the file: `owner` refuses one whose mode lets group or others do anything. */
 export type FileUsers = 'anyone' | 'owner';
@@ -13,6 +15,8 @@ export interface BoundedFile {
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 const NOT_OWNER = 0o077;
+/** A service that is not root reads its credentials by an ACL, whose mask shows as the group's. */
+const NOT_SERVICE = 0o037;
 
 /**
  * All bytes of a regular file. What is judged is the open file, so that nothing can be put in its
@@ -41,7 +45,8 @@ function withOpen<Result>(path: string, users: FileUsers, use: (file: number) =>
   const file = openRegular(path);
   try {
     const { mode } = fileStatus(path, file);
-    if (users === 'owner' && (mode & NOT_OWNER) !== 0) throw tooOpen(path, mode);
+    const refused = isCredential(path) ? NOT_SERVICE : NOT_OWNER;
+    if (users === 'owner' && (mode & refused) !== 0) throw tooOpen(path, mode);
     return use(file);
   } finally {
     closeSync(file);
@@ -80,7 +85,9 @@ function fill(path: string, file: number, buffer: Buffer): number {
 function unusable(path: string, cause: unknown): OperatingError {
   const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
   if (reason === 'ENOENT') {
-    const hint = 'Check the path.';
+    const hint = isCredential(path)
+      ? `Add ${loading(basename(path))} to the unit of this service.`
+      : 'Check the path.';
     return new OperatingError('missing-file', `${path} does not exist`, { path, hint, cause });
   }
   const hint = 'Check owner and mode of the file: the user of normd must be able to read it.';

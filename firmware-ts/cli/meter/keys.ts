@@ -36,6 +36,9 @@ function changeFrom({ options }: Invocation): Change {
   if (typeof file !== 'string' || typeof meter !== 'string') {
     throw usage('keys are changed in a keyring: --keyring FILE --meter NAME');
   }
+  if (file.startsWith('credential:')) {
+    throw usage('a credential does not change: name the file that the unit makes it of');
+  }
   const named = Object.keys(TRANSFERRED_KEYS) as readonly TransferredKey[];
   const key = named.find((one) => one === options['key']);
   if (key === undefined) throw usage(`--key takes ${named.join(', ')}`);

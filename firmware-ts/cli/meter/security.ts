@@ -16,6 +16,7 @@ import { MECHANISM } from '#protocol/dlms/acse.ts';
 import { INVOCATION_COUNTER_MAX } from '#protocol/dlms/invocation-counter.ts';
 import type { AuthenticationPolicy } from '#protocol/dlms/security.ts';
 import { readBounded } from '#system/bounded-file.ts';
+import { secretPath } from '#system/service-credentials.ts';
 import type { Invocation, Option } from '../command.ts';
 import { numberIn, usage } from './usage.ts';
 
@@ -29,7 +30,10 @@ export const SECURITY_OPTIONS: readonly Option[] = [
     flags: '--password-file <file>',
     description: "low security: the password's file, its owner's alone (0600)",
   },
-  { flags: '--keyring <file>', description: 'YAML with the keys of meters (0600)' },
+  {
+    flags: '--keyring <file>',
+    description: 'YAML with the keys of meters (0600), or credential:NAME',
+  },
   { flags: '--meter <name>', description: 'whose keys of the keyring' },
   {
     flags: '--mechanism <name>',
@@ -136,7 +140,7 @@ function counterSourceOf({ counter, counterClient, counterBegin }: Options): Cou
 /** Errors: `usage`, `key-missing`, those of `readKeyring`. */
 function keysOf({ keyring, meter }: Options): MeterKeys | undefined {
   if (typeof keyring !== 'string') return undefined;
-  const ring = readKeyring(keyring);
+  const ring = readKeyring(secretPath(keyring));
   if (typeof meter !== 'string') throw usage('--keyring needs --meter NAME');
   const keys = ring.named(meter);
   if (keys !== undefined) return keys;
@@ -149,7 +153,7 @@ function keysOf({ keyring, meter }: Options): MeterKeys | undefined {
 const PASSWORD_BYTES_MAX = 256;
 
 function passwordIn(file: string): MeterKeys {
-  const bytes = readBounded(file, { users: 'owner', bytesMax: PASSWORD_BYTES_MAX });
+  const bytes = readBounded(secretPath(file), { users: 'owner', bytesMax: PASSWORD_BYTES_MAX });
   const secret = Uint8Array.from(bytes.subarray(0, lengthOfLine(bytes)));
   return new MeterKeys({ name: file, suite: 0, secret });
 }
