@@ -55,8 +55,7 @@ export const QUALITIES = [
 ] as const;
 
 /** The scaled value; exact powers of ten up to 10^22 make one correctly rounded operation. */
-export function valueOf(reading: Reading): RawValue {
-  const { raw, scaler } = reading;
+export function valueOf({ raw, scaler }: Pick<Reading, 'raw' | 'scaler'>): RawValue {
   if (scaler === 0 || (typeof raw !== 'number' && typeof raw !== 'bigint')) return raw;
   const number = Number(raw);
   return scaler > 0 ? number * 10 ** scaler : number / 10 ** -scaler;

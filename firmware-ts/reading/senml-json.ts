@@ -13,7 +13,8 @@ const NAMES: ReadonlyMap<number | string, string> = new Map(
 
 /**
  * The same pack as `application/senml+json` (RFC 8428, 5): all digits of a decimal fraction stay,
- * data become base64url. For back-ends that ask for JSON, and for people. Errors: of `readItem`.
+ * data become base64url. For back-ends that ask for JSON, and for people. Errors: of `readItem`,
+ * and `unencodable` for a number that JSON does not have.
  */
 export function jsonOfPack(pack: Uint8Array): string {
   const reader = new Reader(pack);
@@ -31,6 +32,9 @@ function jsonOf(value: CborValue): string {
     return `{${texts.join(',')}}`;
   }
   if (Array.isArray(value)) return `[${(value as readonly CborValue[]).map(jsonOf).join(',')}]`;
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new OperatingError('unencodable', `${value} is no number of JSON`, { field: 'v' });
+  }
   return JSON.stringify(value);
 }
 

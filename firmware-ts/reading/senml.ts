@@ -1,6 +1,7 @@
 import { Writer } from '#bytes/cursor.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import type { Observation, Quality, RawValue, Reading, TimeMark } from './reading.ts';
+import { valueOf } from './reading.ts';
 import {
   writeArrayHead,
   writeBoolean,
@@ -43,7 +44,8 @@ const VERSION_FIELD = Uint8Array.of(0x20, 0x18, VERSION.secondaryUnits); // -1: 
  * tells where an observation begins (`contract/records.ts`). A time before mid-1978 cannot be told
  * from a relative one and stems from a clock never set: it is left out, which means "about now"
  * (RFC 8428, 4.5.3).
- * Errors: `unencodable` for an integer of more than 64 bits.
+ * Errors: `unencodable` for an integer of more than 64 bits, and for a number that its scaler makes
+ * larger than any double.
  */
 export function encodeRecords(observation: Observation): EncodedRecords {
   const writer = new Writer(32 + observation.readings.length * 28);
@@ -173,9 +175,13 @@ function writeValue(writer: Writer, raw: RawValue, scaler: number): void {
 }
 
 function writeNumber(writer: Writer, raw: number | bigint, scaler: number): void {
+  const value = Number(valueOf({ raw, scaler }));
+  if (!Number.isFinite(value)) {
+    throw new OperatingError('unencodable', 'a number beyond all doubles', { field: 'v' });
+  }
   const whole = typeof raw === 'bigint' || (Number.isSafeInteger(raw) && !Object.is(raw, -0));
   if (!whole) {
-    writeFloat(writer, scaler < 0 ? raw / 10 ** -scaler : raw * 10 ** scaler);
+    writeFloat(writer, value);
     return;
   }
   if (BigInt.asIntN(65, BigInt(raw)) !== BigInt(raw)) {

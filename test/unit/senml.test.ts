@@ -8,6 +8,7 @@ import { isoTimeOf, jsonScalarOf } from '#reading/json.ts';
 import { decodePack } from '#reading/senml-decode.ts';
 import { decodeJsonPack, jsonOfPack } from '#reading/senml-json.ts';
 import { encodePack, encodeRecords } from '#reading/senml.ts';
+import { decodeStored, encodeStored } from '#reading/stored.ts';
 
 const TIME: TimeMark = { second: 1_793_526_120, nanosecond: 0, clock: 'device', trust: 'trusted' };
 const KEY = { gateway: 'gw1', stream: 'meter1', epoch: 1_793_500_000, sequence: 7, count: 1 };
@@ -139,6 +140,65 @@ test('a clock never set gives no date, and the order of the next observation is 
 test('no value of a PMU goes as text, since SenML has no NaN', () => {
   const pack = encodePack(KEY, [encodeRecords(observation('241/frequency', NaN, 0, 'Hz'))]);
   assert.equal(decodePack(pack).records[0]?.raw, 'NaN');
+});
+
+/** Finite in the meter's own numbers; what they mean is not. */
+const BEYOND_DOUBLES = [
+  ['a float', 1.5e300, 10],
+  ['a float below zero', -1.5e300, 10],
+  ['the largest integer of a double', Number.MAX_VALUE, 1],
+  ['an integer', 7, 400],
+  ['nothing, of a unit that there is not', 0, 400],
+] as const;
+
+for (const [what, raw, scaler] of BEYOND_DOUBLES) {
+  test(`${what} that its scaler makes no number is refused, and never Infinity or null`, () => {
+    assert.equal(
+      codeOf(() => encodeRecords(observation('1-0:1.8.0*255', raw, scaler, 'Wh'))),
+      'unencodable',
+    );
+  });
+}
+
+test('the largest and the smallest that a double holds are told', () => {
+  for (const [raw, scaler, value] of [
+    [1.5, 300, 1.5e300],
+    [1.5e300, -300, 1.5],
+    [5e-324, 0, 5e-324],
+  ] as const) {
+    const pack = encodePack(KEY, [encodeRecords(observation('1-0:1.8.0*255', raw, scaler, 'Wh'))]);
+    assert.equal(decodePack(pack).records[0]?.raw, value);
+    assert.equal(decodeJsonPack(jsonOfPack(pack)).records[0]?.raw, value);
+  }
+});
+
+test('a number that is none is not told as null in JSON, whoever wrote it', () => {
+  for (const value of [Infinity, -Infinity, NaN]) {
+    const pack = encodeCbor([
+      new Map<number, unknown>([
+        [0, 'a'],
+        [2, value],
+      ]),
+    ]);
+    assert.equal(
+      codeOf(() => jsonOfPack(pack)),
+      'unencodable',
+    );
+  }
+  assert.equal(
+    codeOf(() => decodeJsonPack('[{"n":"a","v":1e999}]')),
+    'bad-number',
+  );
+});
+
+test("half of a surrogate pair in a meter's text is told as U+FFFD, and the rest stays", () => {
+  const [told, kept] = ['\ud83d meter \udc00', '\ufffd meter \ufffd'];
+  const readings = [{ object: '0-0:96.1.0*255', raw: told, scaler: 0, unit: '' }];
+  const said: Observation = { source: 'meter1', time: TIME, quality: [], readings };
+  assert.equal(decodeStored(encodeStored(said)).readings[0]?.raw, kept);
+  const pack = encodePack(KEY, [encodeRecords(said)]);
+  assert.equal(decodePack(pack).records[0]?.raw, kept);
+  assert.equal(decodeJsonPack(jsonOfPack(pack)).records[0]?.raw, kept);
 });
 
 test('a reading of a meter takes less than thirty bytes', () => {
