@@ -1,5 +1,7 @@
 import { advance, chainStart } from './chain.ts';
 import type { Sha256 } from './chain.ts';
+import type { Judged } from './judgement.ts';
+import { Judgement } from './judgement.ts';
 import { KeptRoom } from './kept-room.ts';
 import { Ranges } from './ranges.ts';
 
@@ -54,9 +56,7 @@ export class ChainCheck {
   #chain: Uint8Array;
   /** A gap was named over what had already been hashed. */
   #spoiled = false;
-  readonly #proven = new Ranges();
-  readonly #broken = new Ranges();
-  readonly #unchecked = new Ranges();
+  readonly #judgement = new Judgement();
 
   /** `room` is shared by all streams of a receiver. */
   constructor(
@@ -94,7 +94,8 @@ export class ChainCheck {
   point(through: number, chain: Uint8Array): void {
     const same = [this.#judged, ...this.#points].find((point) => point.through === through);
     if (same !== undefined) {
-      if (!isEqual(same.chain, chain)) this.#broken.add(Math.max(0, through), Math.max(0, through));
+      const at = Math.max(0, through);
+      if (!isEqual(same.chain, chain)) this.#judgement.add('broken', at, at);
     } else if (through > this.#at) {
       const after = this.#points.findIndex((point) => point.through > through);
       this.#points.splice(after < 0 ? this.#points.length : after, 0, { through, chain });
@@ -120,7 +121,8 @@ export class ChainCheck {
   }
 
   verdict(): ChainVerdict {
-    const verdict = { proven: this.#proven, broken: this.#broken, unchecked: this.#unchecked };
+    const { proven, broken, unchecked } = this.#judgement;
+    const verdict = { proven, broken, unchecked };
     return this.#points.length === 0 ? verdict : { ...verdict, stopped: this.#obstacle() };
   }
 
@@ -164,18 +166,18 @@ export class ChainCheck {
 
   #judge(point: Point): void {
     const good = isEqual(this.#chain, point.chain);
-    const verdict = good ? this.#proven : this.#spoiled ? this.#unchecked : this.#broken;
-    this.#close(point, verdict);
+    this.#close(point, good ? 'proven' : this.#spoiled ? 'unchecked' : 'broken');
   }
 
   /** Gives an interval up, so that what follows can be judged. */
   #pass(point: Point): void {
     this.#skip(point.through);
-    this.#close(point, this.#unchecked);
+    this.#close(point, 'unchecked');
   }
 
-  #close(point: Point, verdict: Ranges): void {
-    if (point.through > this.#judged.through) verdict.add(this.#judged.through + 1, point.through);
+  #close(point: Point, verdict: Judged): void {
+    const from = this.#judged.through + 1;
+    if (from <= point.through) this.#judgement.add(verdict, from, point.through);
     this.#points.shift();
     this.#judged = point;
     this.#chain = point.chain;

@@ -32,6 +32,11 @@ export class Ranges {
     this.#list.splice(first, after - first, [low, high]);
   }
 
+  /** Takes the lowest range out. */
+  shift(): Range | undefined {
+    return this.#list.shift();
+  }
+
   has(number: number): boolean {
     return this.at(number) !== undefined;
   }

@@ -78,3 +78,38 @@ test('what all streams keep together is bounded, and what had no room may come a
   two.settle();
   assert.deepEqual(two.verdict().proven.list, [[0, 1]]);
 });
+
+test('verdicts that alternate for ever are told in bounded memory, and never better', () => {
+  const check = checkOf();
+  const count = 25_000;
+  const form = Uint8Array.of(1);
+  let chain = chainStart();
+  for (let at = 0; at < count; at += 1) {
+    check.take(at, form);
+    // Every second manifest is of another observation.
+    chain = advanceAll(sha256, chain, at, [at % 2 === 0 ? form : new Uint8Array()]);
+    check.point(at, chain);
+    check.settle();
+  }
+  const { proven, broken, unchecked } = check.verdict();
+  for (const { list } of [proven, broken, unchecked]) assert.ok(list.length <= 10_000);
+  const wrong = Array.from({ length: count / 2 }, (_, half) => 2 * half + 1);
+  assert.ok(wrong.every((at) => broken.has(at) && !proven.has(at)));
+  assert.ok(wrong.every((at) => [proven, broken, unchecked].some((told) => told.has(at - 1))));
+  assert.ok(proven.has(count - 2) && !broken.has(count - 2), 'the newest are told exactly');
+});
+
+test('manifests that contradict each other are told in bounded memory', () => {
+  const check = checkOf();
+  let chain = chainStart();
+  for (let at = 0; at < 25_000; at += 1) {
+    chain = advanceAll(sha256, chain, at, [Uint8Array.of(1)]);
+    check.take(at, Uint8Array.of(1));
+    check.point(at, chain);
+    check.settle();
+    if (at % 2 === 0) check.point(at, chainStart());
+  }
+  const { proven, broken } = check.verdict();
+  assert.ok(broken.list.length <= 10_000 && broken.has(0) && broken.has(24_998));
+  assert.deepEqual(proven.list, [[0, 24_999]]);
+});
