@@ -6,7 +6,7 @@ import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStoreHere, type HereOptions, type StoreHere } from '#store/here.ts';
 import type { NamedGap } from '#store/store.ts';
 import { openUplink } from '#uplink/open.ts';
-import type { Message, Session } from '#uplink/session.ts';
+import type { Dialing, Message, Session } from '#uplink/session.ts';
 import type { Uplink, UplinkOptions } from '#uplink/uplink.ts';
 import { oweIn } from './outbox.ts';
 import { seeded } from './seeded.ts';
@@ -30,6 +30,8 @@ export interface VirtualUplinkOptions extends Omit<HereOptions, 'clock'> {
 
 export interface Arrived {
   readonly atMs: number;
+  /** Of the broker. */
+  readonly port: number;
   /** The topic without what is before its last words. */
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -52,6 +54,8 @@ export class VirtualUplink {
   readonly named: NamedGap[] = [];
   /** What the broker does with a message; nobody listens while it is absent. */
   fate: ((message: Message) => Fate) | undefined = () => TAKEN;
+  /** Ports where nobody listens. */
+  readonly dead = new Set<number>();
   /** What the broker does with a subscription. */
   subscribed: () => Fate = () => TAKEN;
   /** What the next session begins with. */
@@ -82,7 +86,7 @@ export class VirtualUplink {
     const store = observe?.(opened) ?? opened;
     store.onGap((gap) => this.named.push(gap));
     await Promise.all([before(store), this.clock.run(COMMITTED_MS)]);
-    const dial = (): Promise<Session> => this.#dial();
+    const dial = ({ target }: Dialing): Promise<Session> => this.#dial(target.port);
     const ports = { store, clock, entropy: seeded(seed), log: () => undefined, dial };
     const uplink = openUplink({ ...GATEWAY, url: 'mqtt://127.0.0.1:1883', ...options }, ports);
     this.#life = { clock, store, uplink };
@@ -131,12 +135,12 @@ export class VirtualUplink {
     return this.#life;
   }
 
-  #dial(): Promise<Session> {
+  #dial(port: number): Promise<Session> {
     this.dials.push(this.clock.monotonic());
-    if (this.fate === undefined) {
+    if (this.fate === undefined || this.dead.has(port)) {
       return Promise.reject(new OperatingError('connection-refused', 'nobody is there'));
     }
-    const judge = (message: Message): Fate => this.#judge(message);
+    const judge = (message: Message): Fate => this.#judge(port, message);
     const judgeSubscription = (): Fate => this.subscribed();
     const broker = { wayMs: () => WAY_MS, judge, judgeSubscription };
     const session = new BrokerSession(broker, this.clock, this.limits);
@@ -167,10 +171,11 @@ export class VirtualUplink {
     };
   }
 
-  #judge(message: Message): Fate {
+  #judge(port: number, message: Message): Fate {
     const topic = message.topic.replace(/^nd\/1\/gw-1\//, '');
     this.arrived.push({
       atMs: this.clock.monotonic(),
+      port,
       topic,
       payload: Buffer.from(message.payload),
     });

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:tls';
 import type { DevelopmentCa } from '#identity/development-ca.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import type { Uplink } from '#uplink/uplink.ts';
-import { owe, temporaryCa, temporaryStore } from '../support/outbox.ts';
+import { owe, temporaryCa, temporaryFolder, temporaryStore } from '../support/outbox.ts';
 import { startScriptedBroker, welcome5, type Arrival } from '../support/scripted-broker.ts';
 import { open, range, scene, sequencesIn, urlOf } from '../support/uplink.ts';
+import { VirtualUplink } from '../support/virtual-uplink.ts';
 
 interface Station {
   readonly port: number;
@@ -176,18 +178,17 @@ test('a metered link is used in its windows only, and says how long it waits', a
 
 test('a cap on bytes holds over an hour, and is used up by a backlog', async (context) => {
   const bytesPerSecond = 50;
-  const { store, broker, arrivals } = await scene(context, () => 0);
-  const clock = new VirtualClock();
-  await owe(store, 'p1', 0, 6000);
-  const uplink = open(context, store, { url: urlOf(broker), bytesPerSecond }, clock);
-  await uplink.reached(({ state }) => state.kind === 'online');
-  const life = { clock, uplink };
-  await turned(life, 10_000, () => clock.monotonic() >= 3_600_000);
-  const { bytesWritten, bytesRead, bytesToday } = uplink.status().traffic;
+  const directory = join(temporaryFolder(context), 'state');
+  const world = new VirtualUplink({ directory, uplink: { bytesPerSecond } });
+  context.after(() => world.kill());
+  await world.start((store) => owe(store, 'p1', 0, 6000));
+  await world.clock.run(3_600_000);
+  const { bytesWritten, bytesRead, bytesToday } = world.uplink.status().traffic;
   assert.equal(bytesToday, bytesWritten + bytesRead);
   const cap = 3600 * bytesPerSecond;
   assert.ok(bytesToday < cap + 4096 + 32_768 && bytesToday > 0.8 * cap, `${bytesToday} of ${cap}`);
-  assert.ok(arrivals.length > 0 && sequencesIn(arrivals, 'p1').length < 6000);
+  const count = world.sequences('p1').length;
+  assert.ok(count > 0 && count < 6000, `${count} came`);
 });
 
 /** Ports to which a portal may hand a connection on. */
