@@ -142,6 +142,12 @@ export class SimulatedBackend {
 
   /** Nothing is due any more: whether all came or was named, and can be proven. */
   settle(): void {
+    const missing = this.#losses.missing(this.obligations.streams);
+    if (missing !== undefined) {
+      const { stream, sequence } = missing;
+      this.#broken(`${stream} ${sequence} was missing in receipts and did not come again`);
+    }
+    this.#losses.forgo(); // what nothing came after is no hole
     const named: Named[] = [];
     for (const [key, { next, gaps }] of this.#epochs) {
       const [stream = '', epoch] = key.split('/');
@@ -149,12 +155,6 @@ export class SimulatedBackend {
       const list = [...gaps.list, ...forgone.list].map(([first, last]) => ({ first, last }));
       named.push({ stream, epoch: Number(epoch), next, gaps: list });
     }
-    const missing = this.#losses.missing(this.obligations.streams);
-    if (missing !== undefined) {
-      const { stream, sequence } = missing;
-      this.#broken(`${stream} ${sequence} was missing in receipts and did not come again`);
-    }
-    this.#losses.forgo(); // what nothing came after is no hole
     this.obligations.settle(named, { order: this.#order, damaged: this.#damaged });
     const { streams, faults } = this.#verifier.report();
     for (const { topic, code } of faults) this.#broken(`${topic} is a fault: ${code}`);
