@@ -4,6 +4,7 @@ import { IncomingBudget } from './incoming-budget.ts';
 import { PacketWatch } from './packet-watch.ts';
 import { PubackReasons } from './puback-reasons.ts';
 import type { Dialing, Target, Traffic } from './session.ts';
+import { Unread } from './unread.ts';
 
 /**
  * Of several addresses each is tried for so long, the last without end. Node's quarter of a second
@@ -20,7 +21,7 @@ export type Stage = 'name' | 'way' | 'broker';
  */
 const NEVER_ASKED: ReadonlySet<number> = new Set([5, 7]);
 
-export type Flood = 'size' | 'number';
+export type Flood = 'size' | 'number' | 'unread';
 
 export interface BrokerSocket {
   /** What MQTT is spoken on. */
@@ -37,7 +38,8 @@ export interface SocketOptions {
   readonly incomingBytesMax: number;
   /**
    * Called once a packet of more than `incomingBytesMax` is announced, since the client gathers any
-   * packet whole before it looks, or more packets come than we can have asked for.
+   * packet whole before it looks, more packets come than we can have asked for, or they come while
+   * nothing of ours is read.
    */
   readonly flooded: (by: Flood) => void;
   /** Called before the client reads a packet that answers nothing of ours. */
@@ -53,12 +55,13 @@ export function openSocket(dialing: Dialing, options: SocketOptions): BrokerSock
   const stream = dialing.target.secure ? secured(tcp, dialing) : tcp;
   const pubackReasons = new PubackReasons();
   const budget = new IncomingBudget();
+  const unread = new Unread(stream);
   let by: Flood = 'size';
   const watch = new PacketWatch(incomingBytesMax, {
     begun(type, bytes) {
-      const taken = budget.takes(type, bytes, performance.now());
-      if (!taken) by = 'number';
-      return taken;
+      if (!budget.takes(type, bytes, performance.now())) by = 'number';
+      else if (unread.isTooMuch) by = 'unread';
+      return by === 'size';
     },
     passed(type, at, bytes) {
       if (NEVER_ASKED.has(type)) unasked(type);

@@ -170,6 +170,7 @@ function violationBy({ target }: Dialing, what: string): Failure {
 const FLOODS: Readonly<Record<Flood, string>> = {
   size: `a packet of more than ${INCOMING_BYTES_MAX} bytes was announced`,
   number: 'the broker sends far more than it is asked for',
+  unread: 'the broker sends, and reads nothing of what it is sent',
 };
 
 function floodBy({ target }: Dialing, by: Flood): Failure {

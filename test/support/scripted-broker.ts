@@ -31,6 +31,8 @@ export interface Script {
     topic: string,
     send: (topic: string, payload: Uint8Array) => void,
   ) => number;
+  /** Called with each connection. */
+  readonly serving?: (socket: Socket) => void;
   /** Called for each packet of a type that the broker does not answer. */
   readonly heard?: (type: number, body: Uint8Array) => void;
 }
@@ -58,6 +60,7 @@ export async function startScriptedBroker(
   let connections = 0;
   const server = createServer((socket) => {
     sockets.add(socket);
+    script.serving?.(socket);
     serve(socket, script, connections);
     connections += 1;
   });

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import type { Socket } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { IncomingBudget } from '#uplink/incoming-budget.ts';
 import type { Session } from '#uplink/session.ts';
+import { Unread } from '#uplink/unread.ts';
 import { dialled } from '../support/dialled.ts';
 import { welcome5 } from '../support/scripted-broker.ts';
 import { range } from '../support/uplink.ts';
@@ -144,4 +147,55 @@ test('a broker may answer as fast as it is asked, and no faster', () => {
   const seconds = range(3600).map((second) => aSecondMs + 1000 * second);
   const receipts = seconds.map((atMs) => budget.takes(PUBLISH, 65_536, atMs));
   assert.ok(receipts.every(Boolean), 'a receipt a second is none');
+});
+
+/** A broker that reads up to the first message, and acknowledges whatever else it is told to. */
+async function deaf(context: TestContext) {
+  const sockets: Socket[] = [];
+  let first = 0;
+  const session = await dialled(context, {
+    serving: (socket) => sockets.push(socket),
+    answer: () => ({
+      packets: (id) => {
+        first = id;
+        sockets[0]?.pause();
+        return Uint8Array.from(puback(id));
+      },
+    }),
+  });
+  assert.equal(await outcome(session), 'taken');
+  const acknowledge = (count: number): unknown =>
+    sockets[0]?.write(Uint8Array.from(puback(((first + count - 1) % 0xffff) + 1)));
+  return { session, acknowledge };
+}
+
+test('a broker that acknowledges without reading is left before all is full', async (context) => {
+  const { session, acknowledge } = await deaf(context);
+  const payload = new Uint8Array(32 * 1024);
+  let messages = 0;
+  const end = { over: false };
+  void session.lost.then(() => (end.over = true));
+  const bytesMax = 64 << 20; // what the machine itself keeps of a connection is part of it
+  while (!end.over && messages * payload.length < bytesMax) {
+    messages += 1;
+    session.publish({ topic: 'up', payload }, () => undefined);
+    acknowledge(messages);
+    await turn();
+  }
+  assert.ok(end.over, 'nothing bounds what waits');
+  assert.equal((await session.lost).code, 'broker-flood');
+});
+
+test('a broker that reads nothing of our answers is left, and one that reads late is not', () => {
+  const stream = { writableLength: 0 };
+  const unread = new Unread(stream);
+  const tooMuch = (packets: number): boolean =>
+    range(packets).some(() => {
+      stream.writableLength += 4;
+      return unread.isTooMuch;
+    });
+  assert.ok(!tooMuch(8000));
+  stream.writableLength -= 4000;
+  assert.ok(!tooMuch(8000), 'it has read something');
+  assert.ok(tooMuch(1000));
 });
