@@ -113,6 +113,17 @@ export class VirtualUplink {
     this.#life = undefined;
   }
 
+  /** A message of the back-end, for who listens. */
+  say(topic: string, payload: Uint8Array): void {
+    for (const session of this.#sessions) session.tell(topic, payload);
+  }
+
+  /** What the store answers, which takes a commit at most. */
+  async answer<Answer>(asked: Promise<Answer>): Promise<Answer> {
+    await this.clock.run(COMMITTED_MS);
+    return asked;
+  }
+
   /** All sessions end. */
   hangUp(failure: Failure = GONE): void {
     for (const session of this.#sessions) session.lose(failure);

@@ -1,152 +1,108 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import { encodeReceipt } from '#contract/receipt.ts';
 import type { Fate } from '#sim/life/broker-session.ts';
-import { VirtualClock } from '#sim/virtual-clock.ts';
-import type { Store } from '#store/store.ts';
-import type { UplinkStatus } from '#uplink/uplink.ts';
-import { owe, temporaryFolder, temporaryStore } from '../support/outbox.ts';
-import { startScriptedBroker, type Arrival } from '../support/scripted-broker.ts';
-import { open, range, sequencesIn, urlOf, type Opened } from '../support/uplink.ts';
+import { owe, temporaryFolder } from '../support/outbox.ts';
+import { range } from '../support/uplink.ts';
 import { TAKEN, VirtualUplink } from '../support/virtual-uplink.ts';
 
 const TOPIC = 'nd/1/gw-1/rc';
 
+const MINUTE_MS = 60_000;
+/** A receipt is on its way, and is taken a second later. */
+const TAKEN_MS = 2000;
+
 interface Backend {
-  readonly store: Store;
-  readonly clock: VirtualClock;
-  readonly uplink: Opened;
-  readonly arrivals: readonly Arrival[];
+  readonly world: VirtualUplink;
   /** Publishes on the topic of receipts. */
   readonly say: (payload: string | Uint8Array) => void;
   readonly epoch: number;
 }
 
 /** An uplink that awaits receipts and has delivered `count` observations of `m`. */
-async function delivered(
-  context: TestContext,
-  count: number,
-  { suback = 1 } = {},
-): Promise<Backend> {
-  const arrivals: Arrival[] = [];
-  const subscribed = Promise.withResolvers<Backend['say']>();
-  const broker = await startScriptedBroker({
-    subscribed(topic, send) {
-      assert.equal(topic, TOPIC);
-      subscribed.resolve((payload) => send(topic, Buffer.from(payload)));
-      return suback;
-    },
-    answer(arrival) {
-      arrivals.push(arrival);
-      return 0;
-    },
-  });
-  context.after(() => broker.stop());
-  const store = await temporaryStore(context);
-  await owe(store, 'm', 0, count);
-  const clock = new VirtualClock();
-  const uplink = open(context, store, { url: urlOf(broker), receipts: true }, clock);
-  await seen(uplink, ({ readingsAcknowledged }) => readingsAcknowledged === 2 * count);
-  await nothingDue(store);
-  const [{ epoch } = { epoch: 0 }] = await store.streams('utility');
-  return { store, clock, uplink, arrivals, say: await subscribed.promise, epoch };
+async function delivered(context: TestContext, count: number): Promise<Backend> {
+  const directory = join(temporaryFolder(context), 'state');
+  const world = new VirtualUplink({ directory, runCountMax: 1, uplink: { receipts: true } });
+  context.after(() => world.kill());
+  await world.start((store) => owe(store, 'm', 0, count));
+  await world.clock.run(TAKEN_MS);
+  const [{ epoch } = { epoch: 0 }] = await world.answer(world.store.streams('utility'));
+  return { world, say: (payload) => world.say(TOPIC, Buffer.from(payload)), epoch };
 }
 
-async function seen(uplink: Opened, wanted: (status: UplinkStatus) => boolean): Promise<void> {
-  while (!wanted(uplink.status())) await turn();
+async function kept(world: VirtualUplink): Promise<number> {
+  const { backends } = await world.answer(world.store.counts());
+  return backends['utility']?.queuedEntries ?? 0;
 }
 
-/** What has come is taken a second later; so many were taken then. */
-async function taken({ uplink, clock }: Backend, count: number): Promise<void> {
-  await seen(uplink, ({ receipts }) => (receipts?.waiting ?? 0) > 0);
-  clock.advance(1000);
-  await seen(uplink, ({ receipts }) => receipts?.taken === count);
-}
-
-async function nothingDue(store: Store): Promise<void> {
-  while ((await store.due('utility', 'measurement', 0, 1)).length > 0) await turn();
-}
-
-const kept = async (store: Store): Promise<number> =>
-  (await store.counts()).backends['utility']?.queuedEntries ?? 0;
+const receiptsOf = ({ uplink }: VirtualUplink) => uplink.status().receipts;
 
 test('what the broker has stays until the back-end has it; holes come again', async (context) => {
-  const backend = await delivered(context, 10);
-  const { store, uplink, arrivals, say, epoch } = backend;
-  assert.equal(await kept(store), 10);
+  const { world, say, epoch } = await delivered(context, 10);
+  assert.equal(await kept(world), 10);
   const stream = { stream: 'm', epoch };
-  say(
-    encodeReceipt({
-      version: 1,
-      streams: [{ ...stream, through: 7, holes: [[2, 3]] }],
-    }),
-  );
-  await taken(backend, 1);
-  while (sequencesIn(arrivals, 'm').length < 12) await turn();
-  assert.deepEqual(sequencesIn(arrivals, 'm'), [...range(10), 2, 3]);
-  await nothingDue(store);
-  assert.equal(await kept(store), 4, 'the holes, and what the back-end has not spoken of');
+  say(encodeReceipt({ version: 1, streams: [{ ...stream, through: 7, holes: [[2, 3]] }] }));
+  await world.clock.run(TAKEN_MS);
+  assert.deepEqual(world.sequences('m'), [...range(10), 2, 3]);
+  assert.equal(await kept(world), 4, 'the holes, and what the back-end has not spoken of');
   say(encodeReceipt({ version: 1, streams: [{ ...stream, through: 9, holes: [] }] }));
-  await taken(backend, 2);
-  assert.equal(await kept(store), 0);
-  assert.equal(uplink.status().receipts?.overdue, false);
+  await world.clock.run(TAKEN_MS);
+  assert.equal(await kept(world), 0);
+  assert.deepEqual([receiptsOf(world)?.taken, receiptsOf(world)?.overdue], [2, false]);
 });
 
 test('a receipt that is none is counted, and harms nothing', async (context) => {
-  const backend = await delivered(context, 3);
-  const { store, clock, uplink, say, epoch } = backend;
-  const refused = async (payload: string | Uint8Array, code: string): Promise<void> => {
-    const before = uplink.status().receipts?.refused[code] ?? 0;
+  const { world, say, epoch } = await delivered(context, 3);
+  for (const [payload, code, count] of [
+    ['not JSON', 'bad-receipt', 1],
+    [Uint8Array.of(0xff, 0), 'bad-receipt', 2],
+    ['{"version":1,"streams":[{"stream":"m","epoch":1,"through":-2}]}', 'bad-receipt', 3],
+    ['['.repeat(61_441), 'too-large', 1],
+  ] as const) {
     say(payload);
-    await seen(uplink, ({ receipts }) => (receipts?.waiting ?? 0) > 0);
-    clock.advance(1000);
-    await seen(uplink, ({ receipts }) => receipts?.refused[code] === before + 1);
-  };
-  await refused('not JSON', 'bad-receipt');
-  await refused(Uint8Array.of(0xff, 0), 'bad-receipt');
-  await refused('{"version":1,"streams":[{"stream":"m","epoch":1,"through":-2}]}', 'bad-receipt');
-  await refused('['.repeat(61_441), 'too-large');
+    await world.clock.run(TAKEN_MS);
+    assert.equal(receiptsOf(world)?.refused[code], count);
+  }
   say(encodeReceipt({ version: 1, streams: [{ stream: 'm', epoch: 1, through: 9, holes: [] }] }));
-  await taken(backend, 1);
-  assert.equal(await kept(store), 3, 'of another epoch nothing is let go');
+  await world.clock.run(TAKEN_MS);
+  assert.equal(receiptsOf(world)?.taken, 1);
+  assert.equal(await kept(world), 3, 'of another epoch nothing is let go');
   for (const number of range(20)) say(`${number}`);
-  await seen(uplink, ({ receipts }) => (receipts?.refused['too-many-receipts'] ?? 0) > 0);
-  assert.equal(await kept(store), 3);
+  await world.clock.run(TAKEN_MS);
+  assert.equal(receiptsOf(world)?.refused['too-many-receipts'], 12);
+  assert.equal(await kept(world), 3);
   assert.notEqual(epoch, 1);
-  assert.equal(uplink.status().state.kind, 'online');
+  assert.equal(world.uplink.status().state.kind, 'online');
 });
 
 test('a back-end that confirms nothing for an hour is told of', async (context) => {
-  const backend = await delivered(context, 3);
-  const { clock, uplink, say, epoch } = backend;
-  await clock.run(3_599_000);
-  assert.equal(uplink.status().receipts?.overdue, false);
-  await clock.run(1000);
-  assert.equal(uplink.status().receipts?.overdue, true);
+  const { world, say, epoch } = await delivered(context, 3);
+  const { awaitedMs = 0 } = receiptsOf(world) ?? {};
+  assert.ok(awaitedMs > 0);
+  await world.clock.run(60 * MINUTE_MS - awaitedMs - 1);
+  assert.equal(receiptsOf(world)?.overdue, false);
+  await world.clock.run(1);
+  assert.equal(receiptsOf(world)?.overdue, true);
   say(encodeReceipt({ version: 1, streams: [{ stream: 'm', epoch, through: 2, holes: [] }] }));
-  await taken(backend, 1);
-  assert.equal(uplink.status().receipts?.overdue, false);
-});
-
-test('a broker that does not let us listen is told of', async (context) => {
-  const { uplink } = await delivered(context, 1, { suback: 0x87 });
-  await seen(uplink, ({ receipts }) => receipts?.failure?.code === 'not-authorised');
+  await world.clock.run(TAKEN_MS);
+  assert.equal(receiptsOf(world)?.overdue, false);
 });
 
 test('who awaits receipts no more lets go of what waited for them', async (context) => {
-  const { store, uplink } = await delivered(context, 3);
-  await uplink.stop();
-  assert.equal(await kept(store), 3);
-  const broker = await startScriptedBroker({ answer: () => 0 });
-  context.after(() => broker.stop());
-  const later = open(context, store, { url: urlOf(broker) });
-  await seen(later, ({ state }) => state.kind === 'online');
-  assert.equal(await kept(store), 0);
+  const directory = join(temporaryFolder(context), 'state');
+  for (const [receipts, left] of [
+    [true, 3],
+    [false, 0],
+  ] as const) {
+    const world = new VirtualUplink({ directory, runCountMax: 1, uplink: { receipts } });
+    context.after(() => world.kill());
+    await world.start((store) => (receipts ? owe(store, 'm', 0, 3) : Promise.resolve()));
+    await world.clock.run(TAKEN_MS);
+    assert.equal(await kept(world), left);
+    await world.stop();
+  }
 });
-
-const MINUTE_MS = 60_000;
 
 /** An uplink that awaits receipts, of a broker that answers each subscription with `fate`. */
 async function asking(context: TestContext, fate: () => Fate) {
