@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
+import { test, type TestContext } from 'node:test';
 import { Verifier } from '#contract/verify.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { openStore } from '#store/open.ts';
 import type { Store } from '#store/store.ts';
-import { machineEntropy } from '#system/entropy.ts';
-import type { UplinkStatus } from '#uplink/uplink.ts';
 import { machineZstd } from '#system/zstd.ts';
 import { sha256 } from '../support/contract.ts';
 import { owe, oweIn, temporaryFolder, temporaryStore } from '../support/outbox.ts';
@@ -21,9 +18,21 @@ import {
   sequencesOf,
   urlOf,
 } from '../support/uplink.ts';
+import { TAKEN, VirtualUplink } from '../support/virtual-uplink.ts';
 
 const copiesIn = (arrivals: readonly Arrival[], stream: string): readonly number[] =>
   arrivals.filter(({ topic }) => topic.endsWith(`/lv/${stream}`)).flatMap(sequencesOf);
+
+const SECOND_MS = 1000;
+
+/** An uplink whose broker has no time but the test's. */
+async function begun(context: TestContext): Promise<VirtualUplink> {
+  const directory = join(temporaryFolder(context), 'state');
+  const world = new VirtualUplink({ directory, runCountMax: 1 });
+  context.after(() => world.kill());
+  await world.start();
+  return world;
+}
 
 test('what is urgent goes before a backlog of what is not, whenever it came', async (context) => {
   const store = await temporaryStore(context);
@@ -69,43 +78,28 @@ test('an alarm finds a place in flight when measurements have taken theirs', asy
 });
 
 test('what is new overtakes a backlog as a copy, and comes again in its order', async (context) => {
-  const store = await temporaryStore(context);
-  const clock = new VirtualClock();
-  let down = false;
-  const { port, arrivals, until } = await listener(
-    context,
-    () => (down ? 'hang-up' : 0),
-    () => Uint8Array.of(0x20, 3, 0, down ? 0x88 : 0, 0),
-  );
-  const entropy = { ...machineEntropy, fraction: () => 0.5 };
-  const uplink = open(context, store, { url: urlOf({ port }) }, clock, entropy);
-  await owe(store, 'm', 0, 1);
-  await until(() => sequencesIn(arrivals, 'm').length === 1);
-  down = true;
-  await owe(store, 'm', 1, 500);
-  while (clock.monotonic() < 300_000) {
-    await uplink.reached(({ state }) => state.kind === 'waiting');
-    clock.advance(60_000);
-  }
-  down = false;
-  const before = arrivals.length;
-  await uplink.reached(({ state }) => {
-    if (state.kind === 'waiting') clock.advance(60_000);
-    return state.kind === 'online';
-  });
-  // The backlog waits for half of a minute, so that not all gateways send theirs at once.
-  await owe(store, 'm', 501, 2);
-  await until(() => copiesIn(arrivals, 'm').includes(502));
-  assert.deepEqual(copiesIn(arrivals, 'm'), [501, 502]);
-  const early = sequencesIn(arrivals.slice(before), 'm');
-  assert.ok(!early.includes(2), 'at most the one over which the broker hung up is tried at once');
-  assert.ok(uplink.status().lanes[2]?.behind);
-  while (uplink.status().window?.messages !== 0) await turn();
-  clock.advance(30_000);
-  await until(() => sequencesIn(arrivals.slice(before), 'm').includes(502));
-  await uplink.stop();
-  assert.deepEqual(sequencesIn(arrivals.slice(before), 'm'), range(503).slice(1));
-  assert.equal((await store.counts()).backends['utility']?.queuedEntries ?? 0, 0);
+  const world = await begun(context);
+  const { clock, arrived } = world;
+  await world.owe('measurement', 'm', 0, 1);
+  await clock.run(SECOND_MS);
+  assert.deepEqual(world.sequences('m'), [0]);
+  world.fate = undefined;
+  world.hangUp();
+  await world.owe('measurement', 'm', 1, 500);
+  await clock.run(300 * SECOND_MS);
+  world.fate = () => TAKEN;
+  while (world.uplink.status().state.kind !== 'online') await clock.run(SECOND_MS);
+  // The backlog waits for up to a minute, so that not all gateways send theirs at once.
+  await world.owe('measurement', 'm', 501, 2);
+  await clock.run(SECOND_MS);
+  const copies = arrived.filter(({ topic }) => topic === 'lv/m').flatMap(sequencesOf);
+  assert.deepEqual(copies, [501, 502]);
+  assert.deepEqual(world.sequences('m'), [0]);
+  assert.ok(world.uplink.status().lanes[2]?.behind);
+  await clock.run(60 * SECOND_MS);
+  assert.deepEqual(world.sequences('m'), range(503));
+  const { backends } = await world.answer(world.store.counts());
+  assert.equal(backends['utility']?.queuedEntries ?? 0, 0);
 });
 
 interface Held {
@@ -314,22 +308,15 @@ test('manifests prove to a receiver that nothing is missing, across a restart', 
 });
 
 test('a standing is told every quarter of an hour while it changes', async (context) => {
-  const store = await temporaryStore(context);
-  const { port, arrivals, until } = await listener(context, () => 0);
-  const clock = new VirtualClock();
-  const uplink = open(context, store, { url: urlOf({ port }) }, clock);
-  const told = (): number => arrivals.filter(({ topic }) => topic.endsWith('/mf')).length;
-  await until(() => told() === 1);
-  await owe(store, 'm', 0, 1);
-  // A clock that leaps while the lane still looks for more would make a backlog of it.
-  const atRest = ({ readingsAcknowledged, lanes }: UplinkStatus): boolean =>
-    readingsAcknowledged > 0 && !lanes.some(({ behind }) => behind);
-  while (!atRest(uplink.status())) await turn();
+  const world = await begun(context);
+  const told = (): number => world.arrived.filter(({ topic }) => topic === 'mf').length;
+  await world.clock.run(SECOND_MS);
+  assert.equal(told(), 1);
+  await world.owe('measurement', 'm', 0, 1);
   for (const expected of [2, 2, 2]) {
-    await clock.run(900_000);
-    await until(() => told() === expected);
-    while (uplink.status().window?.messages !== 0) await turn();
+    await world.clock.run(900 * SECOND_MS);
+    assert.equal(told(), expected);
   }
-  await uplink.stop();
+  await world.stop();
   assert.equal(told(), 2);
 });
