@@ -58,7 +58,7 @@ test(
     const { port } = await securedMeter(context, {
       association: {
         mechanism: 'high-gmac',
-        ciphering: { level: 'authenticated-and-encrypted', form: 'service-specific' },
+        ciphering: { level: 'authenticated-and-encrypted' },
       },
       objects: doubtful(METER),
     });

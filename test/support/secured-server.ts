@@ -1,16 +1,15 @@
 import type { Ciphers } from '#protocol/ciphers.ts';
 import type { MechanismName } from '#protocol/dlms/acse.ts';
 import { MECHANISM } from '#protocol/dlms/acse.ts';
-import { APDU_TAG } from '#protocol/dlms/apdu-tags.ts';
 import type { HighMechanism } from '#protocol/dlms/hls.ts';
 import { serverAuthenticator } from '#protocol/dlms/hls.ts';
-import { decodeInitiateRequest } from '#protocol/dlms/initiate.ts';
 import { InvocationCounter } from '#protocol/dlms/invocation-counter.ts';
-import type { Authenticator, Protection } from '#protocol/dlms/protection.ts';
-import type { GloDedOptions } from '#protocol/dlms/protections.ts';
-import { gloDedProtection } from '#protocol/dlms/protections.ts';
+import type { Authenticator } from '#protocol/dlms/protection.ts';
+import type { CipheringOptions } from '#protocol/dlms/protections.ts';
+import { ReplayGuard } from '#protocol/dlms/replay.ts';
 import type { CipherKeys, SecuritySuite } from '#protocol/dlms/security.ts';
 import type { DlmsServerOptions } from '#protocol/dlms/server/server.ts';
+import { AsAsked } from '#sim/cosem/as-asked.ts';
 
 /** What a simulated meter wants of one client. */
 export interface SimulatedAssociation {
@@ -19,8 +18,8 @@ export interface SimulatedAssociation {
   readonly secret?: Uint8Array;
   /** Of mechanism 7. */
   readonly signatures?: Pick<Extract<HighMechanism, { name: 'high-ecdsa' }>, 'own' | 'peer'>;
-  /** Set for a ciphered context. */
-  readonly ciphering?: Pick<GloDedOptions, 'level' | 'form'>;
+  /** Set for a ciphered context; it answers in the form in which it is asked. */
+  readonly ciphering?: Pick<CipheringOptions, 'level'>;
   /** Stands without being asked for, for this client's title. */
   readonly preEstablishedFor?: Uint8Array;
 }
@@ -44,8 +43,11 @@ export function securedServer(
   const protection =
     ciphering === undefined
       ? undefined
-      : new LearningProtection({
-          ...ciphering,
+      : new AsAsked({
+          level: ciphering.level,
+          ciphers: security.ciphers,
+          replays: new ReplayGuard(),
+          agreementKeys: {},
           ...(peerTitle === undefined ? {} : { peerTitle }),
           suite: security.suite,
           ownTitle: serverTitle,
@@ -66,39 +68,6 @@ export function securedServer(
 
 /** A meter has years of them, and a simulated one begins anew with each connection. */
 const SERVER_COUNTERS = { from: 1, until: 1_000_000 };
-
-/** Takes the dedicated key over from the InitiateRequest, and answers under it from then on. */
-class LearningProtection implements Protection {
-  readonly #options: GloDedOptions;
-  #inner: Protection;
-
-  constructor(options: GloDedOptions) {
-    this.#options = options;
-    this.#inner = gloDedProtection(options);
-  }
-
-  get overheadBytes(): number {
-    return this.#inner.overheadBytes;
-  }
-
-  protect(apdu: Uint8Array): Uint8Array {
-    return this.#inner.protect(apdu);
-  }
-
-  unprotect(apdu: Uint8Array, title?: Uint8Array) {
-    const opened = this.#inner.unprotect(apdu, title);
-    if (opened.apdu[0] === APDU_TAG.initiateRequest) this.#learn(opened.apdu, title);
-    return opened;
-  }
-
-  #learn(initiate: Uint8Array, peerTitle: Uint8Array | undefined): void {
-    const { dedicatedKey } = decodeInitiateRequest(initiate);
-    if (dedicatedKey === undefined) return;
-    const keys = { ...this.#options.keys, dedicated: dedicatedKey };
-    const peer = peerTitle === undefined ? {} : { peerTitle };
-    this.#inner = gloDedProtection({ ...this.#options, ...peer, keys, key: 'dedicated' });
-  }
-}
 
 function authenticatorOf(
   { mechanism, secret = new Uint8Array(0), signatures }: SimulatedAssociation,

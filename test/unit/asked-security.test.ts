@@ -67,7 +67,7 @@ async function firstOf(configuration: Configuration): Promise<Observation> {
   }
 }
 
-const CIPHERED = { level: 'authenticated-and-encrypted', form: 'service-specific' } as const;
+const CIPHERED = { level: 'authenticated-and-encrypted' } as const;
 
 for (const [authentication, quality] of [
   ['require', []],

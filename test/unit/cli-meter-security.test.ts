@@ -11,7 +11,7 @@ import { KEYS, OUR_CLIENT, securedMeter } from '../support/secured-meter.ts';
 
 const GMAC = {
   mechanism: 'high-gmac',
-  ciphering: { level: 'authenticated-and-encrypted', form: 'service-specific' },
+  ciphering: { level: 'authenticated-and-encrypted' },
 } as const;
 const RING = {
   'house-3': {

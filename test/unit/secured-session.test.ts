@@ -40,7 +40,7 @@ const CIPHERED: AssociationSettings = {
 };
 const GMAC: SimulatedAssociation = {
   mechanism: 'high-gmac',
-  ciphering: { level: 'authenticated-and-encrypted', form: 'service-specific' },
+  ciphering: { level: 'authenticated-and-encrypted' },
 };
 const BY_PUBLIC: CounterSource = { client: 16, object: FRAME_COUNTER };
 
@@ -122,8 +122,7 @@ test('mechanism 7 takes both pairs from the keyring', async (context) => {
 for (const services of ['glo', 'ded', 'general-glo', 'general-ded'] as const) {
   for (const level of ['authenticated', 'encrypted', 'authenticated-and-encrypted'] as const) {
     test(`${services}, ${level}: what is read is marked unless proven`, async (context) => {
-      const form = services.startsWith('general') ? 'general' : 'service-specific';
-      const association = { mechanism: 'high-gmac', ciphering: { level, form } } as const;
+      const association = { mechanism: 'high-gmac', ciphering: { level } } as const;
       const meter = await securedMeter(context, { association });
       const bare = level === 'encrypted';
       const settings = {
@@ -213,7 +212,7 @@ test('a meter that goes on refusing is asked once more, not for ever', async (co
 });
 
 test('a wrong secret is not tried twice in search of the counter', async (context) => {
-  const ciphering = { level: 'authenticated-and-encrypted', form: 'service-specific' } as const;
+  const ciphering = { level: 'authenticated-and-encrypted' } as const;
   const association = { mechanism: 'low', secret: SECRET, ciphering } as const;
   const meter = await securedMeter(context, { association });
   const settings = { ...CIPHERED, mechanism: 'low' } as const;
