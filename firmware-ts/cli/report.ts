@@ -103,6 +103,11 @@ const EXIT_OF_CODE: ReadonlyMap<string, ExitCode> = new Map([
   ['unreachable', EXIT.unreachable],
   ['bad-obis', EXIT.usage],
   ['bad-value', EXIT.usage],
+  ['unknown-time-zone', EXIT.usage],
+  ['no-such-port', EXIT.unreachable],
+  ['port-busy', EXIT.unreachable],
+  ['port-vanished', EXIT.unreachable],
+  ['not-a-serial-port', EXIT.usage],
 ]);
 
 /** One line of JSON in ASCII; escapes keep every character. */

@@ -1,8 +1,8 @@
 import type { MeterClock } from '#acquisition/device.ts';
+import { offsetMinOf } from '#acquisition/meter-local-time.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
 import type { Failure } from '#bytes/failure.ts';
 import { failureOf } from '#bytes/failure.ts';
-import { readDeviceName } from '#protocol/cosem/known-scalers.ts';
 import { shownLike } from '#protocol/cosem/local-time.ts';
 import { readClock, setClock } from '#protocol/cosem/operate.ts';
 import type { CosemDateTime } from '#protocol/dlms/date-time.ts';
@@ -10,7 +10,6 @@ import { localSecondOf } from '#protocol/dlms/date-time.ts';
 import type { Clock } from '#system/clock.ts';
 import { wallMs } from '#system/clock.ts';
 import type { TimeZone } from '#system/time-zone.ts';
-import { localTimeOf } from './meter-local-time.ts';
 
 export interface ClockCheckOptions {
   readonly everyMs: number;
@@ -76,20 +75,10 @@ async function look(
   const afterMs = wallMs(clock);
   const localSecond = localSecondOf(shown);
   if (localSecond === undefined) return undefined;
-  const offsetMin =
-    shown.deviation === undefined
-      ? await offsetMinOf(session, zone, localSecond)
-      : 0 - shown.deviation;
+  const offsetMin = await offsetMinOf(session, shown, zone);
   if (offsetMin === undefined) return undefined;
   const offsetS = localSecond - offsetMin * 60 - (beforeMs + afterMs) / 2000;
   return { shown, offsetMin, offsetS: Math.round(offsetS), doubtS: (afterMs - beforeMs) / 2000 };
-}
-
-/** Asks the meter who it is: some show another time than their zone's. */
-async function offsetMinOf(session: MeterSession, zone: TimeZone | undefined, localSecond: number) {
-  if (zone === undefined) return undefined;
-  const deviceName = await session.run(readDeviceName());
-  return localTimeOf(zone, deviceName).localOffsetMin?.(localSecond);
 }
 
 const UNKNOWN: Failure = {

@@ -1,4 +1,5 @@
 import type { RefusedObjects } from '#acquisition/asked-meter.ts';
+import { localTimeOf } from '#acquisition/meter-local-time.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
 import { OperatingError, errorOf } from '#bytes/failure.ts';
 import { KnownScalers } from '#protocol/cosem/known-scalers.ts';
@@ -16,7 +17,6 @@ import type { ProfileColumn } from '#reading/from-profile.ts';
 import type { Observation } from '#reading/reading.ts';
 import type { Clock } from '#system/clock.ts';
 import type { TimeZone } from '#system/time-zone.ts';
-import { localTimeOf } from './meter-local-time.ts';
 
 /** Reads what is due over an open session; what came is durable before more is asked for. */
 export type MeterReader = (

@@ -19,14 +19,14 @@ const withoutSocat =
   spawnSync('socat', ['-V']).status === 0 ? false : 'socat is missing: no pseudo-terminal';
 const ROWS = 400;
 const PASSWORD = 'Gurux';
+const NAMED = { clock: machineClock, deviceName: 'NRM0000000000001' };
 const meters: CosemMeter[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'normd-meter-'));
 const passwordFile = join(folder, 'password');
 
 before(async () => {
   const clock = machineClock;
-  const objects = (): CosemObjects =>
-    new CosemObjects({ clock, deviceName: 'NRM0000000000001', profileRows: ROWS });
+  const objects = (): CosemObjects => new CosemObjects({ ...NAMED, profileRows: ROWS });
   const wrapped = () => wrapperServerLink({ client: 16, server: 1 });
   const framed = () => new HdlcServerLink({ server: { upper: 1, length: 1 } });
   const password = new TextEncoder().encode(PASSWORD);
@@ -113,7 +113,26 @@ test('a clock is read, set within the limit, and left alone beyond it', async ()
   assert.match(set.out, /set, it was wrong by -?\d+ s/);
 });
 
+test('a clock that does not show how it stands to UTC is set by a time zone only', async () => {
+  const objects = new CosemObjects({ ...NAMED, profileRows: 1, openDeviation: true });
+  const link = () => wrapperServerLink({ client: 16, server: 1 });
+  const meter = await startCosemMeter({ clock: machineClock, objects, link, port: 0 });
+  meters.push(meter);
+  const set = ['meter', 'clock', '--set', '--tcp', `127.0.0.1:${meter.port}`];
+  const unknown = await runNormctl([...set, '--step-max', '86400']);
+  assert.equal(unknown.status, 1);
+  assert.match(unknown.err, /^error meter-clock-unknown: /);
+  const known = await runNormctl([...set, '--time-zone', '+01:00']);
+  assert.match(known.out, /set, it was wrong by -?[01] s/, known.err);
+  const other = await runNormctl([...set, '--time-zone', '+09:00']);
+  assert.match(other.err, /^error clock-step-too-large: /);
+  const nowhere = await runNormctl([...set, '--time-zone', 'Nowhere']);
+  assert.equal(nowhere.status, 2);
+});
+
 test('what went wrong is told with a code and what to try', async () => {
+  const portless = await runNormctl(['meter', 'read', 'clock', '--serial', '/dev/none']);
+  assert.equal(portless.status, 3, portless.err);
   const missing = await runNormctl(['meter', 'read', '1-0:99.99.0', ...reached('wrapper')]);
   assert.equal(missing.status, 1);
   assert.match(missing.err, /^error object-missing: /);

@@ -1,8 +1,10 @@
+import { offsetMinOf } from '#acquisition/meter-local-time.ts';
+import { OperatingError } from '#bytes/failure.ts';
 import { shownLike } from '#protocol/cosem/local-time.ts';
 import { readClock, setClock } from '#protocol/cosem/operate.ts';
-import type { CosemDateTime } from '#protocol/dlms/date-time.ts';
 import { dateTimeText } from '#protocol/dlms/date-time.ts';
 import { machineClock } from '#system/clock.ts';
+import { openTimeZone } from '#system/time-zone.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printData } from '../report.ts';
 import { numberIn } from './usage.ts';
@@ -10,14 +12,19 @@ import { meterVerb, withMeter } from './session.ts';
 
 const DAY_S = 86_400;
 
-/** `normctl meter clock [--set]` */
+/** `normctl meter clock [--set [--time-zone NAME]]` */
 export const meterClock = meterVerb(async (invocation, terminal) => {
   const setting = invocation.options['set'] === true;
   const stepMaxS = numberIn('--step-max', invocation.options['stepMax'], 0, DAY_S);
+  const { timeZone } = invocation.options;
+  const zone = typeof timeZone === 'string' ? openTimeZone(timeZone) : undefined;
   const seen = await withMeter(invocation, async (meter) => {
     const shown = await meter.run(readClock());
     if (!setting) return { shown };
-    const steppedS = await meter.run(setClock({ to: nowLike(shown), stepMaxS }));
+    const offsetMin = await offsetMinOf(meter, shown, zone);
+    if (offsetMin === undefined) throw clockUnknown();
+    const to = shownLike(shown, machineClock.wall().second, offsetMin);
+    const steppedS = await meter.run(setClock({ to, stepMaxS }));
     return { shown: await meter.run(readClock()), steppedS };
   });
   const time = dateTimeText(seen.shown);
@@ -31,7 +38,11 @@ export const meterClock = meterVerb(async (invocation, terminal) => {
   return EXIT.ok;
 });
 
-/** This machine's time, as this meter shows times. */
-function nowLike(shown: CosemDateTime): CosemDateTime {
-  return shownLike(shown, machineClock.wall().second, 0 - (shown.deviation ?? 0));
+/** To guess would set it wrong by hours. */
+function clockUnknown(): OperatingError {
+  const message = 'the meter does not show how its time stands to UTC';
+  return new OperatingError('meter-clock-unknown', message, {
+    field: 'time',
+    hint: 'say the time zone that it shows: --time-zone Europe/Amsterdam',
+  });
 }

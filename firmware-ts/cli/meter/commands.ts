@@ -79,6 +79,10 @@ export const METER_COMMANDS: readonly Command[] = [
         description: 'refuse a larger step: it would tear the load profile',
         default: '60',
       },
+      {
+        flags: '--time-zone <name>',
+        description: 'of a meter that does not show how its time stands to UTC',
+      },
     ],
     details: STATUS,
     load: async () => (await import('./clock.ts')).meterClock,

@@ -35,7 +35,7 @@ export function* setClock({ to, stepMaxS, logicalName }: ClockSetting): Procedur
     const size = Number.isNaN(step) ? 'an unknown step' : `a step of ${step} s`;
     throw new OperatingError('clock-step-too-large', `${size}, at most ${stepMaxS} s is allowed`, {
       field: 'time',
-      hint: 'allow the step if it is meant; close the billing period first',
+      hint: 'allow the step if it is meant; more than a day: normctl meter write clock time',
     });
   }
   const instanceId = logicalName ?? CLOCK_NAME;
