@@ -39,8 +39,29 @@ export async function runNormctl(
   words: readonly string[],
   options: { readonly input?: Uint8Array | string; readonly env?: Record<string, string> } = {},
 ): Promise<Ran> {
-  const child = startNormctl(words, options.env);
-  child.stdin.end(options.input ?? '');
+  return ranToItsEnd(startNormctl(words, options.env), options.input);
+}
+
+/** `ulimit -f` counts in these. */
+const LIMIT_UNIT_BYTES = 512;
+
+/** Runs normctl on a disk that takes no more than so much of one file. */
+export async function runNormctlWithLittleRoom(
+  words: readonly string[],
+  fileBytesMax: number,
+): Promise<Ran> {
+  const script = `ulimit -f ${fileBytesMax / LIMIT_UNIT_BYTES}; exec "$0" "$@"`;
+  const child = spawn('/bin/sh', ['-c', script, process.execPath, NORMCTL, ...words], {
+    env: { PATH: process.env['PATH'], ...PLAIN_ENVIRONMENT },
+  });
+  return ranToItsEnd(child);
+}
+
+async function ranToItsEnd(
+  child: ChildProcessWithoutNullStreams,
+  input: Uint8Array | string = '',
+): Promise<Ran> {
+  child.stdin.end(input);
   const [out, err, end] = await Promise.all([text(child.stdout), text(child.stderr), endOf(child)]);
   return { ...end, out, err };
 }

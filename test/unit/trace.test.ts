@@ -15,7 +15,7 @@ import { startCosemMeter } from '#sim/cosem-meter.ts';
 import { CosemObjects } from '#sim/cosem-objects.ts';
 import { VirtualClock } from '#sim/virtual-clock.ts';
 import { machineClock } from '#system/clock.ts';
-import { runNormctl } from '../support/command-line.ts';
+import { runNormctl, runNormctlWithLittleRoom } from '../support/command-line.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'normd-trace-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -107,4 +107,20 @@ test('what normctl says with a meter is recorded, never over another file', asyn
   const again = await runNormctl(['meter', 'clock', ...at]);
   assert.equal(again.status, 2);
   assert.match(again.err, /^error unwritable-file: /);
+});
+
+test('a trace that the disk has no room for breaks off, and the meter is asked on', async () => {
+  const clock = machineClock;
+  const objects = new CosemObjects({ clock, deviceName: 'NRM0000000000001', profileRows: 100 });
+  const link = () => wrapperServerLink({ client: 16, server: 1 });
+  await using meters = new AsyncDisposableStack();
+  const meter = await startCosemMeter({ clock, objects, link, port: 0 });
+  meters.defer(() => meter.stop());
+  const file = join(folder, 'cut.trace');
+  const words = ['meter', 'profile', '1-0:99.1.0', '--tcp', `127.0.0.1:${meter.port}`];
+  const read = await runNormctlWithLittleRoom([...words, '--trace', file], 4096);
+  assert.equal(read.status, 0, read.err);
+  assert.equal(read.out.trim().split('\n').length, 100);
+  assert.equal(read.err.match(/^error trace-cut: /gm)?.length, 1);
+  assert.ok(octetsOfTrace(readFileSync(file, 'latin1')), 'what was written can be read');
 });

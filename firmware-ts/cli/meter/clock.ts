@@ -18,7 +18,7 @@ export const meterClock = meterVerb(async (invocation, terminal) => {
   const stepMaxS = numberIn('--step-max', invocation.options['stepMax'], 0, DAY_S);
   const { timeZone } = invocation.options;
   const zone = typeof timeZone === 'string' ? openTimeZone(timeZone) : undefined;
-  const seen = await withMeter(invocation, async (meter) => {
+  const seen = await withMeter(invocation, terminal, async (meter) => {
     const shown = await meter.run(readClock());
     if (!setting) return { shown };
     const offsetMin = await offsetMinOf(meter, shown, zone);

@@ -12,7 +12,7 @@ import { meterVerb, withMeter } from './session.ts';
 /** `normctl meter disconnect [--to STATE]`: select before operate, then a look at the result. */
 export const meterDisconnect = meterVerb(async (invocation, terminal) => {
   const { to } = invocation.options;
-  const state = await withMeter(invocation, (meter) =>
+  const state = await withMeter(invocation, terminal, (meter) =>
     to === 'disconnected' || to === 'connected'
       ? switchTo(to, meter, invocation, terminal)
       : meter.run(readDisconnector()),

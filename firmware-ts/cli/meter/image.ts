@@ -21,7 +21,9 @@ export const meterImage = meterVerb(async (invocation, terminal) => {
   }
   const show = progressOn(terminal);
   const transfer = { image, resume: resume === true, activate };
-  const status = await withMeter(invocation, (meter) => meter.run(transferImage(transfer), show));
+  const status = await withMeter(invocation, terminal, (meter) =>
+    meter.run(transferImage(transfer), show),
+  );
   if (invocation.json) printData(terminal, invocation, { status, bytes: image.size });
   else terminal.out(`${status}  ${image.size} bytes`);
   return EXIT.ok;

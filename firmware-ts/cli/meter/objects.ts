@@ -11,7 +11,9 @@ import { countryOf, meterVerb, withMeter } from './session.ts';
 /** `normctl meter objects` */
 export const meterObjects = meterVerb(async (invocation, terminal) => {
   const country = countryOf(invocation);
-  const objects = await withMeter(invocation, (meter, names) => meter.run(readObjectList(names)));
+  const objects = await withMeter(invocation, terminal, (meter, names) =>
+    meter.run(readObjectList(names)),
+  );
   if (invocation.json) {
     printData(terminal, invocation, { objects: objects.map((object) => jsonOf(object, country)) });
     return EXIT.ok;

@@ -22,7 +22,7 @@ export const meterProfile = meterVerb(async (invocation, terminal) => {
   const logicalName = obisFrom(invocation.arguments[0] ?? '');
   const part = partOf(invocation.options);
   const print = invocation.json ? JSON_LINES : TEXT;
-  const { rows } = await withMeter(invocation, async (meter) => {
+  const { rows } = await withMeter(invocation, terminal, async (meter) => {
     const layout = await meter.run(readProfileLayout(logicalName));
     const scalers = await meter.run(readScalers(layout.columns));
     print.layout(terminal, layout, scalers);

@@ -17,7 +17,9 @@ const REGISTERS: readonly number[] = [3, 4];
 export const meterRead = meterVerb(async (invocation, terminal) => {
   const [object = '', attribute] = invocation.arguments;
   const wanted = wantedFrom(object, attribute, countryOf(invocation));
-  const read = await withMeter(invocation, (meter, names) => readWanted(meter, wanted, names));
+  const read = await withMeter(invocation, terminal, (meter, names) =>
+    readWanted(meter, wanted, names),
+  );
   const mark = read.unverified ? '  unverified' : '';
   if (invocation.json) printData(terminal, invocation, jsonOf(read));
   else terminal.out(`${obisText(read.logicalName)}  ${textOf(read)}${mark}`);

@@ -1,6 +1,7 @@
 import { meterAccess } from '#acquisition/meter-access.ts';
 import { meterLinkOf } from '#acquisition/meter-link.ts';
 import type { MeterSession } from '#acquisition/meter-session.ts';
+import type { Failure } from '#bytes/failure.ts';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import type { AssociationSettings } from '#identity/association-keys.ts';
 import type { HeldLedger } from '#identity/counter-lock.ts';
@@ -14,7 +15,8 @@ import { machineClock } from '#system/clock.ts';
 import { machineEntropy } from '#system/entropy.ts';
 import type { Invocation, Verb } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
-import { reportFailure } from '../report.ts';
+import { printTrouble, reportFailure, troubleOf } from '../report.ts';
+import type { Terminal } from '../terminal.ts';
 import { numberIn, usage } from './usage.ts';
 import type { MeterSecurity } from './security.ts';
 import { heldCounters, securityOf } from './security.ts';
@@ -23,12 +25,18 @@ import { traced } from './trace.ts';
 /** Runs `work` on the meter that the options name, and takes leave of it whatever comes. */
 export async function withMeter<Result>(
   { options }: Invocation,
+  terminal: Terminal,
   work: (meter: MeterSession, names: AssociationSettings['referencing']) => Promise<Result>,
 ): Promise<Result> {
   const security = securityOf(options);
   const held = await heldCounters(security, options);
   try {
-    return await traced(options['trace'], secretsOf(security), async (through) => {
+    const trace = {
+      path: typeof options['trace'] === 'string' ? options['trace'] : undefined,
+      secrets: secretsOf(security),
+      cut: (failure: Failure) => printTrouble(terminal, troubleOf(failure)),
+    };
+    return await traced(trace, async (through) => {
       const meter = accessOf(options, security, held, through)();
       try {
         return await work(meter, security.settings.referencing);

@@ -29,7 +29,7 @@ export const meterWrite = meterVerb(async (invocation, terminal) => {
   const [object = '', attribute = '', text = ''] = invocation.arguments;
   const wanted = wantedFrom(object, attribute, countryOf(invocation));
   const written = valueIn(text);
-  const done = await withMeter(invocation, async (meter, names) => {
+  const done = await withMeter(invocation, terminal, async (meter, names) => {
     const found = await findWanted(meter, wanted, names);
     const before = await presentOf(meter, found);
     const data = writtenValue(found.attribute?.shape ?? 'choice', written, before);
