@@ -87,3 +87,20 @@ for (const taken of [true, false]) {
     });
   });
 }
+
+test('after a cut a key that the association does not use is transferred again', async () => {
+  await withMeter(async (ask, meter) => {
+    const whole = `house: { ${HOUSE}, master: '${master}' }\n`;
+    const next = `house.next: { ${HOUSE}, broadcast: '${NEXT}', master: '${master}' }\n`;
+    writeFileSync(keyring, whole + next, { mode: 0o600 });
+    const other = await ask('keys', '--yes', '--key', 'authentication');
+    assert.match(other.err, /^error usage: .*--key broadcast/);
+    assert.equal(entries()['house.next']?.['broadcast'], NEXT);
+
+    const again = await ask('keys', '--yes', '--key', 'broadcast');
+    assert.match(again.out, /changed/, again.err);
+    const association = meter.associations.find(({ client }) => client === 1);
+    assert.equal(toHex(association?.keys.broadcast ?? new Uint8Array(0)), NEXT);
+    assert.equal(entries()['house']?.['broadcast'], NEXT);
+  });
+});

@@ -1,9 +1,13 @@
 import { OperatingError, failureOf } from '#bytes/failure.ts';
+import { toHex } from '#bytes/hex.ts';
+import { missingKeys } from '#identity/association-keys.ts';
 import { addNextKey, dropNextKey, nextNameOf, settleNextKey } from '#identity/keyring-change.ts';
+import type { Keyring } from '#identity/keyring.ts';
 import { readKeyring } from '#identity/keyring.ts';
 import type { MeterKeys } from '#identity/meter-keys.ts';
 import type { TransferredKey } from '#protocol/cosem/transfer-key.ts';
 import { TRANSFERRED_KEYS, transferKey } from '#protocol/cosem/transfer-key.ts';
+import type { Procedure } from '#protocol/dlms/procedure.ts';
 import { get } from '#protocol/dlms/procedure.ts';
 import { machineCiphers } from '#system/ciphers.ts';
 import type { Invocation } from '../command.ts';
@@ -11,6 +15,7 @@ import { confirm } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { printData } from '../report.ts';
 import type { Terminal } from '../terminal.ts';
+import { securityOf } from './security.ts';
 import { meterVerb, withMeter } from './session.ts';
 import { usage } from './usage.ts';
 
@@ -19,6 +24,8 @@ interface Change {
   readonly meter: string;
   readonly key: TransferredKey;
 }
+
+const KEYS = Object.keys(TRANSFERRED_KEYS) as readonly TransferredKey[];
 
 /** `normctl meter keys --key NAME --keyring FILE --meter NAME`: no key is ever shown. */
 export const meterKeys = meterVerb(async (invocation, terminal) => {
@@ -39,9 +46,8 @@ function changeFrom({ options }: Invocation): Change {
   if (file.startsWith('credential:')) {
     throw usage('a credential does not change: name the file that the unit makes it of');
   }
-  const named = Object.keys(TRANSFERRED_KEYS) as readonly TransferredKey[];
-  const key = named.find((one) => one === options['key']);
-  if (key === undefined) throw usage(`--key takes ${named.join(', ')}`);
+  const key = KEYS.find((one) => one === options['key']);
+  if (key === undefined) throw usage(`--key takes ${KEYS.join(', ')}`);
   return { file, meter, key };
 }
 
@@ -52,25 +58,51 @@ async function changedKey(
   terminal: Terminal,
 ): Promise<'changed' | 'settled'> {
   const { file, meter, key } = change;
+  const ask = asking(invocation, terminal);
+  // Only an association that uses the key can tell which one the meter has.
+  const tells = missingKeys(securityOf(invocation.options).settings, undefined).includes(key);
   const ring = readKeyring(file);
-  const begun = ring.named(nextNameOf(meter));
-  if (begun !== undefined && (await opens(change, invocation))) {
+  const [keys, begun] = [ring.named(meter), begunIn(ring, change)];
+  if (begun !== undefined && tells && (await isInForce(meter, ask))) {
     await settleNextKey(file, meter);
     return 'settled';
   }
-  const keys = ring.named(meter);
   const master = masterOf(keys, file);
   await confirm(`Give ${meter} a new ${key} key?`, invocation, terminal);
-  const fresh = keyOf(begun, key) ?? machineCiphers.randomBytes(keys?.suite === 2 ? 32 : 16);
+  const fresh = begun ?? machineCiphers.randomBytes(keys?.suite === 2 ? 32 : 16);
   if (begun === undefined) await addNextKey(file, meter, key, fresh);
-  await transferred(change, machineCiphers.wrapKey(master, fresh), invocation);
-  if (!(await opens(change, invocation))) throw notTaken(meter);
+  await transferred(change, machineCiphers.wrapKey(master, fresh), ask);
+  if (tells && !(await isInForce(meter, ask))) throw notTaken(meter);
   await settleNextKey(file, meter);
   return 'changed';
 }
 
-function keyOf(keys: MeterKeys | undefined, key: TransferredKey): Uint8Array | undefined {
-  return keys?.cipherKeys()[key];
+/** The new key of a change that was cut. Errors: `usage` where it was of another key. */
+function begunIn(ring: Keyring, { meter, key }: Change): Uint8Array | undefined {
+  const begun = ring.named(nextNameOf(meter))?.cipherKeys();
+  if (begun === undefined) return undefined;
+  const present = ring.named(meter)?.cipherKeys();
+  const changing = KEYS.find((one) => toText(begun[one]) !== toText(present?.[one])) ?? key;
+  if (changing === key) return begun[key];
+  throw usage(`a change of the ${changing} key was begun: end it first, --key ${changing}`);
+}
+
+function toText(key: Uint8Array | undefined): string {
+  return toHex(key ?? new Uint8Array(0));
+}
+
+/** Asks the meter under the keys of a name in the keyring. */
+type Ask = <Result>(
+  name: string,
+  work: Procedure<Result>,
+  options?: Invocation['options'],
+) => Promise<Result>;
+
+function asking(invocation: Invocation, terminal: Terminal): Ask {
+  return (meter, work, options) => {
+    const asked = { ...invocation, options: { ...invocation.options, ...options, meter } };
+    return withMeter(asked, terminal, (session) => session.run(work));
+  };
 }
 
 /** Codes by which a meter says that it has not taken the key. */
@@ -79,40 +111,41 @@ const REFUSED: readonly string[] = ['access-denied', 'access-failed', 'object-mi
 async function transferred(
   { file, meter, key }: Change,
   wrapped: Uint8Array,
-  invocation: Invocation,
+  ask: Ask,
 ): Promise<void> {
   try {
-    await withMeter(invocation, (session) => session.run(transferKey({ key, wrapped })));
+    await ask(meter, transferKey({ key, wrapped }));
   } catch (error) {
     if (REFUSED.includes(failureOf(error).code)) await dropNextKey(file, meter);
     throw error;
   }
 }
 
-const OWN_ASSOCIATION = Uint8Array.of(0, 0, 40, 0, 0, 255);
-
-/** Whether the meter talks under the new key. Errors: those of the line. */
-async function opens({ meter }: Change, invocation: Invocation): Promise<boolean> {
-  const options = { ...invocation.options, meter: nextNameOf(meter), trace: undefined };
-  const name = { classId: 15, instanceId: OWN_ASSOCIATION, attributeId: 1 };
-  try {
-    await withMeter({ ...invocation, options }, (session) => session.run(get(name)));
-    return true;
-  } catch (error) {
-    if (!(error instanceof OperatingError) || LINE.includes(error.code)) throw error;
-    return false;
-  }
+/**
+ * Whether the meter talks under the new key. No for sure only if it talks under the old one: meters
+ * say nothing at all to a wrong key, and a line is silent, too. Errors: of the new key where it
+ * talks under neither.
+ */
+async function isInForce(meter: string, ask: Ask): Promise<boolean> {
+  const failure = await failureUnder(nextNameOf(meter), ask);
+  if (failure === undefined) return true;
+  if ((await failureUnder(meter, ask)) === undefined) return false;
+  throw failure;
 }
 
-/** Nobody can say whether the key is the meter's. */
-const LINE: readonly string[] = [
-  'no-answer',
-  'connection-lost',
-  'connection-refused',
-  'connection-reset',
-  'timed-out',
-  'unreachable',
-];
+const OWN_ASSOCIATION = Uint8Array.of(0, 0, 40, 0, 0, 255);
+const NO_TRACE = { trace: undefined };
+
+async function failureUnder(name: string, ask: Ask): Promise<OperatingError | undefined> {
+  const association = { classId: 15, instanceId: OWN_ASSOCIATION, attributeId: 1 };
+  try {
+    await ask(name, get(association), NO_TRACE);
+    return undefined;
+  } catch (error) {
+    if (error instanceof OperatingError) return error;
+    throw error;
+  }
+}
 
 function masterOf(keys: MeterKeys | undefined, path: string): Uint8Array {
   const master = keys?.master();
