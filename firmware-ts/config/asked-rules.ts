@@ -15,15 +15,17 @@ export function judgeAsked(
   return [...judgeLine(mark, source), ...judgeSecurity(mark, source, keyring)];
 }
 
+const ASKED_OVER: readonly string[] = ['serial', 'tcp', 'udp-client'];
+
 function judgeLine(mark: Mark, { link, framing, signOn }: AskedSource): Finding[] {
   const findings: Finding[] = [];
-  if (link.kind !== 'serial' && link.kind !== 'tcp') {
+  if (!ASKED_OVER.includes(link.kind)) {
     findings.push({
       code: 'not-allowed',
       path: `${mark.path}.link`,
       at: mark.atKey('link'),
       message: `a meter is not asked over ${link.kind}`,
-      hint: 'write link: { kind: tcp, … } or { kind: serial, … }, or protocol: dlms-push',
+      hint: `write a link of kind ${ASKED_OVER.join(', ')}, or protocol: dlms-push`,
     });
   }
   if (signOn && (link.kind !== 'serial' || framing === 'wrapper')) {

@@ -51,6 +51,7 @@ const UdpLink = Type.Object(
   { kind: Type.Literal('udp'), address: listenAddress, port, peersMax },
   closed,
 );
+const UdpClientLink = Type.Object({ kind: Type.Literal('udp-client'), host, port }, closed);
 const ReplayLink = Type.Object(
   {
     kind: Type.Literal('replay'),
@@ -69,7 +70,10 @@ const ReplayLink = Type.Object(
   },
   closed,
 );
-const Link = Type.Union([SerialLink, TcpLink, TcpListenLink, UdpLink, ReplayLink]);
+const LINKS = [SerialLink, TcpLink, TcpListenLink, UdpLink, ReplayLink] as const;
+const Link = Type.Union([...LINKS]);
+/** Who is to answer is asked first. */
+const AskedLink = Type.Union([...LINKS, UdpClientLink]);
 
 const Keys = Type.Object(
   {
@@ -226,10 +230,10 @@ const DlmsSource = Type.Object(
   {
     name: sourceName,
     protocol: Type.Literal('dlms'),
-    link: Link,
+    link: AskedLink,
     framing: Type.Optional(
       Type.Enum(['hdlc', 'wrapper'], {
-        description: 'what is around the APDU; hdlc is usual on a serial line, wrapper on TCP',
+        description: 'what is around the APDU; hdlc is usual on a serial line, else wrapper',
       }),
     ),
     client: address({ default: 16 }, 'who asks: 16 is the public client'),

@@ -105,7 +105,7 @@ function checkOf(source: AskedSource, clock: Clock): { readonly checkClock?: Clo
 /** One bus, or one port of one host, whatever is behind it. */
 function lineOf({ name, link }: AskedSource): string {
   if (link.kind === 'serial') return link.path;
-  return link.kind === 'tcp' ? `${link.host}:${link.port}` : name;
+  return 'host' in link ? `${link.host}:${link.port}` : name;
 }
 
 /** How a source is asked. Errors: `key-missing`, `not-authenticated`. */

@@ -10,9 +10,16 @@ import type { TcpListenerOptions } from './tcp-listener.ts';
 import { tcpListener } from './tcp-listener.ts';
 import type { UdpOptions } from './udp.ts';
 import { udp } from './udp.ts';
+import type { UdpClientOptions } from './udp-client.ts';
+import { udpClient } from './udp-client.ts';
 
 export type LinkOptions =
-  SerialOptions | TcpClientOptions | TcpListenerOptions | UdpOptions | ReplayOptions;
+  | SerialOptions
+  | TcpClientOptions
+  | TcpListenerOptions
+  | UdpOptions
+  | UdpClientOptions
+  | ReplayOptions;
 
 /** The link that the options describe; it does nothing before `open`. */
 export function openLink(options: LinkOptions, ports: LinkPorts): Link {
@@ -25,6 +32,8 @@ export function openLink(options: LinkOptions, ports: LinkPorts): Link {
       return tcpListener(options, ports);
     case 'udp':
       return udp(options, ports);
+    case 'udp-client':
+      return udpClient(options, ports);
     case 'replay':
       return replay(options, ports);
   }

@@ -154,7 +154,7 @@ test('what went wrong is told with a code and what to try', async () => {
 
   const nowhere = await runNormctl(['meter', 'objects']);
   assert.equal(nowhere.status, 2);
-  assert.match(nowhere.err, /--tcp HOST:PORT/);
+  assert.match(nowhere.err, /--tcp or --udp HOST:PORT/);
 });
 
 test('a meter at the end of a serial line is asked', { skip: withoutSocat }, async () => {

@@ -5,12 +5,13 @@ import { SECURITY_OPTIONS } from './security.ts';
 /** How a meter is reached: the same for every verb. */
 export const METER_OPTIONS: readonly Option[] = [
   { flags: '--tcp <host:port>', description: 'a meter on the network' },
+  { flags: '--udp <host:port>', description: 'a meter on the network that speaks UDP' },
   { flags: '--serial <path>', description: 'a meter on a serial port, at 8N1' },
   { flags: '--baud <rate>', description: 'of the serial port', default: '9600' },
   { flags: '--sign-on', description: 'optical head: begin at 300 baud, mode E of IEC 62056-21' },
   {
     flags: '--framing <kind>',
-    description: 'wrapper is usual on TCP, hdlc on serial',
+    description: 'wrapper is usual on TCP and UDP, hdlc on serial',
     choices: ['wrapper', 'hdlc'],
   },
   { flags: '--client <number>', description: 'who asks: 16 is the public client', default: '16' },

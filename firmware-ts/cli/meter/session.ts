@@ -88,17 +88,24 @@ export function meterVerb(verb: Verb): Verb {
 
 type Options = Invocation['options'];
 
-export function linkOptionsOf({ tcp, serial, baud }: Options): LinkOptions {
-  if (typeof tcp === 'string' && serial === undefined) {
-    const [, host, port] = /^(.+):(\d{1,5})$/.exec(tcp) ?? [];
-    if (host === undefined || port === undefined) throw usage(`--tcp ${tcp} is not HOST:PORT`);
-    return { kind: 'tcp', host, port: numberIn('--tcp', port, 1, 65535) };
+export function linkOptionsOf({ tcp, udp, serial, baud }: Options): LinkOptions {
+  const named = [tcp, udp, serial].filter((place) => typeof place === 'string');
+  if (named.length !== 1) {
+    throw usage('say where the meter is: either --tcp or --udp HOST:PORT, or --serial PATH');
   }
-  if (typeof serial !== 'string' || tcp !== undefined) {
-    throw usage('say where the meter is: either --tcp HOST:PORT or --serial PATH');
-  }
+  if (typeof tcp === 'string') return { kind: 'tcp', ...endpointIn('--tcp', tcp) };
+  if (typeof udp === 'string') return { kind: 'udp-client', ...endpointIn('--udp', udp) };
   const rate = numberIn('--baud', baud, 300, 4_000_000);
-  return { kind: 'serial', path: serial, baud: rate, format: '8N1' };
+  return { kind: 'serial', path: String(serial), baud: rate, format: '8N1' };
+}
+
+function endpointIn(
+  option: string,
+  word: string,
+): { readonly host: string; readonly port: number } {
+  const [, host, port] = /^(.+):(\d{1,5})$/.exec(word) ?? [];
+  if (host === undefined || port === undefined) throw usage(`${option} ${word} is not HOST:PORT`);
+  return { host, port: numberIn(option, port, 1, 65535) };
 }
 
 function apduLinkOf(options: Options, kind: LinkOptions['kind']): (client: number) => ApduLink {

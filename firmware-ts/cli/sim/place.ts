@@ -34,8 +34,7 @@ export function placeFrom(options: Invocation['options']): Place {
   return {
     link: openLink({ kind, address, port }, PORTS),
     framing,
-    reachedBy: (found) =>
-      udp === undefined ? `--tcp ${address}:${found}${more}` : `UDP port ${found}`,
+    reachedBy: (found) => `--${udp === undefined ? 'tcp' : 'udp'} ${address}:${found}${more}`,
   };
 }
 
