@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { HdlcServerLink } from '#protocol/hdlc/server-link.ts';
 import { wrapperServerLink } from '#protocol/wrapper/link.ts';
@@ -105,6 +106,35 @@ for (const framing of ['wrapper', 'hdlc'] as const) {
   });
 }
 
+test('a profile has an end or a beginning of its own where only the other is given', async () => {
+  const words = ['meter', 'profile', '1-0:99.1.0', ...reached('wrapper')];
+  const times = (await runNormctl(words)).out.split('\n').map((line) => line.slice(0, 19));
+  const since = await runNormctl([...words, '--from', times[ROWS - 3] ?? '']);
+  assert.ok(since.out.startsWith(times[ROWS - 3] ?? '-'), since.err);
+  assert.ok(since.out.trim().split('\n').length >= 3);
+  const until = await runNormctl([...words, '--to', times[2] ?? '']);
+  assert.equal(until.out.trim().split('\n').length, 3, until.err);
+});
+
+test('who is cut off in a profile is told how to go on', async () => {
+  const objects = new CosemObjects({ ...NAMED, profileRows: 40_000 });
+  const link = () => wrapperServerLink({ client: 16, server: 1 });
+  const meter = await startCosemMeter({ clock: machineClock, objects, link, port: 0 });
+  const at = ['--tcp', `127.0.0.1:${meter.port}`];
+  const child = startNormctl(['meter', 'profile', '1-0:99.1.0', ...at]);
+  child.stdout.once('data', () => void meter.stop());
+  const [out, err, { status }] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    endOf(child),
+  ]);
+  assert.equal(status, 3, err);
+  const rows = out.trim().split('\n');
+  assert.ok(rows.length < 40_000);
+  const last = rows.at(-1)?.slice(0, 19) ?? '';
+  assert.ok(err.includes(`${rows.length} rows have come; go on with --from ${last}`), err);
+});
+
 test('a clock is read, set within the limit, and left alone beyond it', async () => {
   const read = await runNormctl(['meter', 'clock', ...reached('wrapper')]);
   assert.match(read.out, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+01:00\n$/);
@@ -160,8 +190,8 @@ test('what went wrong is told with a code and what to try', async () => {
 test('a meter at the end of a serial line is asked', { skip: withoutSocat }, async () => {
   const line = join(folder, 'line');
   const meter = startNormctl(['sim', 'meter', '--pty', line, '--baud', '115200']);
-  for await (const text of createInterface({ input: meter.stdout })) {
-    if (text.endsWith(' came')) break;
+  for await (const told of createInterface({ input: meter.stdout })) {
+    if (told.endsWith(' came')) break;
   }
   const read = await runNormctl(['meter', 'read', 'clock', '--serial', line]);
   assert.deepEqual({ status: read.status, signal: read.signal }, { status: 0, signal: null });

@@ -60,7 +60,7 @@ export const METER_COMMANDS: readonly Command[] = [
     options: [
       ...METER_OPTIONS,
       { flags: '--from <time>', description: "the meter's local time: 2026-11-21T06:15" },
-      { flags: '--to <time>', description: 'likewise; both ends are included' },
+      { flags: '--to <time>', description: 'likewise, now unless given; both ends are included' },
       { flags: '--entries <first-last>', description: 'by entry instead, counted from 1' },
     ],
     jsonLines: 'print lines of JSON: the columns, then a row each',
