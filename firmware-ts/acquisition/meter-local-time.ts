@@ -25,6 +25,7 @@ export async function offsetMinOf(
   if (shown.deviation !== undefined) return 0 - shown.deviation;
   const localSecond = localSecondOf(shown);
   if (zone === undefined || localSecond === undefined) return undefined;
-  const deviceName = await session.run(readDeviceName()); // some show another time than their zone's
+  // Some show another time than their zone's.
+  const deviceName = await session.run(readDeviceName());
   return localTimeOf(zone, deviceName).localOffsetMin?.(localSecond);
 }

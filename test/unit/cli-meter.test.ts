@@ -168,6 +168,9 @@ test('what went wrong is told with a code and what to try', async () => {
   assert.match(missing.err, /^error object-missing: /);
   assert.match(missing.err, /\n {2}try: /);
 
+  const refused = await runNormctl(['meter', 'read', '1/0-0:96.99.0/2', ...reached('wrapper')]);
+  assert.match(refused.err, /^error object-missing: .*\n {2}where: .*1\/0-0:96\.99\.0\*255\/2\n/);
+
   const port = String(meters[1]?.port);
   const at = ['--tcp', `127.0.0.1:${port}`, '--framing', 'hdlc'];
   const unknown = await runNormctl(['meter', 'objects', '--json', ...at]);

@@ -1,4 +1,5 @@
 import { OperatingError, errorOf } from '#bytes/failure.ts';
+import { obisText } from '../cosem/obis.ts';
 import type { AttributeDescriptor, Data } from './data.ts';
 import type {
   ActionItem,
@@ -45,13 +46,14 @@ export function* get(attribute: AttributeReference): Procedure<Data> {
 /** Errors: the refusal's. */
 export function* set(item: SetItem): Procedure<void> {
   const [result] = yield* ask({ kind: 'set', items: [item] });
-  doneOf(result);
+  doneOf(result, nameOf(item.attribute));
 }
 
 /** What the method returns, if anything. Errors: the refusal's. */
 export function* act(item: ActionItem): Procedure<Data | undefined> {
   const [result] = yield* ask({ kind: 'action', items: [item] });
-  return doneOf(result).data;
+  const { classId, instanceId, methodId } = item.method;
+  return doneOf(result, `method ${methodId} of ${classId}/${obisText(instanceId)}`).data;
 }
 
 export function* tell<Told>(told: Told): Procedure<void, Told> {
@@ -59,14 +61,22 @@ export function* tell<Told>(told: Told): Procedure<void, Told> {
 }
 
 export function dataOf(result: ServiceResult | undefined, asked: AttributeDescriptor): Data {
-  const { data } = doneOf(result);
+  const field = nameOf(asked);
+  const { data } = doneOf(result, field);
   if (data !== undefined) return data;
-  const { classId, attributeId } = asked;
-  throw new OperatingError('unexpected-answer', `no value of ${classId}/${attributeId}`);
+  throw new OperatingError('unexpected-answer', 'the answer has no value', { field });
 }
 
-function doneOf(result: ServiceResult | undefined): Extract<ServiceResult, { kind: 'done' }> {
+/** Class, logical name and attribute, as a technician writes them. */
+function nameOf({ classId, instanceId, attributeId }: AttributeDescriptor): string {
+  return `${classId}/${obisText(instanceId)}/${attributeId}`;
+}
+
+function doneOf(
+  result: ServiceResult | undefined,
+  field: string,
+): Extract<ServiceResult, { kind: 'done' }> {
   if (result?.kind === 'done') return result;
   if (result === undefined) throw new OperatingError('unexpected-answer', 'a result is missing');
-  throw errorOf(result.failure);
+  throw errorOf({ ...result.failure, field });
 }

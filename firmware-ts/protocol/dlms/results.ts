@@ -68,5 +68,6 @@ export function refusalOf(word: string): Failure {
   if (LATER.includes(word)) {
     return { code: 'temporary-failure', message, hint: 'try again in a minute' };
   }
-  return { code: 'access-failed', message };
+  const hint = 'compare type and range with what is there, and the part of it that was asked for';
+  return { code: 'access-failed', message, hint };
 }

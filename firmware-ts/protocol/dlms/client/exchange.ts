@@ -83,9 +83,13 @@ function refusedWith(apdu: Uint8Array): Failure | undefined {
   if (apdu[0] === APDU_TAG.exceptionResponse) return exceptionFailure(apdu);
   if (apdu[0] !== APDU_TAG.confirmedServiceError) return undefined;
   const { value } = CONFIRMED_SERVICE_ERROR.decodeLeading(apdu);
-  return { code: 'service-refused', message: `the meter answered ${serviceErrorWords(value)}` };
+  const message = `the meter answered ${serviceErrorWords(value)}`;
+  return { code: 'service-refused', message, hint: REFUSED_HINT };
 }
 
+/** Meters say this of a seal that does not fit, too. */
+const REFUSED_HINT =
+  'another client or mechanism may have this service; where it is ciphered, compare all keys';
 const DECIPHERING_ERROR = 5;
 const INVOCATION_COUNTER_ERROR = 6;
 
@@ -104,7 +108,7 @@ function exceptionFailure(apdu: Uint8Array): Failure {
       return { code: 'counter-out-of-step', message: message + wanted, hint };
     }
     default:
-      return { code: 'service-refused', message };
+      return { code: 'service-refused', message, hint: REFUSED_HINT };
   }
 }
 
