@@ -155,6 +155,7 @@ function judgeSource(
   keyring: Keyring | undefined,
 ): Finding[] {
   if (source.protocol === 'dlms') return judgeAsked(mark, source, keyring);
+  if (source.link.kind === 'udp-client') return [notAsked(mark)];
   if (source.protocol === 'c37118' || source.authentication !== 'require') return [];
   const inFiles = Object.keys(source.keys).length > 0;
   const keys = inFiles ? source.keys : (keyring?.named(source.name)?.cipherKeys() ?? {});
@@ -169,6 +170,17 @@ function judgeSource(
       hint,
     },
   ];
+}
+
+/** Who is not asked sends to us, and the port that it sends to has to be ours. */
+function notAsked(mark: Mark): Finding {
+  return {
+    code: 'not-allowed',
+    path: `${mark.path}.link`,
+    at: mark.atKey('link'),
+    message: 'udp-client is for meters that are asked',
+    hint: 'write link: { kind: udp, … }, or protocol: dlms',
+  };
 }
 
 function judgeDeadband(mark: Mark, { absolute, percent }: DeadbandConfiguration): Finding[] {

@@ -70,10 +70,7 @@ const ReplayLink = Type.Object(
   },
   closed,
 );
-const LINKS = [SerialLink, TcpLink, TcpListenLink, UdpLink, ReplayLink] as const;
-const Link = Type.Union([...LINKS]);
-/** Who is to answer is asked first. */
-const AskedLink = Type.Union([...LINKS, UdpClientLink]);
+const Link = Type.Union([SerialLink, TcpLink, TcpListenLink, UdpLink, UdpClientLink, ReplayLink]);
 
 const Keys = Type.Object(
   {
@@ -230,7 +227,7 @@ const DlmsSource = Type.Object(
   {
     name: sourceName,
     protocol: Type.Literal('dlms'),
-    link: AskedLink,
+    link: Link,
     framing: Type.Optional(
       Type.Enum(['hdlc', 'wrapper'], {
         description: 'what is around the APDU; hdlc is usual on a serial line, else wrapper',

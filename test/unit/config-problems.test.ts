@@ -14,6 +14,8 @@ import {
   withLine,
 } from '../support/configuration.ts';
 
+const PROFILE = "read: { kind: profile, object: '1-0:99.1.0' }";
+
 /** Line, what stands there instead, and the problems that this makes. */
 const BAD: readonly (readonly [string, number, string, readonly string[]])[] = [
   ['an unknown key', 2, 'store: { retainDay: 7 }', ['unknown-key 2 store.retainDay']],
@@ -52,6 +54,18 @@ const BAD: readonly (readonly [string, number, string, readonly string[]])[] = [
     4,
     '  - { name: m1, protocol: p1, link: { kind: tcp, host: h, port: 1, baud: 9600 } }',
     ['unknown-key 4 sources[0].link.baud'],
+  ],
+  [
+    'a port of another for a device that sends by itself',
+    4,
+    '  - { name: m1, protocol: dlms-push, link: { kind: udp-client, host: h, port: 1 } }',
+    ['not-allowed 4 sources[0].link'],
+  ],
+  [
+    'a port of our own for a meter that is asked',
+    4,
+    `  - { name: m1, protocol: dlms, link: { kind: udp, port: 1 }, ${PROFILE} }`,
+    ['not-allowed 4 sources[0].link'],
   ],
   [
     'an outbox that may keep nothing',
