@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { toHex } from '#bytes/hex.ts';
+import { securityOf } from '#cli/meter/security.ts';
 import { envelope, runNormctl } from '../support/command-line.ts';
 import type { SecuredMeter } from '../support/secured-meter.ts';
 import { KEYS, OUR_CLIENT, securedMeter } from '../support/secured-meter.ts';
@@ -69,4 +70,17 @@ test('what is wrong with the keys is told, and shows none', async (context) => {
   }
   const nameless = await runNormctl(words);
   assert.equal(nameless.status, 2);
+});
+
+test('a system title goes with one file of counters, unless one is given', () => {
+  const titleOf = (options: Readonly<Record<string, string>>): string => {
+    const all = { counter: '0-0:43.1.0', counterClient: '16', ...options };
+    return toHex(securityOf(all).clientTitle);
+  };
+  const here = titleOf({ counters: '/tmp/one' });
+  assert.equal(titleOf({ counters: '/tmp/../tmp/one' }), here);
+  assert.notEqual(titleOf({ counters: '/tmp/two' }), here);
+  assert.notEqual(titleOf({}), here);
+  const title = '4e524d0000000001';
+  assert.equal(titleOf({ counters: '/tmp/one', title }), title);
 });

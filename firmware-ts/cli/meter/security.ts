@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { CounterSource } from '#acquisition/meter-access.ts';
 import { OperatingError } from '#bytes/failure.ts';
 import { fromHex } from '#bytes/hex.ts';
@@ -16,6 +16,7 @@ import { MECHANISM } from '#protocol/dlms/acse.ts';
 import { INVOCATION_COUNTER_MAX } from '#protocol/dlms/invocation-counter.ts';
 import type { AuthenticationPolicy } from '#protocol/dlms/security.ts';
 import { readBounded } from '#system/bounded-file.ts';
+import { machineName } from '#system/machine-name.ts';
 import { secretPath } from '#system/service-credentials.ts';
 import type { Invocation, Option } from '../command.ts';
 import { numberIn, usage } from './usage.ts';
@@ -104,9 +105,22 @@ export function securityOf(options: Options): MeterSecurity {
       ...(ciphering === undefined ? {} : { ciphering }),
     },
     ...(keys === undefined ? {} : { keys }),
-    clientTitle: typeof title === 'string' ? fromHex(title) : clientTitleOf('normctl', homedir()),
+    clientTitle: typeof title === 'string' ? fromHex(title) : ownTitle(options),
     counterSource: counterSourceOf(options),
   };
+}
+
+/**
+ * A title goes with one file of counters on one machine: two that shared it under one key would use
+ * the same nonces, each by its own count.
+ */
+function ownTitle(options: Options): Uint8Array {
+  return clientTitleOf('normctl', `${machineName()} ${resolve(countersFile(options))}`);
+}
+
+function countersFile({ counters }: Options): string {
+  const state = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
+  return typeof counters === 'string' ? counters : join(state, 'normctl', 'counters');
 }
 
 function oneOf<Word extends string>(words: readonly Word[], word: unknown): Word | undefined {
@@ -167,10 +181,7 @@ function lengthOfLine(bytes: Uint8Array): number {
 /** The ledger of counters, where one is used. Errors: those of `holdCounterLedger`. */
 export async function heldCounters(
   { settings }: MeterSecurity,
-  { counters }: Options,
+  options: Options,
 ): Promise<HeldLedger | undefined> {
-  if (!usesCounter(settings)) return undefined;
-  const state = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
-  const file = typeof counters === 'string' ? counters : join(state, 'normctl', 'counters');
-  return holdCounterLedger(file);
+  return usesCounter(settings) ? holdCounterLedger(countersFile(options)) : undefined;
 }
