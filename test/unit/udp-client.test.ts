@@ -77,7 +77,7 @@ test('a meter is read over UDP', async () => {
   try {
     const at = ['--udp', `127.0.0.1:${port}`];
     const objects = await runNormctl(['meter', 'objects', ...at]);
-    assert.match(objects.out, /^15 objects\n/, objects.err);
+    assert.match(objects.out, /^\d+ objects\n/, objects.err);
     const both = await runNormctl(['meter', 'objects', '--tcp', `127.0.0.1:${port}`, ...at]);
     assert.equal(both.status, 2);
   } finally {
