@@ -70,7 +70,7 @@ test('a trace is read back octet for octet, and a last line cut in half is passe
     '\n',
   );
   const pieces = piecesOf(Buffer.from(text), (all) => new TextDecoder().decode(all));
-  assert.deepEqual([...(pieces ?? [])], [{ stream: 'rx', atMs: 12, bytes, gap: 0 }]);
+  assert.deepEqual([...(pieces ?? [])], [{ stream: 'rx', atMs: 12, bytes, gap: 0, masked: false }]);
 });
 
 test('a trace of another version, or with a line that is no JSON, is refused', () => {
