@@ -55,6 +55,7 @@ function ciphered(
   const master = keys.master();
   return keyedProtection({
     ...options,
+    side: 'client',
     peerTitle: present(peerTitle),
     ciphers,
     keyInfo: KEY_INFO[services],

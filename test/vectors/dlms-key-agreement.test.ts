@@ -112,6 +112,7 @@ type Side = 'client' | 'server';
 function optionsOf(side: Side, keyInfo: KeyedOptions['keyInfo'], pairs = PAIRS): KeyedOptions {
   const isClient = side === 'client';
   return {
+    side,
     suite: pairs.client.curve === 'P-384' ? 2 : 1,
     ownTitle: isClient ? CLIENT_TITLE : SERVER_TITLE,
     peerTitle: isClient ? SERVER_TITLE : CLIENT_TITLE,
@@ -245,6 +246,27 @@ for (const way of ['one-pass', 'static-unified'] as const) {
     const server = keyedProtection(optionsOf('server', way, SUITE_2));
     const sealed = client.protect(APDU);
     assert.deepEqual({ ...server.unprotect(sealed) }, { apdu: view(APDU), verified: true });
+  });
+}
+
+for (const way of ['wrapped', 'one-pass', 'static-unified'] as const) {
+  test(`general-ciphering, ${way}: an answer of another day is none, whatever its key`, () => {
+    const asked = keyedProtection(optionsOf('client', way));
+    const server = keyedProtection(optionsOf('server', way));
+    server.unprotect(asked.protect(APDU));
+    const recorded = server.protect(APDU);
+    assert.ok(asked.unprotect(recorded).verified);
+    const today = keyedProtection(optionsOf('client', way));
+    assert.equal(
+      codeOf(() => today.unprotect(recorded)),
+      'replayed',
+    );
+    server.unprotect(today.protect(APDU));
+    assert.equal(
+      codeOf(() => today.unprotect(recorded)),
+      'replayed',
+    );
+    assert.ok(today.unprotect(server.protect(APDU)).verified);
   });
 }
 

@@ -18,6 +18,8 @@ import { controlOf, gloDedProtection } from './protections.ts';
 import { looksLikeService } from './service-tags.ts';
 
 export interface KeyedOptions extends CipheringOptions {
+  /** Who asks takes an answer, and who answers sends it, under the transaction-id of the request. */
+  readonly side: 'client' | 'server';
   readonly peerTitle: Uint8Array;
   readonly ciphers: Ciphers;
   /** How what goes out names its key. What comes in may name any that this side has. */
@@ -35,27 +37,35 @@ const INITIATING: readonly (number | undefined)[] = [
   APDU_TAG.initiateResponse,
 ];
 
+/** Of the last request. */
+interface Transaction {
+  id: Uint8Array | undefined;
+}
+
 /**
  * Protects by general-ciphering (IEC 62056-5-3, 5.3.5.5): each APDU names its key, wraps it, or
  * brings what both sides work it out from. An InitiateRequest goes under the global key.
  */
 export function keyedProtection(options: KeyedOptions): Protection {
+  const transaction: Transaction = { id: undefined };
   const global = gloDedProtection({ ...options, form: 'service-specific' });
   const opener = new Opener({ ...options, plausible: looksLikeService });
   return {
     overheadBytes: OVERHEAD_BYTES,
     protect: (apdu) =>
-      INITIATING.includes(apdu[0]) ? global.protect(apdu) : sealed(apdu, options),
+      INITIATING.includes(apdu[0]) ? global.protect(apdu) : sealed(apdu, options, transaction),
     unprotect: (apdu, title) =>
       apdu[0] === APDU_TAG.generalCiphering
-        ? opened(apdu, opener, options)
+        ? opened(apdu, opener, options, transaction)
         : global.unprotect(apdu, title ?? options.peerTitle),
   };
 }
 
-function sealed(apdu: Uint8Array, options: KeyedOptions): Uint8Array {
-  const { ciphers, ownTitle, peerTitle } = options;
-  const transactionId = ciphers.randomBytes(TRANSACTION_ID_BYTES);
+function sealed(apdu: Uint8Array, options: KeyedOptions, transaction: Transaction): Uint8Array {
+  const { ciphers, ownTitle, peerTitle, side } = options;
+  const answered = side === 'server' ? transaction.id : undefined;
+  const transactionId = answered ?? ciphers.randomBytes(TRANSACTION_ID_BYTES);
+  if (side === 'client') transaction.id = transactionId;
   const header = headerOf(transactionId, ownTitle, peerTitle);
   const { key, keyInfo } = keyFor(header, options);
   const broadcastKey = options.keyInfo === 'broadcast';
@@ -94,17 +104,33 @@ function keyFor(header: GeneralHeader, options: KeyedOptions): OutgoingKey {
   }
 }
 
-function opened(apdu: Uint8Array, opener: Opener, options: KeyedOptions): Unprotected {
+function opened(
+  apdu: Uint8Array,
+  opener: Opener,
+  options: KeyedOptions,
+  transaction: Transaction,
+): Unprotected {
   const { keyInfo, cipheredContent, ...header } = GENERAL_CIPHERING.decode(apdu);
   checkTitles(header, options);
   const agreed = keyInfo === undefined ? undefined : keyIn(keyInfo, header, options);
+  if (options.side === 'client' && agreed !== undefined) checkAnswer(header, transaction);
   const { plaintext, verified } = opener.openContent({
     systemTitle: header.originatorSystemTitle,
     content: cipheredContent,
     header: headerBytes(header),
     ...(agreed === undefined ? {} : { agreed }),
   });
+  if (options.side === 'server') transaction.id = header.transactionId;
   return { apdu: plaintext, verified };
+}
+
+/** An answer that brings its key has no counter that tells it from one of another day. */
+function checkAnswer({ transactionId }: GeneralHeader, { id }: Transaction): void {
+  if (id !== undefined && areEqual(transactionId, id)) return;
+  throw new OperatingError('replayed', 'it answers another request than the last', {
+    field: 'transaction-id',
+    hint: 'somebody sends recordings, or this meter does not repeat the transaction-id of a request',
+  });
 }
 
 /** `undefined` for a global key, which the security control tells. */

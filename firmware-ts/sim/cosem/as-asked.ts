@@ -83,7 +83,12 @@ export class AsAsked implements Protection {
         return gloDedProtection({ ...options, keys, form: formNamed(ciphering), key: 'dedicated' });
       }
       default:
-        return keyedProtection({ ...options, peerTitle: this.#client(), keyInfo: ciphering });
+        return keyedProtection({
+          ...options,
+          side: 'server',
+          peerTitle: this.#client(),
+          keyInfo: ciphering,
+        });
     }
   }
 

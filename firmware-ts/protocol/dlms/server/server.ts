@@ -261,7 +261,14 @@ function notAllowed(message: string): OperatingError {
   return new OperatingError('not-associated', message);
 }
 
-const CIPHERING: readonly string[] = ['wrong-key', 'bad-tag', 'key-missing', 'not-authenticated'];
+/** A text that a wrong key makes begins like an APDU now and then: the tag is what does not fit. */
+const CIPHERING: readonly string[] = [
+  'wrong-key',
+  'wrong-authentication-key',
+  'bad-tag',
+  'key-missing',
+  'not-authenticated',
+];
 
 function exceptionFor(
   { code }: OperatingError,
