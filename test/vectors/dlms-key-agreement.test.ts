@@ -4,19 +4,30 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { OperatingError, failureOf } from '#bytes/failure.ts';
 import { fromHex, toHex } from '#bytes/hex.ts';
-import type { Ciphers, EllipticKeyPair } from '#protocol/ciphers.ts';
+import type { Ciphers } from '#protocol/ciphers.ts';
 import { cipheringOf } from '#identity/ciphering.ts';
 import { MeterKeys } from '#identity/meter-keys.ts';
 import { GENERAL_SIGNING, signingProtection } from '#protocol/dlms/general-signing.ts';
 import { headerOf } from '#protocol/dlms/general-header.ts';
-import { InvocationCounter } from '#protocol/dlms/invocation-counter.ts';
 import { agreeStatic, derivedKey } from '#protocol/dlms/key-agreement.ts';
 import { GENERAL_CIPHERING } from '#protocol/dlms/key-info.ts';
-import type { KeyedOptions } from '#protocol/dlms/keyed-protection.ts';
 import { keyedProtection } from '#protocol/dlms/keyed-protection.ts';
 import type { Protection } from '#protocol/dlms/protection.ts';
 import { gloDedProtection } from '#protocol/dlms/protections.ts';
 import { keyPairOf, machineCiphers } from '#system/ciphers.ts';
+import type { Pairs, Side } from '../support/keyed-sides.ts';
+import {
+  CLIENT,
+  CLIENT_TITLE,
+  KEYS,
+  PAIRS,
+  PEER_SIGNING,
+  SERVER,
+  SERVER_TITLE,
+  SIGNING,
+  counter,
+  optionsOf,
+} from '../support/keyed-sides.ts';
 import { mutated } from '../support/mutated.ts';
 import { seeded } from '../support/seeded.ts';
 import { VECTORS, withoutVectors } from '../support/vectors.ts';
@@ -36,18 +47,7 @@ function bytesIn(id: string, field: string): Uint8Array {
   return fromHex(text);
 }
 
-const CLIENT_TITLE = fromHex('4D4D4D0000BC614E');
-const SERVER_TITLE = fromHex('4D4D4D0000000001');
 const TRANSACTION = fromHex('0102030405060708');
-/** Key agreement pairs of the Green Book, Table C.1. */
-const CLIENT = keyPairOf(
-  'P-256',
-  fromHex('A51C16FF5C498FCC89323D4A9267CD71BF81FD6F6A891CD240DA7F3D6F283E65'),
-);
-const SERVER = keyPairOf(
-  'P-256',
-  fromHex('AAD3FD0732E991CF52A74C66C1F2827DDC53522A2E0A169D7C4FFCC0FB5D6A4D'),
-);
 
 test('one-pass: secret and key are those of the book', { skip: withoutVectors }, () => {
   const ephemeral = bytesIn('gb-onepass-client-ephemeral-keypair', 'private');
@@ -78,67 +78,6 @@ test(
     }
   },
 );
-
-const SIGNING = machineCiphers.generateKeyPair('P-256');
-const PEER_SIGNING = machineCiphers.generateKeyPair('P-256');
-const KEYS = {
-  encryption: new Uint8Array(16).fill(1),
-  authentication: fromHex('D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF'),
-  broadcast: new Uint8Array(16).fill(2),
-};
-
-function counter(): InvocationCounter {
-  const counters = new InvocationCounter();
-  counters.grant({ from: 0, until: 1000 });
-  return counters;
-}
-
-interface Pairs {
-  readonly clientSigning: EllipticKeyPair;
-  readonly serverSigning: EllipticKeyPair;
-  readonly client: EllipticKeyPair;
-  readonly server: EllipticKeyPair;
-}
-
-const PAIRS: Pairs = {
-  clientSigning: SIGNING,
-  serverSigning: PEER_SIGNING,
-  client: CLIENT,
-  server: SERVER,
-};
-
-type Side = 'client' | 'server';
-
-function optionsOf(side: Side, keyInfo: KeyedOptions['keyInfo'], pairs = PAIRS): KeyedOptions {
-  const isClient = side === 'client';
-  return {
-    side,
-    suite: pairs.client.curve === 'P-384' ? 2 : 1,
-    ownTitle: isClient ? CLIENT_TITLE : SERVER_TITLE,
-    peerTitle: isClient ? SERVER_TITLE : CLIENT_TITLE,
-    keys: KEYS,
-    policy: 'require',
-    level: 'authenticated-and-encrypted',
-    cipher: machineCiphers.aesGcm,
-    counters: counter(),
-    ciphers: machineCiphers,
-    keyInfo,
-    master: new Uint8Array(16).fill(9),
-    agreementKeys: isClient
-      ? {
-          agreement: pairs.client,
-          peerAgreement: pairs.server.publicKey,
-          signing: pairs.clientSigning,
-          peerSigning: pairs.serverSigning.publicKey,
-        }
-      : {
-          agreement: pairs.server,
-          peerAgreement: pairs.client.publicKey,
-          signing: pairs.serverSigning,
-          peerSigning: pairs.clientSigning.publicKey,
-        },
-  };
-}
 
 const ONE_PASS = 'gb-c2-onepass-access-request';
 

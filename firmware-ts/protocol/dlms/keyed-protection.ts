@@ -18,7 +18,7 @@ import { controlOf, gloDedProtection } from './protections.ts';
 import { looksLikeService } from './service-tags.ts';
 
 export interface KeyedOptions extends CipheringOptions {
-  /** Who asks takes an answer, and who answers sends it, under the transaction-id of the request. */
+  /** Who asks takes an answer under the transaction-id of the request, and who answers sends it. */
   readonly side: 'client' | 'server';
   readonly peerTitle: Uint8Array;
   readonly ciphers: Ciphers;
@@ -129,7 +129,7 @@ function checkAnswer({ transactionId }: GeneralHeader, { id }: Transaction): voi
   if (id !== undefined && areEqual(transactionId, id)) return;
   throw new OperatingError('replayed', 'it answers another request than the last', {
     field: 'transaction-id',
-    hint: 'somebody sends recordings, or this meter does not repeat the transaction-id of a request',
+    hint: 'somebody sends recordings, or this meter does not repeat the transaction-id',
   });
 }
 
