@@ -25,15 +25,19 @@ interface Named extends Scene {
   /** What names lead to from now on. */
   resolve(zone: Zone): void;
   readonly asked: string[];
+  /** A dial is under way, and its time runs. */
+  readonly dialling: Promise<undefined>;
 }
 
 /** An uplink to a broker by its name; plaintext is taken for loopback, whatever that leads to. */
 async function named(context: TestContext, first: Zone): Promise<Named> {
   const world = await scene(context, () => 0);
   const asked: string[] = [];
+  const dialling = Promise.withResolvers<undefined>();
   let zone = first;
   const lookup: LookupFunction = (name, _options, answer) => {
     asked.push(name);
+    dialling.resolve(undefined);
     if (zone === 'silence') return;
     if (zone instanceof Error) answer(zone, []);
     else answer(null, [...zone]);
@@ -41,7 +45,8 @@ async function named(context: TestContext, first: Zone): Promise<Named> {
   const clock = new VirtualClock();
   const url = `mqtt://localhost:${world.broker.port}`;
   const uplink = open(context, world.store, { url }, clock, seeded(3), mqttDialer({ lookup }));
-  return { ...world, clock, uplink, asked, resolve: (next) => (zone = next) };
+  const resolve = (next: Zone): void => void (zone = next);
+  return { ...world, clock, uplink, asked, dialling: dialling.promise, resolve };
 }
 
 /** What it says once it waits. */
@@ -84,6 +89,7 @@ test('a name server that never answers is given up and named; no portal is', asy
   const world = await named(context, 'silence');
   const { uplink, store, clock, arrivals, until } = world;
   await owe(store, 'p1', 0, 10);
+  await world.dialling;
   await clock.run(29_999);
   assert.equal(uplink.status().state.kind, 'connecting');
   await clock.run(1);
